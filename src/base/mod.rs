@@ -1,0 +1,9 @@
+//! What every part stands on: time, the order to stop, threads, pauses that grow.
+//!
+//! Nothing here knows about cameras, servos or cards.
+
+pub mod backoff;
+pub mod clock;
+pub mod slot;
+pub mod stop;
+pub mod threads;

@@ -1,0 +1,69 @@
+//! Camera: pictures from a device, a clip, a stream or a drawn room.
+//!
+//! A capture thread ([`capture`]) always grabs the newest picture into a single-slot mailbox; the
+//! detector takes it from there and knows its age. Sources hand out pictures as they come, JPEG
+//! undecoded, so that the detector decides how much of a picture it wants to decode.
+
+use anyhow::Result;
+
+use crate::base::clock::Monotime;
+use crate::base::stop::Stop;
+
+/// What a picture consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picture {
+    /// A JPEG file, not yet decoded.
+    Jpeg(Vec<u8>),
+    /// Rows of blue, green, red bytes without padding.
+    Bgr {
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// `3 * width * height` bytes.
+        data: Vec<u8>,
+    },
+}
+
+/// A captured picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Number of the captured frame; for a file its position in the file, from 0.
+    pub number: u64,
+    /// When light fell on the sensor, as near as the source can tell.
+    pub captured: Monotime,
+    /// The picture.
+    pub picture: Picture,
+}
+
+/// What a source answers to [`CameraSource::grab`].
+#[derive(Debug)]
+pub enum Grab {
+    /// The next picture.
+    Frame(Frame),
+    /// Nothing yet; ask again. A source answers this instead of blocking for longer than about 0.2 s
+    /// where it can, so that a stop is heard.
+    Nothing,
+    /// A clip has come to its end and is not to be repeated.
+    End,
+}
+
+/// A camera or what stands in for one. Dropping it closes the device.
+///
+/// After an error the source may be asked again (a corrupt picture in a stream, say); a source that
+/// cannot go on answers every further call with an error, and is then closed and opened anew.
+pub trait CameraSource: Send {
+    /// The next picture. Blocks for at most the stall time of the configuration; sources that pace
+    /// themselves wait on `stop`.
+    ///
+    /// # Errors
+    /// The device or stream failed, or the picture is unusable; the message names the device.
+    fn grab(&mut self, stop: &Stop) -> Result<Grab>;
+
+    /// What the source is, for people: device path, file, address, with size and format if known.
+    fn describe(&self) -> String;
+
+    /// Whether pictures come from outside in real time, so that closing and opening again can mend a
+    /// fault. False for a file.
+    fn is_live(&self) -> bool;
+}

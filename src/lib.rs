@@ -1,0 +1,28 @@
+//! FaceTap follows a visitor's face with servos and records card taps.
+//!
+//! ```text
+//!   camera -> detect -> track -> control -> servo        reader -> ledger -> uplink
+//!      ^                                      |                      |
+//!      +---------- turns the camera ----------+                  indicator
+//!
+//!   beside both: monitor, crash, health, logging, trace;   below: base, config, text, stats
+//! ```
+//!
+//! Every arrow of the picture is a bounded hand-over between two threads; every box is a module, and the
+//! module that drives a piece of hardware is the only one that knows its crate. `service` puts them
+//! together, `cli` is what people type.
+
+pub mod base;
+pub mod camera;
+pub mod config;
+pub mod control;
+pub mod detect;
+pub mod indicator;
+pub mod ledger;
+pub mod reader;
+pub mod servo;
+pub mod stats;
+pub mod text;
+pub mod trace;
+pub mod track;
+pub mod uplink;

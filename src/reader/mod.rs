@@ -1,0 +1,1 @@
+//! Reader: cards that are held to a reader become taps.
