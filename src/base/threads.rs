@@ -109,7 +109,9 @@ mod tests {
         let mut threads = Threads::default();
         let (keep, block) = std::sync::mpsc::channel::<()>();
         threads
-            .start("stuck", &stop, move || drop(block.recv()))
+            .start("stuck", &stop, move || {
+                let _ = block.recv();
+            })
             .unwrap();
         threads.start("fine", &stop, || ()).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -1,0 +1,130 @@
+//! Commands and options.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::config::Level;
+
+/// Follows faces with servos and records card taps.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, after_help = "Example:\n  facetap run --demo --no-display --duration 20")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The service: follows faces, records taps, watches itself
+    Run(RunOptions),
+    /// Reads the configuration, opens every device once and prints a table
+    Check(CheckOptions),
+    /// The configuration explained, and a file checked
+    Config(ConfigOptions),
+}
+
+#[derive(Debug, Clone, Default, ClapArgs)]
+#[command(after_help = "Examples:\n  facetap run --no-display --config /etc/facetap/config.json\n  facetap run --demo --no-display --duration 20")]
+pub(super) struct RunOptions {
+    /// Configuration file [default: $FACETAP_CONFIG, else /etc/facetap/config.json, else built in]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Without a window (there is none yet)
+    #[arg(long)]
+    pub no_display: bool,
+    /// Without servos
+    #[arg(long)]
+    pub no_servo: bool,
+    /// Without a camera
+    #[arg(long)]
+    pub no_camera: bool,
+    /// Without card readers
+    #[arg(long)]
+    pub no_cards: bool,
+    /// Serial port of the servos, instead of "servo.port"
+    #[arg(long, value_name = "PATH")]
+    pub servo_port: Option<String>,
+    /// Log file, instead of "log.file"
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Least severe level that is logged, instead of "log.level"
+    #[arg(long, value_name = "LEVEL", ignore_case = true)]
+    pub log_level: Option<Level>,
+    /// Simulated camera, servos and reader in a closed loop. Without --config or $FACETAP_CONFIG it
+    /// leaves the configuration and the ledger of this machine alone
+    #[arg(long)]
+    pub demo: bool,
+    /// Stop after so many seconds and print a summary
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub duration: Option<f64>,
+    /// Write a JSON line for every frame and every tap
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "Example:\n  facetap check --config /etc/facetap/config.json")]
+pub(super) struct CheckOptions {
+    /// Configuration file [default: $FACETAP_CONFIG, else /etc/facetap/config.json, else built in]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "Examples:\n  facetap config default > config.json\n  facetap config check config.json")]
+pub(super) struct ConfigOptions {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Prints the built-in configuration as a file to start from
+    #[command(after_help = "Example:\n  facetap config default > config.json")]
+    Default,
+    /// Prints every key with what is allowed and what it means
+    #[command(after_help = "Example:\n  facetap config schema | grep camera")]
+    Schema,
+    /// Checks a configuration file; status 0 if it is valid, 2 if not
+    #[command(after_help = "Example:\n  facetap config check /etc/facetap/config.json")]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// The longest run that can be asked for: a hundred years.
+const LONGEST_SECONDS: f64 = 3.2e9;
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if n > 0.0 && n <= LONGEST_SECONDS => Ok(n),
+        _ => Err("give a number of seconds above 0, such as 20 or 0.5".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_are_sound_and_every_command_has_an_example() {
+        Args::command().debug_assert();
+        fn walk(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Args::command());
+    }
+
+    #[test]
+    fn durations_are_positive_numbers() {
+        assert_eq!(seconds("0.5"), Ok(0.5));
+        for bad in ["0", "-1", "NaN", "inf", "x", ""] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What people type.
+
+mod args;
+mod check;
+mod configuration;
+mod run;
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use crate::config::ConfigError;
+use args::{Args, Command};
+
+/// Exit status: done.
+const DONE: u8 = 0;
+/// Exit status: failed.
+const FAILED: u8 = 1;
+/// Exit status: wrong usage or configuration.
+const USAGE: u8 = 2;
+
+/// A mistake in what was typed or configured, found after the command line itself was understood.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Runs the command of the process's arguments; the result is the exit status.
+#[must_use]
+pub fn main() -> u8 {
+    let args = Args::parse();
+    let done = match args.command {
+        Command::Run(options) => run::run(&options),
+        Command::Check(options) => check::check(&options),
+        Command::Config(options) => configuration::configuration(&options),
+    };
+    status(done)
+}
+
+fn status(done: Result<u8>) -> u8 {
+    match done {
+        Ok(status) => status,
+        Err(e) => {
+            eprintln!("facetap: {e:#}");
+            if e.is::<ConfigError>() || e.is::<Usage>() { USAGE } else { FAILED }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `facetap run`: options over configuration, logging up, then the service.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use log::{error, info, warn};
+
+use super::args::RunOptions;
+use super::{Usage, configuration, env};
+use crate::base::clock::{Clock, SystemClock};
+use crate::base::stop::{Reason, Stop};
+use crate::base::threads::Threads;
+use crate::config::{self, Config, Loaded, Readers, Source};
+use crate::logging::Logging;
+use crate::service::{Ended, Service};
+use crate::text::{self, Language};
+use crate::trace::Tracer;
+use crate::{camera, crash, critical, health, say, signals};
+
+pub(super) fn run(options: &RunOptions) -> Result<u8> {
+    let mut loaded = load(options)?;
+    apply(options, &mut loaded.config);
+    let config = &loaded.config;
+    text::speak(config.language.unwrap_or_else(Language::from_locale));
+    let camera = camera::source::classify(&config.camera).map_err(Usage)?;
+    camera::v4l2::limit_waits(config.camera.stall_seconds);
+
+    let logging = Logging::start(&config::log_file(&config.log.file, &env), &config.log)?;
+    crash::trap_panics(crash::file_beside(logging.file()));
+    greet(options, &loaded, &logging);
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let start = clock.now();
+    let stop = Stop::new();
+    let tracer = match &options.trace {
+        Some(file) => Tracer::create(file, start)?,
+        None => Tracer::default(),
+    };
+    // The folder of a demonstration goes with it.
+    let scratch = scratch_folder(options, config)?;
+    let data_dir = match &scratch {
+        Some(folder) => folder.path().to_owned(),
+        None => config::data_dir(config, &env),
+    };
+
+    let mut threads = Threads::default();
+    signals::watch(&mut threads, &stop, reload(&loaded, options, &logging))?;
+    let service = Service {
+        config: loaded.config.clone(),
+        camera,
+        data_dir,
+        tracer: Arc::new(tracer),
+        clock,
+        stop,
+        duration: options.duration.map(Duration::from_secs_f64),
+    };
+    let ended = service.run(threads).inspect_err(|e| critical!("{e:#}"))?;
+    report(options, &ended, &logging)
+}
+
+fn load(options: &RunOptions) -> Result<Loaded> {
+    // A demonstration must not send invented taps to the server that this machine is configured for.
+    let named = options.config.is_some() || env("FACETAP_CONFIG").is_some_and(|v| !v.is_empty());
+    if options.demo && !named {
+        return Ok(Loaded { config: Config::default(), file: None, not_built: Vec::new() });
+    }
+    Ok(config::load(options.config.as_deref(), &env)?)
+}
+
+fn apply(options: &RunOptions, config: &mut Config) {
+    if options.demo {
+        config.camera.enabled = true;
+        config.camera.source = Source::Name("simulated".to_owned());
+        config.servo.enabled = true;
+        "simulated".clone_into(&mut config.servo.port);
+        config.cards.enabled = true;
+        config.cards.readers = Readers::One("simulated".to_owned());
+    }
+    config.camera.enabled &= !options.no_camera;
+    config.servo.enabled &= !options.no_servo;
+    config.cards.enabled &= !options.no_cards;
+    if let Some(port) = &options.servo_port {
+        config.servo.port.clone_from(port);
+    }
+    if let Some(file) = &options.log_file {
+        config.log.file.clone_from(file);
+    }
+    if let Some(level) = options.log_level {
+        config.log.level = level;
+    }
+}
+
+fn scratch_folder(options: &RunOptions, config: &Config) -> Result<Option<tempfile::TempDir>> {
+    if !options.demo || config.data_dir.is_some() {
+        return Ok(None);
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("facetap-demo-")
+        .tempdir()
+        .context("cannot make a folder for the demonstration's ledger; set \"data_dir\"")?;
+    Ok(Some(folder))
+}
+
+fn greet(options: &RunOptions, loaded: &Loaded, logging: &Logging) {
+    let version = env!("CARGO_PKG_VERSION");
+    let from = loaded.file.as_ref().map_or_else(
+        || say!("built-in defaults", "内蔵の既定値"),
+        |f: &PathBuf| f.display().to_string(),
+    );
+    info!("{}", say!("FaceTap {version}, configuration: {from}", "FaceTap {version} 起動, 設定: {from}"));
+    let crash = crash::file_beside(logging.file());
+    let crash = crash.display();
+    info!("{}", say!("crash trap active, traces go to {crash}", "クラッシュ検出を有効にしました, 記録先: {crash}"));
+    if let Some(line) = configuration::not_built(loaded) {
+        warn!("{line}");
+    }
+    if !options.no_display {
+        info!(
+            "{}",
+            say!(
+                "there is no window in this version, going on headless (--no-display)",
+                "このバージョンには画面表示がありません。--no-displayとして続行します"
+            )
+        );
+    }
+}
+
+/// What `SIGHUP` does: the log file is opened again, the configuration read again, and of it applied
+/// what can be applied without a restart; the rest is named.
+fn reload(loaded: &Loaded, options: &RunOptions, logging: &Logging) -> impl Fn() + Send + use<> {
+    let (loaded, options, logging) = (loaded.clone(), options.clone(), logging.clone());
+    let running = std::sync::Mutex::new(loaded.config);
+    move || {
+        if let Err(e) = logging.reopen() {
+            error!("{e:#}");
+        }
+        match load(&options) {
+            Ok(mut new) => {
+                apply(&options, &mut new.config);
+                let mut running = crate::base::stop::lock(&running);
+                logging.set_level(new.config.log.level);
+                running.log.level = new.config.log.level;
+                let waiting = changed(&running, &new.config);
+                if waiting.is_empty() {
+                    info!("{}", say!("configuration reloaded", "設定を再読み込みしました"));
+                } else {
+                    let keys = waiting.join(", ");
+                    warn!("{}", say!("takes effect at the next start: {keys}", "次回起動時に有効になる設定: {keys}"));
+                }
+            }
+            // A mistake in the new file is no reason to stop serving with the old one.
+            Err(e) => error!("{}", say!("configuration kept as it was: {e:#}", "設定は変更されません: {e:#}")),
+        }
+    }
+}
+
+/// The keys below the top that differ.
+fn changed(old: &Config, new: &Config) -> Vec<String> {
+    let value = |c: &Config| serde_json::to_value(c).unwrap_or_default();
+    let (old, new) = (value(old), value(new));
+    config::schema::KEYS
+        .iter()
+        .filter(|k| k.kind != config::schema::Kind::Group)
+        .filter(|k| {
+            let pointer = format!("/{}", k.path.replace('.', "/"));
+            old.pointer(&pointer) != new.pointer(&pointer)
+        })
+        .map(|k| k.path.to_owned())
+        .collect()
+}
+
+/// Says how the run ended, and turns it into the exit status.
+fn report(options: &RunOptions, ended: &Ended, logging: &Logging) -> Result<u8> {
+    for thread in &ended.stuck {
+        warn!(
+            "{}",
+            say!(
+                "the thread \"{thread}\" is stuck in the system and is left behind",
+                "スレッド「{thread}」が終了しないため放置します"
+            )
+        );
+    }
+    info!("{}", ended.summary.log_line());
+    if options.duration.is_some() || options.demo {
+        print!("{}", ended.summary);
+    }
+    let status = match &ended.reason {
+        Reason::Signal(_) | Reason::Duration | Reason::EndOfClip => super::DONE,
+        Reason::Failure(why) => {
+            critical!("{}", say!("ending: {why}", "終了します: {why}"));
+            super::FAILED
+        }
+        Reason::Usage(why) => {
+            critical!("{}", say!("ending: {why}", "終了します: {why}"));
+            super::USAGE
+        }
+    };
+    logging.flush();
+    Ok(status)
+}

@@ -1,0 +1,149 @@
+//! Vision: the thread between camera and servos. It takes the newest picture, finds the faces, keeps
+//! their identities and tells the follower where the followed one is.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use log::{error, info, warn};
+
+use crate::base::backoff::Backoff;
+use crate::base::clock::Clock;
+use crate::base::slot::{Slot, Taken};
+use crate::base::stop::{Reason, Stop, lock};
+use crate::camera::Frame;
+use crate::camera::capture::CaptureFeedback;
+use crate::config;
+use crate::control::{Follower, Observation};
+use crate::detect::{self, Detection, Detector};
+use crate::say;
+use crate::stats::Stats;
+use crate::trace::{FrameRecord, Tracer};
+use crate::track::Tracker;
+
+/// How long a wait for a picture lasts before the order to stop is looked at again.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// The thread's parts.
+pub struct Vision {
+    /// Which detector, and the smallest face.
+    pub config: config::Detector,
+    /// Where models may lie besides the usual folders.
+    pub data_dir: PathBuf,
+    /// Where the pictures come from.
+    pub slot: Arc<Slot<Frame>>,
+    /// Tells the capture thread whether its pictures are of any use.
+    pub feedback: Arc<CaptureFeedback>,
+    /// Who is told where the face is.
+    pub follower: Arc<Mutex<Follower>>,
+    /// The trace.
+    pub tracer: Arc<Tracer>,
+    /// The counters.
+    pub stats: Arc<Stats>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ends the thread; given by it when a clip has ended.
+    pub stop: Stop,
+}
+
+impl Vision {
+    /// Works until the stop, or until a clip that is not repeated has ended: that gives the order to stop.
+    pub fn run(self) {
+        let Some(mut detector) = self.open_detector() else { return };
+        info!(
+            "{}",
+            say!("detector: {}", "顔検出器: {}", detector.describe())
+        );
+        let mut tracker = Tracker::new();
+        let mut undecodable = false;
+        while !self.stop.requested() {
+            let frame = match self.slot.take(WAIT) {
+                Taken::Item(frame) => frame,
+                Taken::Nothing => continue,
+                Taken::Closed => {
+                    self.stop.request(Reason::EndOfClip);
+                    return;
+                }
+            };
+            let detection = match detector.detect(&frame.picture) {
+                Ok(detection) => {
+                    self.feedback.decoded();
+                    undecodable = false;
+                    detection
+                }
+                Err(e) => {
+                    self.feedback.undecodable();
+                    self.stats.camera_faults.increment();
+                    // One line for a row of them; each is counted.
+                    if !undecodable {
+                        let number = frame.number;
+                        warn!(
+                            "{}",
+                            say!(
+                                "picture {number} of the camera cannot be used: {e:#}",
+                                "カメラの画像 {number} は使えません: {e:#}"
+                            )
+                        );
+                    }
+                    undecodable = true;
+                    Detection::default()
+                }
+            };
+            self.follow(&frame, &detection, &mut tracker);
+        }
+    }
+
+    /// Opens the detector, again and again if need be: its files may lie on a disk that is not there yet,
+    /// and the card loop is not to end because of them.
+    fn open_detector(&self) -> Option<Box<dyn Detector>> {
+        let mut backoff = Backoff::device();
+        let mut told = String::new();
+        loop {
+            match detect::open(&self.config, &self.data_dir) {
+                Ok(detector) => return Some(detector),
+                Err(e) => {
+                    let why = format!("{e:#}");
+                    if why != told {
+                        error!("{}", say!("no face detector: {why}", "顔検出器を開けません: {why}"));
+                        told = why;
+                    }
+                }
+            }
+            if self.clock.wait(&self.stop, backoff.pause()) {
+                return None;
+            }
+        }
+    }
+
+    fn follow(&self, frame: &Frame, detection: &Detection, tracker: &mut Tracker) {
+        let ready = self.clock.now();
+        let faces = tracker.update(ready, &detection.faces);
+        let followed = faces.iter().find(|f| f.followed).map(|f| f.face);
+        self.stats.frames.increment();
+        if !faces.is_empty() {
+            self.stats.frames_with_face.increment();
+        }
+        let mut follower = lock(&self.follower);
+        let on_target = follower.observe(&Observation {
+            frame: frame.number,
+            captured: frame.captured,
+            now: ready,
+            width: detection.width,
+            height: detection.height,
+            face: followed,
+        });
+        if on_target {
+            self.stats.frames_on_target.increment();
+        }
+        let measured = follower.measured();
+        // Written to the trace before the follower is free again: the servo thread may use this frame in
+        // its very next tick, and reports that to the same trace.
+        self.tracer.frame(FrameRecord {
+            frame: frame.number,
+            captured: frame.captured,
+            ready,
+            faces,
+            measured,
+        });
+    }
+}
