@@ -1,5 +1,9 @@
 //! Track: faces keep their identity from frame to frame, and one of them is followed.
 
+mod tracker;
+
+pub use tracker::Tracker;
+
 use crate::detect::Face;
 
 /// A face with the identity that it keeps while it is in view.
