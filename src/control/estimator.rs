@@ -23,8 +23,8 @@ pub struct Estimate {
     pub speed: f64,
 }
 
-/// An alpha-beta filter on one angle of the room, critically damped (Brookner, "Tracking and Kalman
-/// Filtering Made Easy", section 1.3: alpha = 1 - theta^2, beta = (1 - theta)^2).
+/// An alpha-beta filter on one angle of the room, critically damped: alpha = 1 - theta^2,
+/// beta = (1 - theta)^2 (Brookner, "Tracking and Kalman Filtering Made Easy").
 #[derive(Debug)]
 pub struct Estimator {
     top_speed: f64,

@@ -16,6 +16,10 @@ pub mod profile;
 pub mod sight;
 
 #[cfg(test)]
+mod closed_loop_tests;
+#[cfg(test)]
+mod follower_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod simulation;

@@ -1,0 +1,330 @@
+//! The serial line: the one file that knows the `serialport` crate.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use serialport::{ClearBuffer, SerialPort as _, TTYPort};
+
+use super::wire::Wire;
+
+/// `servo.port` for the first port whose servo answers.
+pub const AUTO: &str = "auto";
+/// How long the system may refuse to take bytes. A frame of 30 bytes takes 0.3 ms at 1 Mbaud.
+const SEND: Duration = Duration::from_millis(50);
+/// Attempts to send the rest of a frame, each of at most [`SEND`] or with some progress.
+const SENDS: usize = 64;
+
+/// An open serial port.
+pub struct SerialWire {
+    port: TTYPort,
+    name: String,
+}
+
+/// The paths that `servo.port` stands for, best first, looked up anew at each call because USB ports are
+/// renumbered after a replug.
+#[must_use]
+pub fn candidates(setting: &str) -> Vec<PathBuf> {
+    if setting == AUTO {
+        automatic(Path::new("/dev"))
+    } else {
+        vec![PathBuf::from(setting)]
+    }
+}
+
+fn automatic(dev: &Path) -> Vec<PathBuf> {
+    let usb = [("serial/by-id", ""), (".", "ttyACM"), (".", "ttyUSB")];
+    // Pins of the board itself may be a console; they are tried only where there is nothing else.
+    let board = [(".", "ttyAMA"), (".", "ttyS")];
+    let found = |places: &[(&str, &str)]| {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        let mut real: Vec<PathBuf> = Vec::new();
+        for (folder, prefix) in places {
+            let mut names: Vec<PathBuf> = fs::read_dir(dev.join(folder))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter(|e| e.file_name().to_string_lossy().starts_with(prefix))
+                .map(|e| e.path())
+                .collect();
+            names.sort();
+            for path in names {
+                // The same port has several names.
+                if let Ok(target) = path.canonicalize()
+                    && !real.contains(&target)
+                {
+                    real.push(target);
+                    paths.push(path);
+                }
+            }
+        }
+        paths
+    };
+    let mut paths = found(&usb);
+    if paths.is_empty() {
+        paths = found(&board);
+    }
+    paths
+}
+
+/// What can be told about a port without opening it: changes when it is plugged in, out, or replaced.
+#[must_use]
+pub fn fingerprint(setting: &str) -> Vec<(PathBuf, u64, u64)> {
+    candidates(setting)
+        .into_iter()
+        .filter_map(|path| {
+            let target = path.canonicalize().ok()?;
+            let about = fs::metadata(&target).ok()?;
+            Some((target, about.ino(), about.rdev()))
+        })
+        .collect()
+}
+
+/// Opens a port for this bit rate, for us alone, and clears what had come in.
+///
+/// # Errors
+/// The path is not a serial port, is used by another program, or cannot be set up; the message says what
+/// to do.
+pub fn open(path: &Path, baud: u32) -> Result<SerialWire> {
+    let name = path.display();
+    let about = match fs::metadata(path) {
+        Ok(about) => about,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => bail!(
+            "the serial port {name} does not exist: plug in the servo adapter, or correct \"servo.port\" \
+             (--servo-port); `facetap devices` lists the ports"
+        ),
+        Err(e) => return Err(e).with_context(|| format!("cannot look at the serial port {name}")),
+    };
+    if about.is_dir() {
+        bail!(
+            "the serial port {name} is a directory: give a device such as /dev/ttyACM0 in \"servo.port\" \
+             (--servo-port), or \"auto\""
+        );
+    }
+    if !about.file_type().is_char_device() {
+        bail!(
+            "the serial port {name} is not a device: give one such as /dev/ttyACM0 in \"servo.port\" \
+             (--servo-port), or \"auto\""
+        );
+    }
+    let builder = serialport::new(path.to_string_lossy(), baud).timeout(SEND);
+    let port = TTYPort::open(&builder).map_err(|e| {
+        let hint = match e.kind() {
+            serialport::ErrorKind::NoDevice => {
+                "another program uses it, or it was just unplugged; `fuser` names the program"
+            }
+            serialport::ErrorKind::Io(io::ErrorKind::PermissionDenied) => {
+                "add the user of the service to the group \"dialout\""
+            }
+            _ => "is it a serial port, and can it do this bit rate (\"servo.baud\")?",
+        };
+        anyhow::anyhow!("cannot open the serial port {name} at {baud} baud: {e}; {hint}")
+    })?;
+    let mut wire = SerialWire::new(port, name.to_string())
+        .with_context(|| format!("cannot set up the serial port {name}"))?;
+    wire.discard_input()
+        .with_context(|| format!("cannot clear the serial port {name}"))?;
+    Ok(wire)
+}
+
+impl SerialWire {
+    fn new(mut port: TTYPort, name: String) -> io::Result<Self> {
+        // Opening took an exclusive lock (flock) and TIOCEXCL. The latter outlives a killed process for as
+        // long as anybody else has a pseudo-terminal open, and then keeps the next start out. A shared
+        // lock suffices against a second FaceTap, whose exclusive one fails.
+        port.set_exclusive(false)?;
+        // The crate polls before it writes, but then writes blocking: a buffer with room for a part of the
+        // frame would block for ever.
+        // SAFETY: the descriptor belongs to `port`, which lives longer than this borrow.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(port.as_raw_fd()) };
+        fcntl(descriptor, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Self { port, name })
+    }
+}
+
+impl Wire for SerialWire {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        self.port.set_timeout(SEND)?;
+        // There is no flush: tcdrain has no limit of time, and the answer tells that all was sent.
+        for _ in 0..SENDS {
+            match self.port.write(rest) {
+                Ok(n) => rest = &rest[n.min(rest.len())..],
+                Err(e) if again(&e) => {}
+                Err(e) => return Err(e),
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    fn receive(&mut self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
+        self.port.set_timeout(timeout)?;
+        match self.port.read(buffer) {
+            // A terminal that was hung up reads as ended.
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => Ok(n),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut || again(&e) => Ok(0),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn discard_input(&mut self) -> io::Result<()> {
+        Ok(self.port.clear(ClearBuffer::Input)?)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for SerialWire {
+    fn drop(&mut self) {
+        // Closing waits for bytes that an absent far end never takes, up to 30 s; but a last "torque off"
+        // has been acknowledged by then, or will not be heard.
+        let _ = self.port.clear(ClearBuffer::Output);
+    }
+}
+
+fn again(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+/// A pseudo-terminal.
+pub struct Pair {
+    /// The far end, where the servos are.
+    pub far: SerialWire,
+    /// The path to open as a serial port.
+    pub path: PathBuf,
+    /// Kept open, so that the far end outlives a service that closes and opens the port.
+    _near: TTYPort,
+}
+
+/// Makes a pseudo-terminal: what is sent at its far end is received at its path, and the other way round.
+///
+/// # Errors
+/// The system has no pseudo-terminal left.
+pub fn pair() -> Result<Pair> {
+    let (far, near) =
+        TTYPort::pair().context("cannot make a pseudo-terminal for the simulated servos")?;
+    let path = PathBuf::from(near.name().context("a pseudo-terminal without a name")?);
+    let name = format!("the far end of {}", path.display());
+    Ok(Pair {
+        far: SerialWire::new(far, name).context("cannot set up a pseudo-terminal")?,
+        path,
+        _near: near,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn bytes_pass_in_both_directions_unchanged() {
+        let mut pair = pair().unwrap();
+        let mut near = open(&pair.path, 1_000_000).unwrap();
+        let all: Vec<u8> = (0..=255).collect();
+        let mut got: Vec<u8> = Vec::new();
+        let mut buffer = [0; 64];
+        near.send(&all).unwrap();
+        while got.len() < all.len() {
+            let n = pair.far.receive(&mut buffer, LONG).unwrap();
+            got.extend(&buffer[..n]);
+        }
+        assert_eq!(got, all);
+        // Bytes that a terminal in its usual state would change or swallow.
+        let special = [0xFF, 0x0D, 0x11, 0x00, 0x03, 0x7F];
+        pair.far.send(&special).unwrap();
+        got.clear();
+        while got.len() < special.len() {
+            let n = near.receive(&mut buffer, LONG).unwrap();
+            got.extend(&buffer[..n]);
+        }
+        assert_eq!(got, special);
+    }
+
+    #[test]
+    fn a_hung_up_line_fails_and_a_silent_one_does_not() {
+        let pair = pair().unwrap();
+        let mut near = open(&pair.path, 1_000_000).unwrap();
+        assert_eq!(
+            near.receive(&mut [0; 8], Duration::from_millis(1)).unwrap(),
+            0
+        );
+        drop(pair);
+        assert!(near.receive(&mut [0; 8], LONG).is_err());
+        assert!(near.send(b"x").is_err());
+    }
+
+    #[test]
+    fn a_far_end_that_takes_nothing_is_an_error_not_a_wait() {
+        let pair = pair().unwrap();
+        let mut near = open(&pair.path, 1_000_000).unwrap();
+        let frame = [0x55; 13];
+        // More than any buffer of a terminal holds.
+        let stuck = (0..100_000).find_map(|_| near.send(&frame).err());
+        assert_eq!(stuck.unwrap().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn what_is_no_serial_port_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        for (path, want) in [
+            (folder.path().to_path_buf(), "is a directory"),
+            (file, "is not a device"),
+            (folder.path().join("absent"), "does not exist"),
+            (PathBuf::from("/dev/null"), "cannot open"),
+        ] {
+            let e = format!("{:#}", open(&path, 1_000_000).err().unwrap());
+            assert!(
+                e.contains(want) && e.contains(&path.display().to_string()),
+                "{e}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_second_user_is_kept_out_and_let_in_later() {
+        let pair = pair().unwrap();
+        let first = open(&pair.path, 1_000_000).unwrap();
+        let e = open(&pair.path, 1_000_000).err().unwrap();
+        assert!(e.to_string().contains("another program"), "{e}");
+        drop(first);
+        open(&pair.path, 1_000_000).unwrap();
+    }
+
+    #[test]
+    fn automatic_prefers_stable_names_and_lists_no_port_twice() {
+        let dev = tempfile::tempdir().unwrap();
+        let at = |name: &str| dev.path().join(name);
+        for name in ["ttyACM1", "ttyACM0", "ttyUSB0", "ttyAMA0", "tty1"] {
+            fs::write(at(name), "").unwrap();
+        }
+        fs::create_dir_all(at("serial/by-id")).unwrap();
+        std::os::unix::fs::symlink("../../ttyACM1", at("serial/by-id/usb-servo")).unwrap();
+        let names: Vec<String> = automatic(dev.path())
+            .iter()
+            .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(names, ["usb-servo", "ttyACM0", "ttyUSB0"]);
+        for name in ["ttyACM1", "ttyACM0", "ttyUSB0"] {
+            fs::remove_file(at(name)).unwrap();
+        }
+        assert_eq!(automatic(dev.path()), [at("./ttyAMA0")]);
+    }
+}

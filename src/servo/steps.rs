@@ -1,0 +1,153 @@
+//! Units of the servos and of the mount; converted here and nowhere else.
+
+use crate::config;
+
+/// Steps of one turn.
+const TURN: f64 = 4096.0;
+/// Straight ahead.
+const CENTRE: f64 = 2048.0;
+const STEPS_PER_DEGREE: f64 = TURN / 360.0;
+/// Highest speed that register 46 is given, in steps/s: about 264 degrees a second, what an STS3215
+/// reaches without load at 7.4 V.
+const TOP_SPEED: f64 = 3000.0;
+/// Highest value of the acceleration register.
+const TOP_ACCELERATION: f64 = 254.0;
+/// A servo's own limits lie above those of the set point, so that they are a safety net and do not
+/// themselves shape the movement.
+const MARGIN: f64 = 1.5;
+
+/// A position in steps of a servo, 0 to 4095 in one turn, 2048 straight ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Steps(pub i32);
+
+/// How a servo is mounted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mounting {
+    /// 1, or -1 where it is mounted the other way round.
+    sign: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Mounting {
+    /// From the configuration.
+    #[must_use]
+    pub fn new(axis: &config::Axis) -> Self {
+        Self {
+            sign: if axis.invert { -1.0 } else { 1.0 },
+            low: axis.min,
+            high: axis.max,
+        }
+    }
+
+    /// The steps of an angle. Rounding never leads across a limit that the angle itself keeps.
+    #[must_use]
+    pub fn steps(&self, degrees: f64) -> Steps {
+        let exact = degrees * STEPS_PER_DEGREE;
+        let mut steps = exact.round();
+        if degrees <= self.high {
+            steps = steps.min((self.high * STEPS_PER_DEGREE).floor());
+        }
+        if degrees >= self.low {
+            steps = steps.max((self.low * STEPS_PER_DEGREE).ceil());
+        }
+        // A cast of what is not a number gives 0, the left end: never reached, angles are finite.
+        Steps((CENTRE + self.sign * steps).clamp(0.0, TURN - 1.0) as i32)
+    }
+
+    /// The angle of a position.
+    #[must_use]
+    pub fn degrees(&self, steps: Steps) -> f64 {
+        self.sign * (f64::from(steps.0) - CENTRE) / STEPS_PER_DEGREE
+    }
+
+    /// The load of register 60, from about -1 to 1, positive where the motor pushes to larger angles.
+    #[must_use]
+    pub fn load(&self, register: u16) -> f64 {
+        self.sign * load(register)
+    }
+}
+
+/// The load of register 60 as a part of what the motor can do: bit 10 is the sign, units are 0.1 %.
+#[must_use]
+pub fn load(register: u16) -> f64 {
+    f64::from(super::sts::signed(register & 0x7FF, 10)) / 1000.0
+}
+
+/// The value of the speed register (46) that limits a servo to somewhat more than this speed.
+#[must_use]
+pub fn speed_limit(degrees_per_second: f64) -> u16 {
+    (degrees_per_second * STEPS_PER_DEGREE * MARGIN)
+        .round()
+        .clamp(1.0, TOP_SPEED) as u16
+}
+
+/// The value of the acceleration register (41) that limits a servo to somewhat more than this.
+#[must_use]
+pub fn acceleration_limit(degrees_per_second_squared: f64) -> u8 {
+    (degrees_per_second_squared * STEPS_PER_DEGREE * MARGIN / 100.0)
+        .ceil()
+        .clamp(1.0, TOP_ACCELERATION) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounting(invert: bool) -> Mounting {
+        Mounting::new(&config::Axis {
+            id: 1,
+            min: -50.0,
+            max: 50.0,
+            invert,
+        })
+    }
+
+    #[test]
+    fn degrees_become_steps() {
+        let (plain, inverted) = (mounting(false), mounting(true));
+        for (degrees, steps) in [
+            (0.0, 2048),
+            (45.0, 2560),
+            (-45.0, 1536),
+            (50.0, 2616),
+            (-50.0, 1480),
+        ] {
+            assert_eq!(plain.steps(degrees), Steps(steps));
+            assert_eq!(inverted.steps(degrees), Steps(4096 - steps));
+        }
+    }
+
+    #[test]
+    fn steps_become_degrees() {
+        assert_eq!(mounting(false).degrees(Steps(2560)), 45.0);
+        assert_eq!(mounting(true).degrees(Steps(2560)), -45.0);
+        for tenth in -500..=500 {
+            let degrees = f64::from(tenth) / 10.0;
+            let back = mounting(false).degrees(mounting(false).steps(degrees));
+            assert!((back - degrees).abs() <= 1.0 / STEPS_PER_DEGREE && back.abs() <= 50.0);
+        }
+    }
+
+    #[test]
+    fn an_angle_outside_the_limits_keeps_its_place() {
+        assert_eq!(mounting(false).steps(90.0), Steps(3072));
+        assert_eq!(mounting(false).steps(400.0), Steps(4095));
+        assert_eq!(mounting(false).steps(-400.0), Steps(0));
+    }
+
+    #[test]
+    fn load_has_a_sign_and_tenths_of_a_per_cent() {
+        assert_eq!(load(850), 0.85);
+        assert_eq!(load(1024 | 850), -0.85);
+        assert_eq!(mounting(true).load(850), -0.85);
+    }
+
+    #[test]
+    fn limits_lie_above_what_is_asked_for_and_within_the_registers() {
+        assert_eq!(speed_limit(120.0), 2048);
+        assert_eq!(speed_limit(1e9), 3000);
+        assert_eq!(acceleration_limit(500.0), 86);
+        assert_eq!((acceleration_limit(0.0), acceleration_limit(1e9)), (1, 254));
+    }
+}

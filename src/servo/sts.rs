@@ -1,0 +1,305 @@
+//! The Feetech STS protocol: bytes in, bytes out, nothing else.
+//!
+//! Frames are `FF FF id length instruction-or-status parameters.. checksum`, where the length counts what
+//! follows it and the checksum is the complement of the sum from the id on. Values are little endian.
+//! Source: Feetech, "SMS/STS Communication Protocol User Manual" and the STS3215 memory table.
+
+/// The id that every servo listens to and none answers.
+pub const BROADCAST: u8 = 0xFE;
+
+/// Addresses of the STS3215 memory table.
+pub mod register {
+    /// Torque: 1 on, 0 off.
+    pub const TORQUE: u8 = 40;
+    /// Acceleration in units of 100 steps/s^2; 0 for no limit.
+    pub const ACCELERATION: u8 = 41;
+    /// Goal position, two bytes.
+    pub const GOAL_POSITION: u8 = 42;
+    /// Speed on the way to the goal in steps/s, two bytes.
+    pub const GOAL_SPEED: u8 = 46;
+    /// Present position, two bytes; speed, load, voltage and temperature follow.
+    pub const PRESENT_POSITION: u8 = 56;
+}
+
+/// Instructions.
+pub mod instruction {
+    /// Answer, if you are there.
+    pub const PING: u8 = 0x01;
+    /// Answer with the contents of registers.
+    pub const READ: u8 = 0x02;
+    /// Change registers and answer with the status.
+    pub const WRITE: u8 = 0x03;
+    /// Change registers of several servos; nobody answers.
+    pub const SYNC_WRITE: u8 = 0x83;
+}
+
+const HEADER: [u8; 2] = [0xFF, 0xFF];
+/// Header, id, length, instruction or status, checksum.
+const SHORTEST: usize = 6;
+
+fn checksum(body: &[u8]) -> u8 {
+    !body.iter().fold(0u8, |sum, b| sum.wrapping_add(*b))
+}
+
+/// A frame to or from servo `id`, where `kind` is the instruction or the status.
+///
+/// At most 250 parameters fit; further ones are left out.
+#[must_use]
+pub fn frame(id: u8, kind: u8, parameters: &[u8]) -> Vec<u8> {
+    let parameters = &parameters[..parameters.len().min(250)];
+    let mut bytes = Vec::with_capacity(SHORTEST + parameters.len());
+    bytes.extend(HEADER);
+    bytes.extend([id, parameters.len() as u8 + 2, kind]);
+    bytes.extend(parameters);
+    bytes.push(checksum(&bytes[2..]));
+    bytes
+}
+
+/// Asks whether a servo is there.
+#[must_use]
+pub fn ping(id: u8) -> Vec<u8> {
+    frame(id, instruction::PING, &[])
+}
+
+/// Asks for `count` bytes from `register` on.
+#[must_use]
+pub fn read(id: u8, register: u8, count: u8) -> Vec<u8> {
+    frame(id, instruction::READ, &[register, count])
+}
+
+/// Writes `data` from `register` on.
+#[must_use]
+pub fn write(id: u8, register: u8, data: &[u8]) -> Vec<u8> {
+    let mut parameters = vec![register];
+    parameters.extend(data);
+    frame(id, instruction::WRITE, &parameters)
+}
+
+/// Writes two bytes at `register` of several servos at once; nobody answers.
+#[must_use]
+pub fn sync_write(register: u8, values: &[(u8, u16)]) -> Vec<u8> {
+    let mut parameters = vec![register, 2];
+    for (id, value) in values {
+        parameters.push(*id);
+        parameters.extend(value.to_le_bytes());
+    }
+    frame(BROADCAST, instruction::SYNC_WRITE, &parameters)
+}
+
+/// A frame found in a stream of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// Who is addressed, or answers.
+    pub id: u8,
+    /// The instruction, or the status bits of a reply.
+    pub kind: u8,
+    /// What follows it.
+    pub parameters: &'a [u8],
+    /// Bytes up to the end of the frame, with whatever was skipped before it.
+    pub end: usize,
+}
+
+/// The first complete frame with a right checksum that `wanted` accepts (by id and number of
+/// parameters).
+///
+/// Looking at every offset makes noise, broken frames, frames of others and a wrong length that swallows
+/// the next frame harmless.
+#[must_use]
+pub fn find(bytes: &[u8], wanted: impl Fn(u8, usize) -> bool) -> Option<Found<'_>> {
+    (0..bytes.len().saturating_sub(SHORTEST - 1)).find_map(|start| {
+        let rest = &bytes[start..];
+        let (id, length) = (rest[2], usize::from(rest[3]));
+        if rest[..2] != HEADER || id == 0xFF || length < 2 || !wanted(id, length - 2) {
+            return None;
+        }
+        let frame = rest.get(..4 + length)?;
+        let (sum, body) = frame.split_last()?;
+        (checksum(&body[2..]) == *sum).then_some(Found {
+            id,
+            kind: body[4],
+            parameters: &body[5..],
+            end: start + frame.len(),
+        })
+    })
+}
+
+/// The reply of servo `id` with `count` parameters, where `sent` was the instruction.
+///
+/// Adapters that connect both directions to the one wire of the servos return every instruction; this
+/// echo is skipped.
+#[must_use]
+pub fn find_reply<'a>(bytes: &'a [u8], sent: &[u8], id: u8, count: usize) -> Option<Found<'a>> {
+    let echo = if sent.is_empty() {
+        None
+    } else {
+        bytes.windows(sent.len()).position(|w| w == sent)
+    };
+    let skipped = echo.map_or(0, |start| start + sent.len());
+    let found = find(&bytes[skipped..], |i, n| i == id && n == count)?;
+    Some(Found {
+        end: skipped + found.end,
+        ..found
+    })
+}
+
+/// The value of two bytes, low byte first.
+#[must_use]
+pub const fn word(low: u8, high: u8) -> u16 {
+    u16::from_le_bytes([low, high])
+}
+
+/// A value whose sign is bit `sign` and whose magnitude is below it.
+#[must_use]
+pub fn signed(value: u16, sign: u32) -> i32 {
+    let magnitude = i32::from(value & ((1 << sign) - 1));
+    if value & (1 << sign) == 0 {
+        magnitude
+    } else {
+        -magnitude
+    }
+}
+
+/// Names of the status bits that are set, for people; empty if all is well.
+#[must_use]
+pub fn complaints(status: u8) -> Vec<&'static str> {
+    const BITS: [(u8, &str); 5] = [
+        (0x01, "voltage"),
+        (0x02, "sensor"),
+        (0x04, "temperature"),
+        (0x08, "current"),
+        (0x20, "overload"),
+    ];
+    BITS.iter()
+        .filter(|(bit, _)| status & bit != 0)
+        .map(|(_, name)| *name)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        text.split(' ')
+            .map(|b| u8::from_str_radix(b, 16).unwrap())
+            .collect()
+    }
+
+    /// Frames that were checked against the maker's manual and an independent implementation.
+    #[test]
+    fn frames_are_exact() {
+        for (made, want) in [
+            (ping(1), "FF FF 01 02 01 FB"),
+            (
+                read(1, register::PRESENT_POSITION, 2),
+                "FF FF 01 04 02 38 02 BE",
+            ),
+            (
+                write(1, register::GOAL_POSITION, &[0x00, 0x08, 0, 0, 0xE8, 0x03]),
+                "FF FF 01 09 03 2A 00 08 00 00 E8 03 D5",
+            ),
+            (write(1, register::TORQUE, &[0]), "FF FF 01 04 03 28 00 CF"),
+            (
+                sync_write(register::GOAL_POSITION, &[(1, 2048), (2, 2048)]),
+                "FF FF FE 0A 83 2A 02 01 00 08 02 00 08 35",
+            ),
+        ] {
+            assert_eq!(made, hex(want));
+        }
+    }
+
+    #[test]
+    fn a_reply_is_taken_apart() {
+        // Position 0x0518 of servo 1, status 0.
+        let bytes = hex("FF FF 01 04 00 18 05 DD");
+        let found = find_reply(&bytes, &read(1, 56, 2), 1, 2).unwrap();
+        assert_eq!(
+            (found.kind, found.parameters, found.end),
+            (0, &[0x18, 0x05][..], 8)
+        );
+        assert_eq!(word(0x18, 0x05), 1304);
+    }
+
+    #[test]
+    fn wrong_id_checksum_length_or_half_a_frame_is_no_reply() {
+        let sent = read(1, 56, 2);
+        for bytes in [
+            "FF FF 02 04 00 18 05 DC",
+            "FF FF 01 04 00 18 05 DE",
+            "FF FF 01 03 00 18 E3",
+            "FF FF 01 04 00 18 05",
+            "FF FF 01 01 FD",
+            "00 01 02",
+        ] {
+            assert_eq!(find_reply(&hex(bytes), &sent, 1, 2), None, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn resynchronises_behind_noise_foreign_frames_and_false_starts() {
+        let sent = read(1, 56, 2);
+        for before in [
+            "00 FF 13",
+            "FF",
+            "FF FF",
+            "FF FF 01 F0",
+            "FF FF 02 02 00 FB",
+            "FF FF 01 04",
+        ] {
+            let mut bytes = hex(before);
+            bytes.extend(hex("FF FF 01 04 00 18 05 DD"));
+            let found = find_reply(&bytes, &sent, 1, 2).unwrap();
+            assert_eq!(found.parameters, [0x18, 0x05], "{before}");
+        }
+    }
+
+    #[test]
+    fn the_echo_of_the_instruction_is_no_reply() {
+        // It has the form of a reply: status 2, two bytes.
+        let sent = read(1, 56, 2);
+        assert_eq!(find_reply(&sent, &sent, 1, 2), None);
+        let mut both = sent.clone();
+        both.extend(hex("FF FF 01 04 00 18 05 DD"));
+        assert_eq!(
+            find_reply(&both, &sent, 1, 2).unwrap().parameters,
+            [0x18, 0x05]
+        );
+    }
+
+    #[test]
+    fn signs_stand_in_their_own_bit() {
+        assert_eq!(signed(800, 10), 800);
+        assert_eq!(signed(1024 + 800, 10), -800);
+        assert_eq!(signed(0x8000 | 5, 15), -5);
+    }
+
+    #[test]
+    fn status_bits_have_names() {
+        assert!(complaints(0).is_empty());
+        assert_eq!(complaints(0x24), ["temperature", "overload"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_frame_is_found_behind_any_noise(
+            noise in prop::collection::vec(0u8..0xFF, 0..40),
+            id in 0u8..=0xFD,
+            status: u8,
+            data in prop::collection::vec(any::<u8>(), 0..30),
+        ) {
+            let mut bytes = noise;
+            bytes.extend(frame(id, status, &data));
+            let found = find_reply(&bytes, &[], id, data.len()).unwrap();
+            prop_assert_eq!(found.kind, status);
+            prop_assert_eq!(found.parameters, &data[..]);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300), id: u8, count in 0usize..20) {
+            if let Some(found) = find_reply(&bytes, &ping(id), id, count) {
+                prop_assert!(found.end <= bytes.len() && found.parameters.len() == count);
+            }
+        }
+    }
+}

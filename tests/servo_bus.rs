@@ -1,0 +1,288 @@
+//! The servo loop against servos that share no code with it: `tests/tools/sts_servos.py`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use facetap::base::clock::{Clock, SystemClock};
+use facetap::base::stop::{Reason, Stop, lock};
+use facetap::base::threads::Threads;
+use facetap::config::Config;
+use facetap::control::{Follower, Mode, Observation};
+use facetap::detect::{Face, Point};
+use facetap::servo::ServoLoop;
+use facetap::stats::Stats;
+use facetap::trace::Tracer;
+use serde_json::Value;
+
+/// Far longer than anything here takes, even on a busy machine.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The Python program; killed at the end of its life.
+struct Servos {
+    child: Child,
+    link: PathBuf,
+    log: PathBuf,
+}
+
+impl Servos {
+    /// None where there is no Python.
+    fn start(folder: &Path, options: &[&str]) -> Option<Self> {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/sts_servos.py");
+        let (link, log) = (folder.join("port"), folder.join("frames.jsonl"));
+        let child = Command::new("python3")
+            .arg(program)
+            .arg(&link)
+            .arg("--log")
+            .arg(&log)
+            .args(options)
+            .spawn();
+        match child {
+            Ok(child) => Some(Self { child, link, log }),
+            Err(e) => {
+                eprintln!("SKIPPED: python3 cannot be started: {e}");
+                None
+            }
+        }
+    }
+
+    fn frames(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        // The last line may be half written.
+        text.lines()
+            .filter_map(|l| serde_json::from_str(l).ok())
+            .collect()
+    }
+
+    /// The goals of one servo, in order.
+    fn goals(&self, id: &str) -> Vec<i64> {
+        self.frames()
+            .iter()
+            .filter_map(|f| f["goals"][id].as_i64())
+            .collect()
+    }
+
+    /// What was last written to the torque register of a servo.
+    fn torque(&self, id: u64) -> Option<u64> {
+        self.frames()
+            .iter()
+            .rev()
+            .find(|f| f["instruction"] == "write" && f["register"] == 40 && f["id"] == id)
+            .and_then(|f| f["data"][0].as_u64())
+    }
+}
+
+impl Drop for Servos {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The loop, and a picture that shows a face at one place whatever the mount does.
+struct Service {
+    follower: Arc<Mutex<Follower>>,
+    stats: Arc<Stats>,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    threads: Threads,
+}
+
+impl Service {
+    fn start(port: &Path) -> Self {
+        let config = Config::default();
+        let follower = Follower::new(&config.tracking, &config.camera, &config.servo.axes);
+        let mut service = Self {
+            follower: Arc::new(Mutex::new(follower)),
+            stats: Arc::default(),
+            clock: Arc::new(SystemClock),
+            stop: Stop::new(),
+            threads: Threads::default(),
+        };
+        let mut servo = config.servo;
+        servo.port = port.to_string_lossy().into_owned();
+        let servos = ServoLoop {
+            config: servo,
+            tracking: config.tracking,
+            follower: Arc::clone(&service.follower),
+            tracer: Arc::new(Tracer::default()),
+            stats: Arc::clone(&service.stats),
+            clock: Arc::clone(&service.clock),
+            stop: service.stop.clone(),
+        };
+        service
+            .threads
+            .start("servos", &service.stop, move || servos.run())
+            .unwrap();
+        service
+    }
+
+    /// Shows the face at pixel (x, y) of 640x480 until `done`.
+    fn show(&self, x: f32, y: f32, what: &str, mut done: impl FnMut() -> bool) {
+        let start = self.clock.now();
+        for frame in 0.. {
+            let now = self.clock.now();
+            let face = Face {
+                x: x - 40.0,
+                y: y - 40.0,
+                w: 80.0,
+                h: 80.0,
+                left_eye: Point { x: x - 20.0, y },
+                right_eye: Point { x: x + 20.0, y },
+                score: 0.9,
+            };
+            lock(&self.follower).observe(Observation {
+                frame,
+                captured: now,
+                now,
+                width: 640,
+                height: 480,
+                face: Some(face),
+            });
+            if done() {
+                return;
+            }
+            assert!(now.since(start) < LONG, "waited in vain: {what}");
+            self.clock.wait(&Stop::new(), Duration::from_millis(40));
+        }
+    }
+
+    fn end(self) {
+        self.stop.request(Reason::Duration);
+        assert!(self.threads.join(&self.clock, LONG).is_empty());
+    }
+}
+
+fn last(goals: &[i64]) -> i64 {
+    goals.last().copied().unwrap_or(2048)
+}
+
+#[test]
+fn left_stays_left_up_stays_up_and_the_end_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    for options in [&[][..], &["--no-ack"], &["--echo"]] {
+        let Some(servos) = Servos::start(folder.path(), options) else {
+            return;
+        };
+        let service = Service::start(&servos.link);
+        // Left of the middle and above it.
+        service.show(120.0, 120.0, "goals to the left", || {
+            last(&servos.goals("1")) < 1600 && last(&servos.goals("3")) > 2400
+        });
+        let goals = servos.goals("1");
+        assert!(goals.iter().all(|g| (1480..=2049).contains(g)), "{goals:?}");
+        service.show(520.0, 360.0, "goals to the right", || {
+            last(&servos.goals("1")) > 2500 && last(&servos.goals("3")) < 1700
+        });
+        service.end();
+        assert_eq!(
+            [1, 2, 3].map(|id| servos.torque(id)),
+            [Some(0); 3],
+            "{options:?}"
+        );
+        let bad: Vec<Value> = servos
+            .frames()
+            .into_iter()
+            .filter(|f| !f["bad"].is_null())
+            .collect();
+        assert!(bad.is_empty(), "{bad:?}");
+        drop(servos);
+        std::fs::remove_file(folder.path().join("frames.jsonl")).unwrap();
+    }
+}
+
+#[test]
+fn torque_comes_on_where_the_servo_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(servos) = Servos::start(folder.path(), &["--start", "1=2900"]) else {
+        return;
+    };
+    let service = Service::start(&servos.link);
+    service.show(320.0, 240.0, "goals within the limits", || {
+        servos.goals("1").last().is_some_and(|g| *g <= 2616)
+    });
+    service.end();
+    let frames = servos.frames();
+    let torque_on = frames
+        .iter()
+        .position(|f| f["register"] == 40 && f["data"][0] == 1)
+        .unwrap();
+    let before: Vec<i64> = frames[..torque_on]
+        .iter()
+        .filter_map(|f| f["goals"]["1"].as_i64())
+        .collect();
+    // It stands outside of its limits, and comes back without a jump.
+    assert_eq!(before, [2900]);
+    let goals = servos.goals("1");
+    assert!(
+        goals.windows(2).all(|w| (w[1] - w[0]).abs() < 200),
+        "{goals:?}"
+    );
+    assert!((goals[1] - 2900).abs() <= 3, "{goals:?}");
+}
+
+#[test]
+fn servos_that_report_one_position_are_still_turned_to_the_face() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(servos) = Servos::start(folder.path(), &["--frozen"]) else {
+        return;
+    };
+    let service = Service::start(&servos.link);
+    service.show(220.0, 240.0, "a goal to the left", || {
+        last(&servos.goals("1")) < 2048 - 80
+    });
+    service.end();
+    assert!(servos.goals("1").iter().all(|g| (1480..=2616).contains(g)));
+}
+
+#[test]
+fn a_mechanical_end_is_not_pressed_against() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(servos) = Servos::start(folder.path(), &["--load-at-stop", "200"]) else {
+        return;
+    };
+    let service = Service::start(&servos.link);
+    // The goal passes the end at 2248, and comes back to it though the face stays on the right.
+    let mut passed = false;
+    service.show(520.0, 240.0, "the way back to the end", || {
+        let goal = last(&servos.goals("1"));
+        passed |= goal > 2260;
+        passed && goal <= 2252
+    });
+    assert!(
+        servos.goals("1").iter().all(|g| *g < 2616),
+        "never reached the soft limit"
+    );
+    // The other direction is free.
+    service.show(120.0, 240.0, "goals to the left", || {
+        last(&servos.goals("1")) < 2000
+    });
+    service.end();
+}
+
+#[test]
+fn a_missing_axis_does_not_stop_the_others_and_a_lost_bus_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(servos) = Servos::start(folder.path(), &["--ids", "1,3"]) else {
+        return;
+    };
+    let service = Service::start(&servos.link);
+    service.show(120.0, 240.0, "goals to the left", || {
+        last(&servos.goals("1")) < 1900
+    });
+    // As when the adapter is pulled; the link stays behind and leads nowhere.
+    drop(servos);
+    service.show(120.0, 240.0, "the loss", || {
+        lock(&service.follower).mode() == Mode::Absent
+    });
+    std::fs::remove_file(folder.path().join("frames.jsonl")).unwrap();
+    let Some(servos) = Servos::start(folder.path(), &["--start", "1=2300"]) else {
+        return;
+    };
+    service.show(320.0, 240.0, "the return", || {
+        service.stats.servo_reconnects.get() == 1 && servos.torque(2) == Some(1)
+    });
+    service.end();
+    assert_eq!(servos.torque(1), Some(0));
+}

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Feetech STS servos at the far end of a pseudo-terminal, for end-to-end tests.
+
+Written from the protocol alone, independently of the Rust code. Standard library only.
+
+    sts_servos.py LINK [--log FILE] [--ids 1,2,3] [--load-at-stop [STEPS]] [--frozen]
+                       [--start ID=STEPS ...] [--mute ID ...] [--no-ack] [--echo]
+
+LINK becomes a symbolic link to the serial port; it is removed at the end (SIGTERM or SIGINT). Every valid
+frame is written to the log as one JSON object a line, for example
+
+    {"t": 1.234567, "id": 1, "instruction": "write", "register": 40, "data": [0]}
+    {"t": 1.254567, "id": 254, "instruction": "sync_write", "register": 42, "goals": {"1": 2100, "3": 2048}}
+
+and what is not a valid frame as {"t": ..., "bad": "checksum", "bytes": "ffff..."}. "t" is the system's
+monotonic clock. The last line is {"t": ..., "end": true, "torque": {...}, "position": {...}}.
+"""
+
+import argparse
+import json
+import os
+import select
+import signal
+import sys
+import time
+import tty
+
+PING, READ, WRITE, REG_WRITE, ACTION, SYNC_READ, SYNC_WRITE = 1, 2, 3, 4, 5, 0x82, 0x83
+NAMES = {PING: "ping", READ: "read", WRITE: "write", REG_WRITE: "reg_write", ACTION: "action",
+         SYNC_READ: "sync_read", SYNC_WRITE: "sync_write"}
+TORQUE, ACCELERATION, GOAL, SPEED, POSITION, PRESENT_SPEED, LOAD = 40, 41, 42, 46, 56, 58, 60
+BROADCAST = 0xFE
+
+
+class Servo:
+    def __init__(self, number, options):
+        self.number = number
+        self.memory = bytearray(256)
+        self.memory[5] = number
+        self.memory[62], self.memory[63] = 120, 35
+        self.end = options.load_at_stop
+        self.frozen = options.frozen
+        self.position = float(options.start.get(number, 2048))
+        self.put(GOAL, int(self.position))
+        self.now = time.monotonic()
+        self.report(0.0, 0)
+
+    def get(self, register):
+        return self.memory[register] | self.memory[register + 1] << 8
+
+    def put(self, register, value):
+        self.memory[register:register + 2] = int(value).to_bytes(2, "little")
+
+    def report(self, speed, load):
+        self.put(POSITION, round(self.position))
+        self.put(PRESENT_SPEED, min(round(abs(speed)), 0x7FFF) | (0x8000 if speed < 0 else 0))
+        self.put(LOAD, min(round(abs(load)), 1000) | (0x400 if load < 0 else 0))
+
+    def advance(self):
+        now = time.monotonic()
+        passed, self.now = now - self.now, now
+        before, goal = self.position, self.get(GOAL)
+        if self.memory[TORQUE] == 1 and not self.frozen:
+            way = (self.get(SPEED) or 3000) * passed
+            # A first order with 40 ms, at most as fast as the speed register allows.
+            step = (goal - before) * min(1.0, passed / 0.04)
+            self.position = before + max(-way, min(way, step))
+            if self.end:
+                self.position = max(2048 - self.end, min(2048 + self.end, self.position))
+        speed = (self.position - before) / passed if passed > 0 else 0.0
+        load = speed / 10.0
+        if self.memory[TORQUE] == 1 and self.end and abs(goal - 2048) > self.end + 5 \
+                and abs(self.position - 2048) >= self.end:
+            load = 900 if goal > 2048 else -900
+        self.report(speed, load)
+
+
+class Bus:
+    def __init__(self, master, options, log):
+        self.master, self.options, self.log = master, options, log
+        self.servos = {n: Servo(n, options) for n in options.ids}
+        self.buffer = bytearray()
+
+    def note(self, **fields):
+        json.dump({"t": round(time.monotonic(), 6), **fields}, self.log)
+        self.log.write("\n")
+        self.log.flush()
+
+    def feed(self, data):
+        if self.options.echo:
+            self.send(data)
+        self.buffer += data
+        while True:
+            start = self.buffer.find(b"\xff\xff")
+            if start < 0:
+                # A last FF may be the first half of a header.
+                keep = 1 if self.buffer.endswith(b"\xff") else 0
+                self.reject("noise", len(self.buffer) - keep)
+                return
+            if start:
+                self.reject("noise", start)
+            if len(self.buffer) < 4:
+                return
+            if self.buffer[2] == 0xFF:
+                self.reject("noise", 1)
+                continue
+            length = self.buffer[3]
+            if length < 2:
+                self.reject("length", 2)
+                continue
+            if len(self.buffer) < 4 + length:
+                return
+            frame = bytes(self.buffer[:4 + length])
+            if sum(frame[2:]) & 0xFF != 0xFF:
+                self.reject("checksum", 2)
+                continue
+            del self.buffer[:len(frame)]
+            self.frame(frame[2], frame[4], frame[5:-1])
+
+    def reject(self, why, count):
+        if count > 0:
+            self.note(bad=why, bytes=bytes(self.buffer[:count]).hex())
+            del self.buffer[:count]
+
+    def frame(self, number, instruction, parameters):
+        about = {"id": number, "instruction": NAMES.get(instruction, instruction)}
+        if instruction in (READ, WRITE, REG_WRITE) and parameters:
+            about["register"] = parameters[0]
+            about["data"] = list(parameters[1:])
+        if instruction == SYNC_WRITE and len(parameters) >= 2:
+            register, width = parameters[0], parameters[1]
+            entries = [parameters[i:i + width + 1] for i in range(2, len(parameters), width + 1)]
+            about["register"], about["width"] = register, width
+            if register == GOAL and width >= 2:
+                about["goals"] = {str(e[0]): e[1] | e[2] << 8 for e in entries if len(e) > 2}
+        self.note(**about)
+        if instruction == SYNC_WRITE and number == BROADCAST and len(parameters) >= 2:
+            for entry in entries:
+                if len(entry) == width + 1:
+                    self.write(entry[0], register, entry[1:])
+            return
+        for servo in self.addressed(number):
+            servo.advance()
+            if instruction == PING:
+                self.reply(servo)
+            elif instruction == READ and len(parameters) == 2:
+                self.reply(servo, servo.memory[parameters[0]:parameters[0] + parameters[1]])
+            elif instruction == WRITE and parameters:
+                self.write(servo.number, parameters[0], parameters[1:])
+                if number != BROADCAST and not self.options.no_ack:
+                    self.reply(servo)
+
+    def addressed(self, number):
+        if number == BROADCAST:
+            return list(self.servos.values())
+        return [self.servos[number]] if number in self.servos else []
+
+    def write(self, number, register, data):
+        servo = self.servos.get(number)
+        if servo and register + len(data) <= 256:
+            servo.advance()
+            servo.memory[register:register + len(data)] = data
+
+    def reply(self, servo, data=b""):
+        if servo.number in self.options.mute:
+            return
+        body = bytes([servo.number, len(data) + 2, 0]) + bytes(data)
+        self.send(b"\xff\xff" + body + bytes([~sum(body) & 0xFF]))
+
+    def send(self, data):
+        try:
+            os.write(self.master, data)
+        except OSError:
+            pass  # nobody reads: lost, as on a wire
+
+    def end(self):
+        self.note(end=True,
+                  torque={str(n): s.memory[TORQUE] for n, s in self.servos.items()},
+                  position={str(n): s.get(POSITION) for n, s in self.servos.items()})
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Feetech STS servos on a pseudo-terminal")
+    parser.add_argument("link", help="becomes a symbolic link to the serial port")
+    parser.add_argument("--log", help="JSON lines go here instead of standard output")
+    parser.add_argument("--ids", default="1,2,3", help="ids on the bus")
+    parser.add_argument("--load-at-stop", type=int, nargs="?", const=300, default=None, metavar="STEPS",
+                        help="mechanical end so many steps from the centre; pressing there reads 90 %% load")
+    parser.add_argument("--frozen", action="store_true", help="positions never change")
+    parser.add_argument("--start", action="append", default=[], metavar="ID=STEPS", help="first position")
+    parser.add_argument("--mute", action="append", default=[], type=int, metavar="ID",
+                        help="hears, but never answers")
+    parser.add_argument("--no-ack", action="store_true", help="writes are not acknowledged")
+    parser.add_argument("--echo", action="store_true", help="returns every byte, as one-wire adapters do")
+    options = parser.parse_args()
+    options.ids = [int(n) for n in options.ids.split(",") if n]
+    options.start = {int(n): int(p) for n, p in (entry.split("=") for entry in options.start)}
+
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    log = open(options.log, "a", encoding="utf-8") if options.log else sys.stdout
+    bus = Bus(master, options, log)
+
+    ended, end = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(end, b"x"))
+    port = os.ttyname(slave)
+    # Never for a moment a link to nothing.
+    os.symlink(port, options.link + ".new")
+    os.replace(options.link + ".new", options.link)
+    try:
+        while True:
+            readable, _, _ = select.select([master, ended], [], [])
+            if ended in readable:
+                break
+            try:
+                bus.feed(os.read(master, 4096))
+            except BlockingIOError:
+                continue
+    finally:
+        if os.path.islink(options.link) and os.readlink(options.link) == port:
+            os.unlink(options.link)
+        bus.end()
+
+
+if __name__ == "__main__":
+    main()
