@@ -187,20 +187,24 @@ impl<W: Wire> Bus<W> {
         Ok(())
     }
 
-    /// Writes registers once, waiting shortly for the acknowledgement but not insisting on it.
+    /// Writes registers and waits shortly for a sign that they were taken, without insisting on it. When
+    /// this returns the frame has left, so that the port may be closed. False if there was no sign.
     ///
     /// # Errors
     /// The line failed.
     pub fn write_hastily(&mut self, id: u8, register: u8, data: &[u8]) -> Result<bool, Fault> {
         let frame = sts::write(id, register, data);
-        if self.unacknowledging.contains(&id) {
+        let sign = if self.unacknowledging.contains(&id) {
             self.send(&frame)?;
-            return Ok(true);
-        }
-        match self.exchange(&frame, id, 0, ACKNOWLEDGED) {
-            Ok(_) => Ok(true),
+            let read = sts::read(id, register, data.len().min(250) as u8);
+            self.exchange(&read, id, data.len(), ACKNOWLEDGED)
+                .map(|(_, held)| held == data)
+        } else {
+            self.exchange(&frame, id, 0, ACKNOWLEDGED).map(|_| true)
+        };
+        match sign {
             Err(fault @ Fault::Line { .. }) => Err(fault),
-            Err(_) => Ok(false),
+            other => Ok(other.unwrap_or(false)),
         }
     }
 

@@ -187,8 +187,8 @@ impl Wire for SerialWire {
 
 impl Drop for SerialWire {
     fn drop(&mut self) {
-        // Closing waits for bytes that an absent far end never takes, up to 30 s; but a last "torque off"
-        // has been acknowledged by then, or will not be heard.
+        // Closing waits for bytes that an absent far end never takes, up to 30 s. What matters has been
+        // answered by now, or waited for long enough (`Bus::write_hastily`).
         let _ = self.port.clear(ClearBuffer::Output);
     }
 }
