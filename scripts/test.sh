@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Installs what is missing and checks everything: formatting, scripts, lints, all tests, unit file, example.
+#
+#   scripts/test.sh          under 20 minutes on two cores from nothing, as root or with sudo, without questions
+#   scripts/test.sh --full   the same for now; slower checks will be added to it
+#
+# Ends at the first check that fails, names it and returns 1. Tests that need sample clips look for them in
+# ../shared or in $FACETAP_SHARED, and are named as skipped where those are absent.
+
+set -euo pipefail
+# shellcheck source=scripts/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+for argument in "$@"; do
+    case $argument in
+        --full) say "--full runs the same checks as without it for now" ;;
+        -h | --help)
+            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            exit 0
+            ;;
+        *)
+            say "unknown argument \"$argument\"; see scripts/test.sh --help" >&2
+            exit 2
+            ;;
+    esac
+done
+
+cd "$FACETAP_TOP"
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+export CARGO_TARGET_DIR=$target
+binary=$target/debug/facetap
+tests_log=$target/test.log
+finished=()
+current='' started=0
+
+minutes() {
+    printf '%d min %02d s' $(($1 / 60)) $(($1 % 60))
+}
+
+# Ends the check before and begins the named one.
+step() {
+    if [[ -n $current ]]; then
+        finished+=("$(printf '%-12s %s' "$current" "$(minutes $((SECONDS - started)))")")
+    fi
+    current=$1 started=$SECONDS
+    if [[ -n $current ]]; then
+        printf '\n==> %s\n' "$current"
+    fi
+}
+
+# Whatever ends the script early ends it here.
+at_exit() {
+    if [[ -n $current ]]; then
+        printf '\nFAILED: %s, after %s. The lines above say why.\n' "$current" "$(minutes $SECONDS)" >&2
+        exit 1
+    fi
+}
+trap at_exit EXIT
+
+# Runs every test. The whole output goes to a file; on the screen appear each suite and its result, and the SKIPPED
+# lines that the test harness would swallow.
+run_tests() {
+    mkdir -p "$target"
+    : >"$tests_log"
+    cargo test --locked --no-fail-fast -- --show-output >"$tests_log" 2>&1 &
+    local cargo_test=$!
+    tail -n +1 -f --pid="$cargo_test" "$tests_log" |
+        sed -u -n -E '/^ +(Running|Doc-tests) |^test result: |^test .* FAILED$|^SKIPPED: /p'
+    if ! wait "$cargo_test"; then
+        # The reports of the failed tests; a build that failed has none, but its last lines say why.
+        sed -n '/^failures:$/,/^test result: /p' "$tests_log" | grep . || tail -n 60 "$tests_log"
+        printf 'The whole output is in %s\n' "$tests_log"
+        return 1
+    fi
+}
+
+# The unit file as it is, except that the program need not be installed yet.
+check_unit() {
+    local folder=$target/unit-check
+    rm -rf "$folder"
+    mkdir -p "$folder/etc"
+    sed "s|^ExecStart=/usr/bin/facetap|ExecStart=$binary|" systemd/facetap.service \
+        >"$folder/facetap.service"
+    # A key that it does not know is only a warning to systemd. What it says about other units is not ours.
+    local complaints
+    complaints=$(systemd-analyze verify "$folder/facetap.service" 2>&1 | grep -F facetap.service || true)
+    if [[ -n $complaints ]]; then
+        printf '%s\n' "$complaints"
+        return 1
+    fi
+    # At most 2.0 of 10: the hardware is within reach, everything else is shut.
+    systemd-analyze security --offline=true --threshold=20 --no-pager "$folder/facetap.service" | tail -n 1
+    systemd-sysusers --root="$folder" "$PWD/systemd/facetap.sysusers"
+}
+
+# The sum of what sed's expression $1 finds in the log of the tests.
+total() {
+    sed -n "$1" "$tests_log" | awk '{ n += $1 } END { print n + 0 }'
+}
+
+summary() {
+    local skipped
+    printf '\nALL CHECKS PASSED in %s\n' "$(minutes $SECONDS)"
+    printf '  %s\n' "${finished[@]}"
+    printf '  %s tests passed, %s ignored\n' \
+        "$(total 's/^test result: ok\. \([0-9]*\) passed.*/\1/p')" \
+        "$(total 's/^test result: .* \([0-9]*\) ignored.*/\1/p')"
+    skipped=$(sed -n 's/^SKIPPED: /    /p' "$tests_log" | sort -u)
+    if [[ -n $skipped ]]; then
+        printf '  of these, tests that had nothing to test with on this machine:\n%s\n' "$skipped"
+    fi
+}
+
+step set-up
+scripts/setup.sh test
+find_rust fmt clippy
+
+step format
+cargo fmt --check
+
+step scripts
+shellcheck --external-sources scripts/*.sh .ci/run
+
+step crates
+cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
+
+step lints
+cargo clippy --locked --all-targets -- -D warnings
+
+step tests
+run_tests
+
+step unit
+cargo build --locked
+check_unit
+
+step example
+"$binary" config check config/facetap.json
+
+step ''
+summary
