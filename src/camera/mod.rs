@@ -3,8 +3,30 @@
 //! A capture thread ([`capture`]) always grabs the newest picture into a single-slot mailbox; the
 //! detector takes it from there and knows its age. Sources hand out pictures as they come, JPEG
 //! undecoded, so that the detector decides how much of a picture it wants to decode.
+//!
+//! [`source`] decides from the configuration which source it is; `avi`, `http`, `v4l2`, `other` and
+//! `simulated` are the sources, side by side behind [`CameraSource`].
+
+pub mod avi;
+pub mod capture;
+pub mod devices;
+pub mod http;
+pub mod jpeg;
+pub mod opencv_runtime;
+mod other;
+mod pace;
+pub mod probe;
+pub mod simulated;
+pub mod source;
+mod v4l2;
 
 use anyhow::Result;
+
+pub use capture::{Capture, CaptureFeedback};
+pub use devices::{Device, list};
+pub use opencv_runtime::environment;
+pub use probe::probe;
+pub use source::{Env, SourceKind, classify, open};
 
 use crate::base::clock::Monotime;
 use crate::base::stop::Stop;
@@ -66,4 +88,14 @@ pub trait CameraSource: Send {
     /// Whether pictures come from outside in real time, so that closing and opening again can mend a
     /// fault. False for a file.
     fn is_live(&self) -> bool;
+}
+
+/// What a system call failed with, without Rust's "(os error 2)": a camera that is merely waited for
+/// must not look like a fault to `grep -i error`.
+fn plain(e: &std::io::Error) -> String {
+    let text = e.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
 }

@@ -1,8 +1,20 @@
 //! Detect: a picture in, faces out.
+//!
+//! [`open`] chooses between YuNet and Haar; both see a reduced picture (`decode`) and answer in pixels
+//! of the full one.
+
+mod choose;
+mod decode;
+pub(crate) mod haar;
+#[cfg(test)]
+pub(crate) mod tests;
+mod yunet;
 
 use anyhow::Result;
 
 use crate::camera::Picture;
+
+pub use choose::open;
 
 /// A point in pixels of the full picture, from its left top corner.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -92,4 +104,18 @@ pub trait Detector: Send {
 
     /// What it is, for people: kind, model file, input size.
     fn describe(&self) -> String;
+}
+
+/// Cuts a box at the edges of the picture. None if nothing of it lies within; the eyes may lie outside.
+fn clip(face: Face, (width, height): (u32, u32)) -> Option<Face> {
+    let (x, y) = (face.x.max(0.0), face.y.max(0.0));
+    let right = (face.x + face.w).min(width as f32);
+    let bottom = (face.y + face.h).min(height as f32);
+    (right - x >= 1.0 && bottom - y >= 1.0).then_some(Face {
+        x,
+        y,
+        w: right - x,
+        h: bottom - y,
+        ..face
+    })
 }

@@ -1,0 +1,103 @@
+//! What a JPEG says about itself, without decoding it.
+
+/// Start of image.
+const SOI: [u8; 2] = [0xFF, 0xD8];
+
+/// Whether the bytes begin as a JPEG does.
+#[must_use]
+pub fn begins(data: &[u8]) -> bool {
+    data.starts_with(&SOI)
+}
+
+/// Width and height in pixels, from the frame header (SOF, ITU-T T.81 B.2.2). None if there is no
+/// readable header before the picture data; a size of zero counts as none.
+#[must_use]
+pub fn size(data: &[u8]) -> Option<(u32, u32)> {
+    let mut rest = data.strip_prefix(&SOI)?;
+    loop {
+        // A marker is one or more FF and a code that is neither 00 nor FF (B.1.1.2).
+        let (&first, after) = rest.split_first()?;
+        if first != 0xFF {
+            return None;
+        }
+        let fill = after.iter().take_while(|b| **b == 0xFF).count();
+        let (&code, after) = after.get(fill..)?.split_first()?;
+        match code {
+            // TEM and RSTn stand alone.
+            0x01 | 0xD0..=0xD7 => rest = after,
+            // SOF0 to SOF15, without DHT (C4), JPG (C8) and DAC (CC).
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
+                // Length (2), precision (1), height (2), width (2).
+                let header = after.get(..7)?;
+                let height = u32::from(u16::from_be_bytes([header[3], header[4]]));
+                let width = u32::from(u16::from_be_bytes([header[5], header[6]]));
+                return (width > 0 && height > 0).then_some((width, height));
+            }
+            // The scan begins, or the image is over: no frame header came before it.
+            0x00 | 0xD8..=0xDA => return None,
+            _ => {
+                let length = usize::from(u16::from_be_bytes([*after.first()?, *after.get(1)?]));
+                if length < 2 {
+                    return None;
+                }
+                rest = after.get(length..)?;
+            }
+        }
+    }
+}
+
+/// The shortest thing that [`size`] can measure, for tests of what carries pictures.
+#[cfg(test)]
+pub(crate) fn header(width: u16, height: u16) -> Vec<u8> {
+    let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1, 2, 0xFF, 0xC0, 0, 11, 8];
+    jpeg.extend(height.to_be_bytes());
+    jpeg.extend(width.to_be_bytes());
+    jpeg.extend([1, 1, 0x11, 0, 0xFF, 0xD9]);
+    jpeg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_size_stands_in_the_frame_header() {
+        assert_eq!(size(&header(640, 480)), Some((640, 480)));
+        assert_eq!(size(&header(0, 480)), None);
+    }
+
+    #[test]
+    fn fill_bytes_and_restart_markers_are_passed_over() {
+        let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xFF, 0xFF, 0xD0];
+        jpeg.extend(&header(17, 5)[2..]);
+        assert_eq!(size(&jpeg), Some((17, 5)));
+    }
+
+    #[test]
+    fn a_huffman_table_is_no_frame_header() {
+        let jpeg = [
+            0xFF, 0xD8, 0xFF, 0xC4, 0, 9, 8, 1, 1, 1, 1, 1, 1, 0xFF, 0xDA,
+        ];
+        assert_eq!(size(&jpeg), None);
+    }
+
+    #[test]
+    fn cut_short_anywhere_it_has_no_size_or_the_right_one() {
+        let jpeg = header(640, 480);
+        for end in 0..jpeg.len() {
+            let got = size(&jpeg[..end]);
+            assert!(got.is_none() || got == Some((640, 480)), "{end}: {got:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut jpeg = SOI.to_vec();
+            jpeg.extend(&data);
+            prop_assert!(size(&jpeg).is_none_or(|(w, h)| w > 0 && h > 0));
+            let _ = size(&data);
+        }
+    }
+}

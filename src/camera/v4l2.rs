@@ -1,0 +1,255 @@
+//! A V4L2 camera through OpenCV.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use nix::libc;
+use opencv::core::Mat;
+use opencv::prelude::*;
+use opencv::videoio::{
+    CAP_PROP_CONVERT_RGB, CAP_PROP_FOURCC, CAP_PROP_FPS, CAP_PROP_FRAME_HEIGHT,
+    CAP_PROP_FRAME_WIDTH, CAP_PROP_POS_MSEC, CAP_V4L2, VideoCapture, VideoWriter,
+};
+
+use super::{CameraSource, Frame, Grab, Picture, devices, jpeg, opencv_runtime, plain};
+use crate::base::clock::{Clock, Monotime};
+use crate::base::stop::Stop;
+use crate::config;
+use crate::say;
+
+/// A camera that the kernel knows.
+pub struct V4l2Source {
+    path: PathBuf,
+    capture: VideoCapture,
+    /// Whether the camera's JPEG arrives undecoded.
+    undecoded: bool,
+    width: f64,
+    height: f64,
+    fps: f64,
+    picture: Mat,
+    stamps: Stamps,
+    clock: Arc<dyn Clock>,
+    number: u64,
+}
+
+/// Opens the camera that `"auto"` means at this moment.
+///
+/// # Errors
+/// There is none, or it cannot be opened.
+pub fn open_automatic(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<V4l2Source> {
+    let path = devices::automatic().ok_or_else(|| {
+        anyhow!(say!(
+            "no camera found; plug one in, or name it in camera.source (facetap devices lists them)",
+            "カメラが見つかりません。接続するか camera.source で指定してください (一覧: facetap devices)"
+        ))
+    })?;
+    V4l2Source::open(&path, camera, clock)
+}
+
+impl V4l2Source {
+    /// Opens a device and asks it for MJPG in the configured size and rate; it may give something else.
+    ///
+    /// # Errors
+    /// The device is absent, in use, not permitted, or not a camera.
+    pub fn open(path: &Path, camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Self> {
+        opencv_runtime::prepare();
+        check(path)?;
+        let name = path.display();
+        let mut capture = VideoCapture::from_file(path, CAP_V4L2)
+            .with_context(|| format!("{name}: cannot be opened as a camera"))?;
+        if !capture.is_opened()? {
+            bail!(say!(
+                "{name}: no camera answers there; it is another kind of device, or another program uses it",
+                "{name}: カメラとして応答しません。別の種類のデバイスか、他のプログラムが使用中です"
+            ));
+        }
+        // The order matters: each of these makes OpenCV negotiate anew and forget the conversion.
+        let mjpg = f64::from(VideoWriter::fourcc('M', 'J', 'P', 'G')?);
+        capture.set(CAP_PROP_FOURCC, mjpg)?;
+        capture.set(CAP_PROP_FRAME_WIDTH, f64::from(camera.width))?;
+        capture.set(CAP_PROP_FRAME_HEIGHT, f64::from(camera.height))?;
+        capture.set(CAP_PROP_FPS, camera.fps)?;
+        capture.set(CAP_PROP_CONVERT_RGB, 0.0)?;
+        let undecoded =
+            capture.get(CAP_PROP_FOURCC)? == mjpg && capture.get(CAP_PROP_CONVERT_RGB)? == 0.0;
+        if !undecoded {
+            capture.set(CAP_PROP_CONVERT_RGB, 1.0)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            undecoded,
+            width: capture.get(CAP_PROP_FRAME_WIDTH)?,
+            height: capture.get(CAP_PROP_FRAME_HEIGHT)?,
+            fps: capture.get(CAP_PROP_FPS)?,
+            capture,
+            picture: Mat::default(),
+            stamps: Stamps::default(),
+            clock,
+            number: 0,
+        })
+    }
+
+    fn picture(&mut self) -> Result<Picture> {
+        if !self.capture.retrieve(&mut self.picture, 0)? || self.picture.empty() {
+            bail!("it gave an empty picture");
+        }
+        let data = self.picture.data_bytes()?;
+        if self.undecoded {
+            if !jpeg::begins(data) {
+                bail!("it gave a picture that is no JPEG");
+            }
+            return Ok(Picture::Jpeg(data.to_vec()));
+        }
+        opencv_runtime::bgr(&self.picture)
+    }
+}
+
+impl CameraSource for V4l2Source {
+    fn grab(&mut self, _stop: &Stop) -> Result<Grab> {
+        let name = self.path.display().to_string();
+        let before = self.clock.now();
+        if !self.capture.grab().with_context(|| name.clone())? {
+            // OpenCV says "no" both to a time-out of select(), after its full length, and to a device
+            // that is gone, at once.
+            let waited = self.clock.now().since(before);
+            if waited >= Duration::from_secs(opencv_runtime::SELECT_TIMEOUT_SECONDS).mul_f64(0.9) {
+                return Ok(Grab::Nothing);
+            }
+            bail!(say!(
+                "{name}: reading failed; the camera may have been unplugged",
+                "{name}: 読み取りに失敗しました。カメラが外れた可能性があります"
+            ));
+        }
+        let stamp = self.capture.get(CAP_PROP_POS_MSEC)?;
+        let Some(captured) = self.stamps.judge(stamp, self.clock.now()) else {
+            return Ok(Grab::Nothing);
+        };
+        let picture = self.picture().with_context(|| name)?;
+        let number = self.number;
+        self.number += 1;
+        Ok(Grab::Frame(Frame {
+            number,
+            captured,
+            picture,
+        }))
+    }
+
+    fn describe(&self) -> String {
+        let Self {
+            width, height, fps, ..
+        } = self;
+        let format = if self.undecoded { "MJPG" } else { "decoded" };
+        format!(
+            "{}: {width}x{height} {format} at {fps}/s",
+            self.path.display()
+        )
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+/// Opens the device for a moment, because OpenCV does not tell why it cannot.
+fn check(path: &Path) -> Result<()> {
+    let name = path.display();
+    // Without O_NONBLOCK a serial line that was named by mistake would wait for a carrier.
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    match opened.and_then(|file| file.metadata()) {
+        Ok(about) if about.file_type().is_char_device() => Ok(()),
+        Ok(_) => bail!(say!(
+            "{name} is not a camera",
+            "{name} はカメラではありません"
+        )),
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => bail!(say!(
+            "{name}: not permitted; add the user of the service to the group \"video\"",
+            "{name}: カメラを開く権限がありません。サービスのユーザーを video グループに追加してください"
+        )),
+        Err(e) => {
+            let why = plain(&e);
+            bail!(say!(
+                "{name}: the camera is not there ({why})",
+                "{name}: カメラがありません ({why})"
+            ))
+        }
+    }
+}
+
+/// Oldest age at which a time stamp of the kernel is believed to be on our clock.
+const PLAUSIBLE: Duration = Duration::from_secs(5);
+
+/// Tells fresh pictures from old ones by the kernel's time stamps, in milliseconds of the monotonic
+/// clock for nearly every driver. After an unplug some drivers give the last picture for ever
+/// (opencv/opencv#14044): its stamp stands still.
+#[derive(Debug, Default)]
+struct Stamps {
+    last: f64,
+}
+
+impl Stamps {
+    /// When the picture was taken, or None if it is the same as before. `now` stands in for stamps that
+    /// are missing or of another clock.
+    fn judge(&mut self, stamp: f64, now: Monotime) -> Option<Monotime> {
+        if !stamp.is_finite() || stamp <= 0.0 {
+            return Some(now);
+        }
+        if stamp == self.last {
+            return None;
+        }
+        self.last = stamp;
+        let seconds = Duration::try_from_secs_f64(stamp / 1000.0).ok()?;
+        let taken = Monotime::from_zero(seconds);
+        let plausible = taken <= now && now.since(taken) <= PLAUSIBLE;
+        Some(if plausible { taken } else { now })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::SystemClock;
+    use crate::config::Config;
+
+    fn refusal(path: &str) -> String {
+        let clock = Arc::new(SystemClock);
+        let opened = V4l2Source::open(Path::new(path), &Config::default().camera, clock);
+        format!("{:#}", opened.err().unwrap())
+    }
+
+    #[test]
+    fn an_absent_camera_is_not_called_an_error() {
+        let why = refusal("/dev/video-none");
+        assert!(
+            why.contains("/dev/video-none") && why.contains("not there"),
+            "{why}"
+        );
+        assert!(!why.contains("error"), "{why}");
+    }
+
+    #[test]
+    fn another_device_is_no_camera() {
+        let why = refusal("/dev/null");
+        assert!(why.contains("/dev/null: no camera answers"), "{why}");
+    }
+
+    #[test]
+    fn stamps_tell_fresh_from_frozen() {
+        let at = |ms| Monotime::from_zero(Duration::from_millis(ms));
+        let mut stamps = Stamps::default();
+        assert_eq!(stamps.judge(9_980.0, at(10_000)), Some(at(9_980)));
+        assert_eq!(stamps.judge(9_980.0, at(10_033)), None, "frozen");
+        assert_eq!(stamps.judge(10_020.0, at(10_066)), Some(at(10_020)));
+        // The wall clock, the future, too long ago, nothing at all.
+        for other in [1.7e12, 10_200.0, 2_000.0, 0.0, 0.0, f64::NAN] {
+            assert_eq!(stamps.judge(other, at(10_100)), Some(at(10_100)), "{other}");
+        }
+    }
+}
