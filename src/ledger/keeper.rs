@@ -1,0 +1,196 @@
+//! The thread between readers and ledger: records, then tells the person at the reader.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use log::{error, info, warn};
+
+use super::{Entry, Ledger, Recorded};
+use crate::base::clock::Clock;
+use crate::base::slot::Slot;
+use crate::base::stop::Stop;
+use crate::indicator::{Event, Panel};
+use crate::reader::{Sighting, Tap};
+use crate::say;
+use crate::stats::Stats;
+use crate::trace::{Outcome, TapRecord, Tracer};
+
+/// Taps that may wait for the disk; then the reader waits too.
+const QUEUE: usize = 64;
+/// How soon the order to stop is heard while the reader hangs. Otherwise the reader's end of the queue
+/// tells it at once.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The queue from reader to keeper.
+#[must_use]
+pub fn queue() -> (SyncSender<Tap>, Receiver<Tap>) {
+    sync_channel(QUEUE)
+}
+
+/// The thread's body.
+pub struct Keeper {
+    /// Taps from the readers.
+    pub taps: Receiver<Tap>,
+    /// Where they are recorded.
+    pub ledger: Ledger,
+    /// How long a card counts once.
+    pub repeat: Duration,
+    /// What the person sees and hears.
+    pub panel: Panel,
+    /// Rung for the uplink when there is something to deliver; none without a server.
+    pub bell: Option<Arc<Slot<()>>>,
+    /// The trace.
+    pub tracer: Arc<Tracer>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The order to stop.
+    pub stop: Stop,
+    /// Counts.
+    pub stats: Arc<Stats>,
+}
+
+/// What became of a tap, as far as it is told.
+enum Verdict {
+    Counted(i64),
+    Repeat,
+    Refused(String),
+    Unread(String),
+    /// The ledger could not be written.
+    NotStored(String),
+}
+
+impl Keeper {
+    /// Records until the readers are gone, or the order to stop is given and the queue is empty.
+    pub fn run(mut self) {
+        loop {
+            match self.taps.recv_timeout(PATIENCE) {
+                Ok(tap) => self.keep(&tap),
+                Err(RecvTimeoutError::Timeout) if !self.stop.requested() => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn keep(&mut self, tap: &Tap) {
+        let verdict = self.decide(tap);
+        let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
+        let durable =
+            matches!(verdict, Verdict::Counted(_)).then(|| since(self.clock.as_ref()));
+        self.panel.show(verdict.event());
+        let feedback = since(self.clock.as_ref());
+        let uid = match &tap.sighting {
+            Sighting::Card(uid, _) | Sighting::Refused(uid, _) => uid.to_string(),
+            Sighting::Unread(_) => String::new(),
+        };
+        self.tracer.tap(&TapRecord {
+            answered: tap.at.monotonic,
+            uid: &uid,
+            reader: &tap.reader,
+            outcome: verdict.outcome(),
+            durable,
+            feedback,
+        });
+        self.count(&verdict);
+        verdict.log(&tap.reader, &uid);
+    }
+
+    fn decide(&mut self, tap: &Tap) -> Verdict {
+        let (uid, card) = match &tap.sighting {
+            Sighting::Card(uid, card) => (*uid, *card),
+            Sighting::Refused(_, why) => return Verdict::Refused(why.to_string()),
+            Sighting::Unread(why) => return Verdict::Unread(why.clone()),
+        };
+        let Tap { reader, at, .. } = tap;
+        let entry = Entry {
+            uid,
+            card,
+            reader,
+            at,
+        };
+        match self.ledger.record(&entry, self.repeat) {
+            Ok(Recorded::Counted { id }) => Verdict::Counted(id),
+            Ok(Recorded::Repeat) => Verdict::Repeat,
+            Err(e) => Verdict::NotStored(format!("{e:#}")),
+        }
+    }
+
+    fn count(&self, verdict: &Verdict) {
+        let stats = &self.stats;
+        match verdict {
+            Verdict::Counted(_) => {
+                stats.taps_counted.increment();
+                if let Some(bell) = &self.bell {
+                    bell.put(());
+                }
+            }
+            Verdict::Repeat => stats.taps_repeated.increment(),
+            Verdict::Refused(_) => stats.taps_refused.increment(),
+            Verdict::Unread(_) | Verdict::NotStored(_) => stats.taps_failed.increment(),
+        }
+    }
+}
+
+impl Verdict {
+    fn event(&self) -> Event {
+        match self {
+            Self::Counted(_) => Event::Counted,
+            Self::Repeat => Event::Repeat,
+            Self::Refused(_) => Event::Refused,
+            Self::Unread(_) => Event::ReadFailed,
+            Self::NotStored(_) => Event::StorageFailed,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Counted(_) => Outcome::Counted,
+            Self::Repeat => Outcome::Repeat,
+            Self::Refused(_) => Outcome::Refused,
+            Self::Unread(_) | Self::NotStored(_) => Outcome::Failed,
+        }
+    }
+
+    fn log(&self, reader: &str, uid: &str) {
+        match self {
+            Self::Counted(id) => info!(
+                "{}",
+                say!(
+                    "card reader {reader}: {uid} counted (tap {id})",
+                    "カードリーダー {reader}: {uid} を記録しました（{id} 件目）"
+                )
+            ),
+            Self::Repeat => info!(
+                "{}",
+                say!(
+                    "card reader {reader}: {uid} repeated, already counted",
+                    "カードリーダー {reader}: {uid} は記録済みです（重複タッチ）"
+                )
+            ),
+            Self::Refused(why) => warn!(
+                "{}",
+                say!(
+                    "card reader {reader}: {uid} refused: {why}",
+                    "カードリーダー {reader}: {uid} は使用できません: {why}"
+                )
+            ),
+            Self::Unread(why) => warn!(
+                "{}",
+                say!(
+                    "card reader {reader}: {why}; tap again",
+                    "カードリーダー {reader}: {why}。もう一度タッチしてください"
+                )
+            ),
+            Self::NotStored(why) => error!(
+                "{}",
+                say!(
+                    "card reader {reader}: {uid} was NOT counted: {why}",
+                    "カードリーダー {reader}: {uid} を記録できませんでした: {why}"
+                )
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::*;
+use crate::base::clock::ManualClock;
+use crate::base::slot::Taken;
+use crate::base::stop::Reason;
+use crate::indicator::panel;
+use crate::reader::atr::CardType;
+use crate::reader::refusal::Refusal;
+use crate::reader::uid::Uid;
+use crate::reader::Moment;
+
+struct Desk {
+    dir: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+    sender: SyncSender<Tap>,
+    keeper: Keeper,
+    events: Receiver<Event>,
+    stats: Arc<Stats>,
+    bell: Arc<Slot<()>>,
+}
+
+fn desk() -> Desk {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(
+        Duration::from_secs(100),
+        Timestamp::UNIX_EPOCH,
+    ));
+    let (sender, taps) = queue();
+    let stats = Arc::new(Stats::default());
+    let bell = Arc::new(Slot::default());
+    let (panel, events) = panel();
+    let tracer = Tracer::create(&dir.path().join("trace"), clock.now()).unwrap();
+    let keeper = Keeper {
+        taps,
+        ledger: Ledger::open(dir.path()).unwrap(),
+        repeat: Duration::from_secs(60),
+        panel,
+        bell: Some(Arc::clone(&bell)),
+        tracer: Arc::new(tracer),
+        clock: clock.clone(),
+        stop: Stop::new(),
+        stats: Arc::clone(&stats),
+    };
+    Desk {
+        dir,
+        clock,
+        sender,
+        keeper,
+        events,
+        stats,
+        bell,
+    }
+}
+
+impl Desk {
+    fn tap(&self, sighting: Sighting) {
+        let at = Moment::now(self.clock.as_ref());
+        let reader = "R".to_owned();
+        self.sender
+            .send(Tap {
+                reader,
+                at,
+                sighting,
+            })
+            .unwrap();
+    }
+
+    /// Lets the keeper work off the queue; what the person saw and what the trace says.
+    fn work(self) -> (Vec<Event>, Vec<(String, String)>, Arc<Stats>) {
+        drop(self.sender);
+        self.keeper.run();
+        let text = std::fs::read_to_string(self.dir.path().join("trace")).unwrap();
+        let trace = text
+            .lines()
+            .map(|line| {
+                let v: Value = serde_json::from_str(line).unwrap();
+                let outcome = v["outcome"].as_str().unwrap().to_owned();
+                assert_eq!(v["durable_ms"].is_number(), outcome == "counted", "{v}");
+                (outcome, v["uid"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        (self.events.try_iter().collect(), trace, self.stats)
+    }
+}
+
+fn card(n: u8) -> Sighting {
+    Sighting::Card(Uid::new(&[n; 4]).unwrap(), CardType::Felica)
+}
+
+fn line(outcome: &str, uid: &str) -> (String, String) {
+    (outcome.to_owned(), uid.to_owned())
+}
+
+#[test]
+fn every_tap_is_told_traced_and_counted_by_its_outcome() {
+    let desk = desk();
+    desk.tap(card(1));
+    desk.tap(card(1));
+    desk.tap(Sighting::Refused(
+        Uid::new(&[8, 1, 2, 3]).unwrap(),
+        Refusal::Phone,
+    ));
+    desk.tap(Sighting::Unread("moved".into()));
+    let bell = Arc::clone(&desk.bell);
+    let (events, trace, stats) = desk.work();
+    assert_eq!(
+        events,
+        [
+            Event::Counted,
+            Event::Repeat,
+            Event::Refused,
+            Event::ReadFailed
+        ]
+    );
+    assert_eq!(
+        trace,
+        [
+            line("counted", "01010101"),
+            line("repeat", "01010101"),
+            line("refused", "08010203"),
+            line("failed", "")
+        ]
+    );
+    let counts = [
+        &stats.taps_counted,
+        &stats.taps_repeated,
+        &stats.taps_refused,
+        &stats.taps_failed,
+    ];
+    assert_eq!(counts.map(|c| c.get()), [1; 4]);
+    assert_eq!(bell.take(Duration::ZERO), Taken::Item(()));
+}
+
+#[test]
+fn what_waits_at_the_order_to_stop_is_still_recorded() {
+    let desk = desk();
+    for n in 1..=10 {
+        desk.tap(card(n));
+    }
+    desk.keeper.stop.request(Reason::Duration);
+    // The reader hangs: its end of the queue stays open.
+    let hanging = desk.sender.clone();
+    let (_, trace, stats) = desk.work();
+    assert_eq!(trace.len(), 10);
+    assert_eq!(stats.taps_counted.get(), 10);
+    drop(hanging);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_never_says_yes() {
+    let desk = desk();
+    let (db, aside) = (
+        desk.dir.path().join("attendance.db"),
+        desk.dir.path().join("aside"),
+    );
+    // A folder in place of the file: whatever the keeper tries, it cannot be opened.
+    std::fs::rename(&db, &aside).unwrap();
+    std::fs::create_dir(&db).unwrap();
+    desk.tap(card(1));
+    let (events, trace, stats) = desk.work();
+    assert_eq!(events, [Event::StorageFailed]);
+    assert_eq!(trace, [line("failed", "01010101")]);
+    assert_eq!((stats.taps_counted.get(), stats.taps_failed.get()), (0, 1));
+}

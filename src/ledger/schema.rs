@@ -1,0 +1,172 @@
+//! The tables of the ledger, and how older files are brought up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rusqlite::{Connection, TransactionBehavior};
+
+/// One entry brings a file from the version before to the next; `PRAGMA user_version` counts them. An
+/// entry that was released is never changed.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE tap (
+    -- Never used again, not even after a deletion: the order of taps.
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid TEXT NOT NULL,
+    card TEXT NOT NULL,
+    reader TEXT NOT NULL,
+    -- What the server gets: local time without offset, as the old client wrote it.
+    local_time TEXT NOT NULL,
+    utc_offset_s INTEGER NOT NULL,
+    utc_time TEXT NOT NULL,
+    boottime_ms INTEGER NOT NULL,
+    boot_id TEXT NOT NULL,
+    clock_synchronised INTEGER NOT NULL CHECK (clock_synchronised IN (0, 1)),
+    idempotency_key TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'rejected')),
+    -- Counted before each attempt, so that one whose answer was lost is known.
+    attempts INTEGER NOT NULL DEFAULT 0,
+    last_attempt_utc TEXT,
+    -- Status and beginning of what the server answered last.
+    answer TEXT,
+    -- When it was delivered or rejected.
+    settled_utc TEXT
+) STRICT;
+CREATE INDEX tap_by_card ON tap (uid, id);
+CREATE INDEX tap_pending ON tap (uid, id) WHERE state = 'pending';
+"];
+
+/// How long one connection waits for the other's write.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Opens a connection; makes or updates the tables if need be.
+pub(super) fn open(file: &Path) -> Result<Connection> {
+    connect(file).with_context(|| {
+        format!(
+            "cannot use the ledger {}; check that this user can write it, that the disk is neither full \
+             nor read-only, and that the file is a FaceTap ledger",
+            file.display()
+        )
+    })
+}
+
+fn connect(file: &Path) -> Result<Connection> {
+    let mut db = Connection::open(file)?;
+    db.busy_timeout(BUSY)?;
+    // A commit returns when the disk has it.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |r| r.get(0))?;
+    ensure!(
+        mode == "wal",
+        "its file system does not allow the WAL journal (mode {mode}); put data_dir on a local disk"
+    );
+    migrate(&mut db)?;
+    Ok(db)
+}
+
+fn migrate(db: &mut Connection) -> Result<()> {
+    // A handful.
+    let newest = MIGRATIONS.len() as u32;
+    if version(db)? == newest {
+        return Ok(());
+    }
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked again: another connection may have been quicker.
+    let now = version(&tx)?;
+    ensure!(
+        now <= newest,
+        "it was written by a newer FaceTap (version {now}, this one knows {newest}); install that one"
+    );
+    for step in &MIGRATIONS[now as usize..] {
+        tx.execute_batch(step)?;
+    }
+    tx.pragma_update(None, "user_version", newest)?;
+    tx.commit()?;
+    Ok(())
+}
+
+fn version(db: &Connection) -> Result<u32> {
+    Ok(db.pragma_query_value(None, "user_version", |r| r.get(0))?)
+}
+
+/// How many taps are in this state.
+pub(super) fn count(db: &Connection, state: &str) -> Result<u64> {
+    // The literal lets SQLite use the partial index, a parameter would not.
+    let sql = if state == "pending" {
+        "SELECT count(*) FROM tap WHERE state = 'pending' AND ?1 = 'pending'"
+    } else {
+        "SELECT count(*) FROM tap WHERE state = ?1"
+    };
+    let count: i64 = db.query_row(sql, [state], |r| r.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Other programs read this table, and files in the field have it. A change is a new migration.
+    #[test]
+    fn the_columns_are_frozen() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open(&dir.path().join("a.db")).unwrap();
+        let columns: Vec<String> = db
+            .prepare("SELECT name || ' ' || type FROM pragma_table_info('tap')")
+            .unwrap()
+            .query_map([], |r| r.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(
+            columns,
+            [
+                "id INTEGER",
+                "uid TEXT",
+                "card TEXT",
+                "reader TEXT",
+                "local_time TEXT",
+                "utc_offset_s INTEGER",
+                "utc_time TEXT",
+                "boottime_ms INTEGER",
+                "boot_id TEXT",
+                "clock_synchronised INTEGER",
+                "idempotency_key TEXT",
+                "state TEXT",
+                "attempts INTEGER",
+                "last_attempt_utc TEXT",
+                "answer TEXT",
+                "settled_utc TEXT",
+            ]
+        );
+        assert_eq!(version(&db).unwrap(), 1);
+    }
+
+    #[test]
+    fn commits_are_durable_and_readers_do_not_block() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open(&dir.path().join("a.db")).unwrap();
+        let get = |name| db.pragma_query_value(None, name, |r| r.get::<_, rusqlite::types::Value>(0));
+        assert_eq!(get("synchronous").unwrap(), 2.into());
+        assert_eq!(get("journal_mode").unwrap(), "wal".to_owned().into());
+    }
+
+    #[test]
+    fn a_newer_file_and_a_foreign_one_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let newer = dir.path().join("newer.db");
+        Connection::open(&newer)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        let why = format!("{:#}", open(&newer).unwrap_err());
+        assert!(why.contains("newer FaceTap"), "{why}");
+        assert!(why.contains("newer.db"), "{why}");
+
+        let foreign = dir.path().join("foreign.db");
+        let text = "not a database ".repeat(100);
+        std::fs::write(&foreign, &text).unwrap();
+        let why = format!("{:#}", open(&foreign).unwrap_err());
+        assert!(why.contains("foreign.db"), "{why}");
+        assert_eq!(std::fs::read_to_string(&foreign).unwrap(), text);
+    }
+}

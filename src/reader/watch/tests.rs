@@ -1,0 +1,174 @@
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::*;
+use crate::base::clock::ManualClock;
+use crate::base::stop::{Reason, lock};
+use crate::reader::Slot;
+use crate::reader::uid::Uid;
+use anyhow::anyhow;
+use jiff::Timestamp;
+
+/// What the scripted readers do next: answers to `wait`, and answers of cards.
+#[derive(Default)]
+struct Script {
+    waits: VecDeque<Result<Vec<Slot>>>,
+    answers: VecDeque<Result<Vec<u8>, ReadError>>,
+}
+
+struct Scripted(Arc<Mutex<Script>>, Stop);
+
+impl Readers for Scripted {
+    fn wait(&mut self, _timeout: Duration) -> Result<Vec<Slot>> {
+        lock(&self.0).waits.pop_front().unwrap_or_else(|| {
+            self.1.request(Reason::Duration);
+            Ok(Vec::new())
+        })
+    }
+
+    fn transmit(&mut self, _reader: &str, _command: &[u8]) -> Result<Vec<u8>, ReadError> {
+        lock(&self.0).answers.pop_front().unwrap()
+    }
+}
+
+fn slots(events: u16, card: bool) -> Result<Vec<Slot>> {
+    Ok(vec![Slot {
+        reader: "R".into(),
+        events,
+        card: card.then(|| vec![0x3B, 0x00]),
+    }])
+}
+
+fn uid_answer(n: u8) -> Result<Vec<u8>, ReadError> {
+    Ok(vec![n, n, n, n, 0x90, 0x00])
+}
+
+fn gone() -> anyhow::Error {
+    anyhow!("gone")
+}
+
+/// Runs the watch over the script to its end.
+fn watch(script: Script) -> (Receiver<Tap>, Arc<Stats>) {
+    watch_with(script, Selection::All)
+}
+
+fn watch_with(script: Script, selection: Selection) -> (Receiver<Tap>, Arc<Stats>) {
+    let stop = Stop::new();
+    let script = Arc::new(Mutex::new(script));
+    let (sender, taps) = sync_channel(64);
+    let stats = Arc::new(Stats::default());
+    let open_stop = stop.clone();
+    Watch {
+        open: Box::new(move || {
+            Ok(Box::new(Scripted(Arc::clone(&script), open_stop.clone())) as Box<dyn Readers>)
+        }),
+        selection,
+        taps: sender,
+        clock: Arc::new(ManualClock::new(
+            Duration::from_secs(1),
+            Timestamp::UNIX_EPOCH,
+        )),
+        stop,
+        stats: Arc::clone(&stats),
+    }
+    .run();
+    (taps, stats)
+}
+
+fn sightings(taps: &Receiver<Tap>) -> Vec<Sighting> {
+    taps.try_iter().map(|t| t.sighting).collect()
+}
+
+fn card(n: u8) -> Sighting {
+    Sighting::Card(Uid::new(&[n; 4]).unwrap(), CardType::Unknown)
+}
+
+#[test]
+fn each_insertion_is_a_tap() {
+    let (taps, stats) = watch(Script {
+        waits: [slots(0, false), slots(1, true), slots(1, true), slots(3, true)].into(),
+        answers: [uid_answer(1), uid_answer(1)].into(),
+    });
+    assert_eq!(sightings(&taps), [card(1), card(1)]);
+    assert_eq!(stats.reader_reconnects.get(), 0);
+}
+
+#[test]
+fn a_card_is_asked_again_before_it_counts_as_failed() {
+    let (taps, _) = watch(Script {
+        waits: [slots(1, true), slots(3, true)].into(),
+        answers: [
+            Err(ReadError::Card("moved".into())),
+            Ok(vec![0x63, 0x00]),
+            uid_answer(1),
+            Ok(vec![]),
+            Ok(vec![7; 300]),
+            Ok(vec![0x6A, 0x81]),
+        ]
+        .into(),
+    });
+    let seen = sightings(&taps);
+    assert_eq!(seen[0], card(1));
+    assert!(matches!(&seen[1], Sighting::Unread(why) if why.contains("6A 81")));
+    assert_eq!(seen.len(), 2);
+}
+
+#[test]
+fn cards_that_cannot_identify_are_refused() {
+    let (taps, _) = watch(Script {
+        waits: [slots(1, true)].into(),
+        answers: [Ok(vec![0x08, 1, 2, 3, 0x90, 0x00])].into(),
+    });
+    assert!(matches!(sightings(&taps)[0], Sighting::Refused(..)));
+}
+
+#[test]
+fn a_restarted_daemon_is_counted_and_a_lying_card_is_not() {
+    let (taps, stats) = watch(Script {
+        waits: [
+            slots(1, true),
+            Err(gone()),
+            slots(1, true),
+            slots(2, false),
+            slots(3, true),
+        ]
+        .into(),
+        answers: [uid_answer(1), uid_answer(1), uid_answer(1)].into(),
+    });
+    assert_eq!(sightings(&taps), [card(1), card(1)]);
+    assert_eq!(stats.reader_reconnects.get(), 1);
+    assert_eq!(stats.reader_faults.get(), 1);
+}
+
+#[test]
+fn a_tap_cut_off_by_the_daemon_is_not_lost() {
+    let (taps, stats) = watch(Script {
+        waits: [slots(0, false), slots(1, true), slots(1, true)].into(),
+        answers: [Err(ReadError::Connection(gone())), uid_answer(1)].into(),
+    });
+    assert_eq!(sightings(&taps), [card(1)]);
+    assert_eq!(stats.reader_reconnects.get(), 1);
+}
+
+#[test]
+fn a_reader_plugged_in_again_is_counted() {
+    let (taps, stats) = watch(Script {
+        waits: [Ok(vec![]), slots(0, false), Ok(vec![]), slots(0, false)].into(),
+        answers: VecDeque::new(),
+    });
+    assert_eq!(sightings(&taps), []);
+    assert_eq!(stats.reader_reconnects.get(), 1);
+}
+
+#[test]
+fn only_selected_readers_are_used() {
+    let (taps, _) = watch_with(
+        Script {
+            waits: [slots(1, true)].into(),
+            answers: VecDeque::new(),
+        },
+        Selection::Named(vec!["other".into()]),
+    );
+    assert_eq!(sightings(&taps), []);
+}
