@@ -1,5 +1,6 @@
 //! Tests of the ledger, and a ledger in a folder of its own for the tests of its neighbours.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, Zoned};
@@ -14,7 +15,7 @@ const REPEAT: Duration = Duration::from_secs(60);
 
 /// A ledger in a folder of its own, and a clock.
 pub(crate) struct Book {
-    pub clock: ManualClock,
+    pub clock: Arc<ManualClock>,
     ledger: Ledger,
     dir: tempfile::TempDir,
 }
@@ -23,17 +24,17 @@ impl Book {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self {
-            clock: ManualClock::new(
+            clock: Arc::new(ManualClock::new(
                 Duration::from_secs(1000),
                 Timestamp::from_second(1_763_703_000).unwrap(),
-            ),
+            )),
             ledger: Ledger::open(dir.path()).unwrap(),
             dir,
         }
     }
 
     pub fn record(&mut self, card: u8) -> Result<Recorded> {
-        let at = Moment::now(&self.clock);
+        let at = Moment::now(self.clock.as_ref());
         let entry = Entry {
             uid: Uid::new(&[card; 4]).unwrap(),
             card: CardType::Felica,

@@ -1,0 +1,226 @@
+//! The attendance server over HTTP.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use ureq::http::Response;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body, Error, Timeout};
+
+use super::wire::{ATTENDANCE, HEALTH, address};
+use crate::base::stop::Stop;
+use crate::config::Config;
+use crate::say;
+
+/// Limits of the old client, which the server was sized for.
+const TAP_TIMEOUT: Duration = Duration::from_secs(5);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+/// A machine of the LAN that is there answers a connection well within this.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// No answer of the API comes near this.
+const ANSWER_MAX: u64 = 64 * 1024;
+/// A connection that was idle for longer may have been closed by the server meanwhile.
+const IDLE_MAX: Duration = Duration::from_secs(2);
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// An HTTP answer, whatever it says.
+    Answer {
+        /// Status.
+        status: u16,
+        /// Body; bytes that are not UTF-8 are replaced.
+        body: String,
+    },
+    /// Nobody took the connection. Why, for people.
+    Unreachable(String),
+    /// The connection stood, but no whole answer came. The server may or may not have the tap.
+    NoAnswer(String),
+}
+
+/// The attendance server, or what stands in for it. Calls block for a few seconds at most.
+pub trait Server: Send {
+    /// Sends a tap.
+    fn post(&self, body: &str, idempotency_key: &str) -> Reply;
+
+    /// Asks whether it is there.
+    fn health(&self) -> Reply;
+}
+
+/// The real one.
+#[derive(Debug)]
+pub struct HttpServer {
+    agent: Agent,
+    attendance: String,
+    health: String,
+    token_file: Option<PathBuf>,
+}
+
+impl HttpServer {
+    /// The server of the configuration; none if it names none. Requests in flight end at the order to
+    /// stop.
+    ///
+    /// # Errors
+    /// `ca_file` or `auth_token_file` cannot be used; the message names key and file.
+    pub fn new(config: &Config, stop: &Stop) -> Result<Option<Self>> {
+        let Some(url) = &config.server_url else {
+            return Ok(None);
+        };
+        let mut builder = Agent::config_builder()
+            .timeout_global(Some(TAP_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_resolve(Some(CONNECT_TIMEOUT))
+            // The answer is wanted, whatever its status, and from this server only: a tap is not sent
+            // elsewhere because a captive portal says so.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // A proxy variable left in the environment must not divert taps from a server on the LAN.
+            .proxy(None)
+            .max_idle_connections_per_host(1)
+            .max_idle_age(IDLE_MAX)
+            .user_agent(concat!("facetap/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = &config.ca_file {
+            let tls = TlsConfig::builder()
+                .root_certs(RootCerts::from(authorities(file)?))
+                .build();
+            builder = builder.tls_config(tls);
+        }
+        let agent = builder.build().new_agent();
+        if let Some(file) = &config.auth_token_file {
+            token(file)?;
+        }
+        let stopped = agent.clone();
+        stop.on_request(move || stopped.clone().shutdown());
+        Ok(Some(Self {
+            agent,
+            attendance: address(url, ATTENDANCE),
+            health: address(url, HEALTH),
+            token_file: config.auth_token_file.clone(),
+        }))
+    }
+
+    /// The header with the bearer token. Read for each request, so that a renewed token is used at once.
+    fn bearer(&self) -> Result<Option<String>> {
+        self.token_file
+            .as_deref()
+            .map(|file| Ok(format!("Bearer {}", token(file)?)))
+            .transpose()
+    }
+}
+
+impl Server for HttpServer {
+    fn post(&self, body: &str, idempotency_key: &str) -> Reply {
+        let mut request = self
+            .agent
+            .post(&self.attendance)
+            .header("Content-Type", "application/json")
+            .header("Idempotency-Key", idempotency_key);
+        match self.bearer() {
+            Ok(None) => {}
+            Ok(Some(bearer)) => request = request.header("Authorization", bearer),
+            Err(e) => return Reply::NoAnswer(format!("{e:#}")),
+        }
+        reply(request.send(body))
+    }
+
+    fn health(&self) -> Reply {
+        let mut request = self.agent.get(&self.health);
+        if let Ok(Some(bearer)) = self.bearer() {
+            request = request.header("Authorization", bearer);
+        }
+        let limited = request
+            .config()
+            .timeout_global(Some(HEALTH_TIMEOUT))
+            .build();
+        reply(limited.call())
+    }
+}
+
+fn reply(result: Result<Response<Body>, Error>) -> Reply {
+    let mut response = match result {
+        Ok(response) => response,
+        Err(e) => return failure(&e),
+    };
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(ANSWER_MAX);
+    match body.read_to_vec() {
+        Ok(bytes) => Reply::Answer {
+            status,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        },
+        Err(e) => Reply::NoAnswer(said(&e)),
+    }
+}
+
+fn failure(e: &Error) -> Reply {
+    use std::io::ErrorKind;
+    let unreachable = match e {
+        Error::HostNotFound
+        | Error::ConnectionFailed
+        | Error::Timeout(Timeout::Connect | Timeout::Resolve) => true,
+        Error::Io(e) => matches!(
+            e.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::NetworkDown
+                | ErrorKind::AddrNotAvailable
+        ),
+        _ => false,
+    };
+    if unreachable {
+        Reply::Unreachable(said(e))
+    } else {
+        Reply::NoAnswer(said(e))
+    }
+}
+
+/// What people call it.
+fn said(e: &Error) -> String {
+    match e {
+        Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
+            say!("no connection in time", "時間内に接続できません")
+        }
+        Error::Timeout(_) => say!("no answer in time", "時間内に応答がありません"),
+        Error::HostNotFound => say!("its name is not known", "ホスト名を解決できません"),
+        Error::BodyExceedsLimit(n) => say!(
+            "its answer is longer than {n} bytes",
+            "応答が {n} バイトを超えています"
+        ),
+        e => e.to_string(),
+    }
+}
+
+fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>> {
+    let name = file.display();
+    let pem = std::fs::read(file).with_context(|| format!("ca_file: cannot read {name}"))?;
+    let mut found = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(c) =
+            item.with_context(|| format!("ca_file: {name} is not a PEM file"))?
+        {
+            found.push(c);
+        }
+    }
+    ensure!(
+        !found.is_empty(),
+        "ca_file: {name} holds no certificate (-----BEGIN CERTIFICATE-----)"
+    );
+    Ok(found)
+}
+
+fn token(file: &Path) -> Result<String> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("auth_token_file: cannot read {name}"))?;
+    let token = text.trim();
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        bail!("auth_token_file: {name} must hold one token and nothing else");
+    }
+    Ok(token.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! The courier against a model of the old server, with time turned by hand.
+
+use std::sync::Mutex;
+
+use jiff::civil::DateTime;
+use serde_json::Value;
+
+use super::*;
+use crate::base::stop::lock;
+use crate::ledger::tests::{Book, CLOCK_STEP};
+
+const TERMINAL: &str = "AA:BB:CC:DD:EE:FF";
+
+/// How the model behaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Fine,
+    Gone,
+    /// 500 to everything, health included or not.
+    Broken {
+        health: bool,
+    },
+    Html,
+    /// It stores the row and hangs up before it answers.
+    DropsAnswer,
+    /// 500 to this card alone.
+    Poison(u8),
+    /// 400 to this card alone.
+    Rejects(u8),
+}
+
+/// The old server: a tap is a duplicate if the row last received from the same card and terminal lies
+/// within ten seconds of it. It knows nothing of idempotency keys.
+struct Model {
+    mode: Mode,
+    rows: Vec<(String, DateTime)>,
+    posts: u32,
+    healths: u32,
+}
+
+impl Model {
+    fn receive(&mut self, body: &str) -> Reply {
+        let v: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(v["terminal_id"], TERMINAL);
+        let idm = v["idm"].as_str().unwrap().to_owned();
+        let time: DateTime = v["timestamp"].as_str().unwrap().parse().unwrap();
+        let last = self.rows.iter().rev().find(|(uid, _)| *uid == idm);
+        let near = last.is_some_and(|(_, last)| {
+            time.duration_since(*last).unsigned_abs() <= Duration::from_secs(10)
+        });
+        if near {
+            return answer(200, r#"{"status":"duplicate","message":"重複データ"}"#);
+        }
+        self.rows.push((idm, time));
+        answer(200, r#"{"status":"success","attendance_id":1}"#)
+    }
+}
+
+fn answer(status: u16, body: &str) -> Reply {
+    Reply::Answer {
+        status,
+        body: body.to_owned(),
+    }
+}
+
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Model>>);
+
+impl Server for Shared {
+    fn post(&self, body: &str, key: &str) -> Reply {
+        assert_eq!(key.len(), 32);
+        let mut model = lock(&self.0);
+        model.posts += 1;
+        match model.mode {
+            Mode::Gone => Reply::Unreachable("connection refused".into()),
+            Mode::Broken { .. } => answer(500, ""),
+            Mode::Html => answer(200, "<html>"),
+            Mode::DropsAnswer => {
+                model.receive(body);
+                Reply::NoAnswer("reset".into())
+            }
+            Mode::Poison(n) if body.contains(&hex(n)) => answer(500, ""),
+            Mode::Rejects(n) if body.contains(&hex(n)) => answer(400, "missing"),
+            Mode::Fine | Mode::Poison(_) | Mode::Rejects(_) => model.receive(body),
+        }
+    }
+
+    fn health(&self) -> Reply {
+        let mut model = lock(&self.0);
+        model.healths += 1;
+        match model.mode {
+            Mode::Gone => Reply::Unreachable("connection refused".into()),
+            Mode::Broken { health: false } => answer(502, ""),
+            _ => answer(200, "{}"),
+        }
+    }
+}
+
+fn hex(card: u8) -> String {
+    format!("{card:02X}").repeat(4)
+}
+
+struct Scene {
+    book: Book,
+    courier: Courier,
+    server: Shared,
+    stats: Arc<Stats>,
+}
+
+fn scene(mode: Mode) -> Scene {
+    let book = Book::new();
+    let server = Shared(Arc::new(Mutex::new(Model {
+        mode,
+        rows: Vec::new(),
+        posts: 0,
+        healths: 0,
+    })));
+    let stats = Arc::new(Stats::default());
+    let courier = Courier::new(Uplink {
+        server: Box::new(server.clone()),
+        dir: book.dir().to_owned(),
+        terminal_id: TERMINAL.to_owned(),
+        longest_pause: Duration::from_secs(600),
+        bell: Arc::default(),
+        clock: Arc::clone(&book.clock) as Arc<dyn Clock>,
+        stop: Stop::new(),
+        stats: Arc::clone(&stats),
+    });
+    Scene {
+        book,
+        courier,
+        server,
+        stats,
+    }
+}
+
+impl Scene {
+    fn mode(&self, mode: Mode) {
+        lock(&self.server.0).mode = mode;
+    }
+
+    fn posts(&self) -> u32 {
+        lock(&self.server.0).posts
+    }
+
+    fn pending(&self) -> u64 {
+        self.book.outbox().pending().unwrap()
+    }
+
+    /// Lets `d` pass as the thread does, waiting whenever there is nothing to do.
+    fn pass(&mut self, d: Duration) {
+        let end = self.book.clock.now() + d;
+        loop {
+            let pause = self.courier.step(false);
+            let left = end.since(self.book.clock.now());
+            if left.is_zero() {
+                return;
+            }
+            self.book.advance(pause.min(left));
+        }
+    }
+
+    fn ring(&mut self) {
+        self.courier.step(true);
+    }
+
+    /// The rows of a card, which must have come in order.
+    fn rows(&self, card: u8) -> usize {
+        let model = lock(&self.server.0);
+        let times: Vec<_> = model
+            .rows
+            .iter()
+            .filter(|(uid, _)| *uid == hex(card))
+            .map(|(_, t)| *t)
+            .collect();
+        assert!(times.is_sorted(), "{times:?}");
+        times.len()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn taps_of_an_earlier_run_and_new_ones_arrive() {
+    let mut s = scene(Mode::Fine);
+    s.book.count(1);
+    s.courier.greet();
+    s.courier.step(false);
+    assert_eq!(s.rows(1), 1);
+    s.book.count(2);
+    s.ring();
+    assert_eq!((s.rows(2), s.pending()), (1, 0));
+    assert_eq!(s.stats.delivered.get(), 2);
+    assert_eq!(s.stats.delivery_faults.get(), 0);
+}
+
+#[test]
+fn a_server_that_was_gone_gets_everything_once_and_soon_after_its_return() {
+    let mut s = scene(Mode::Gone);
+    s.courier.greet();
+    for _ in 0..5 {
+        s.book.count(1);
+        s.book.count(2);
+        s.ring();
+        s.pass(CLOCK_STEP);
+    }
+    assert_eq!(s.pending(), 10);
+    let before = s.posts();
+    s.mode(Mode::Fine);
+    s.pass(Duration::from_secs(11));
+    assert_eq!((s.rows(1), s.rows(2), s.pending()), (5, 5, 0));
+    assert_eq!(s.posts() - before, 10);
+}
+
+#[test]
+fn answers_that_get_lost_do_not_count_twice() {
+    let mut s = scene(Mode::DropsAnswer);
+    for _ in 0..4 {
+        s.book.count(1);
+        s.book.count(2);
+        s.pass(CLOCK_STEP);
+    }
+    s.mode(Mode::Fine);
+    s.pass(20 * MINUTE);
+    assert_eq!((s.rows(1), s.rows(2), s.pending()), (4, 4, 0));
+}
+
+#[test]
+fn a_server_in_trouble_is_not_hammered() {
+    for mode in [
+        Mode::Broken { health: true },
+        Mode::Broken { health: false },
+        Mode::Html,
+        Mode::Gone,
+    ] {
+        let mut s = scene(mode);
+        for card in 1..=50 {
+            s.book.count(card);
+        }
+        s.pass(60 * MINUTE);
+        // 1, 2, 4 ... 512, then every 600 seconds; the first round sends three.
+        assert!(s.posts() < 25, "{} posts", s.posts());
+        assert!(lock(&s.server.0).healths <= 361);
+        assert_eq!(s.pending(), 50);
+        s.mode(Mode::Fine);
+        s.pass(13 * MINUTE);
+        assert_eq!(s.pending(), 0);
+    }
+}
+
+#[test]
+fn one_poisonous_tap_does_not_block_other_cards() {
+    let mut s = scene(Mode::Poison(1));
+    s.book.count(1);
+    s.book.count(2);
+    s.book.advance(CLOCK_STEP);
+    s.book.count(2);
+    s.pass(SECOND);
+    assert_eq!(s.rows(2), 2, "also the second tap of the other card");
+    s.pass(60 * MINUTE);
+    s.book.count(3);
+    s.ring();
+    assert_eq!(s.rows(3), 1, "at once");
+    assert_eq!((s.rows(1), s.pending()), (0, 1));
+    s.mode(Mode::Fine);
+    s.pass(13 * MINUTE);
+    assert_eq!((s.rows(1), s.pending()), (1, 0));
+}
+
+#[test]
+fn a_rejected_tap_steps_aside_and_is_kept() {
+    let mut s = scene(Mode::Rejects(1));
+    s.book.count(1);
+    s.book.count(2);
+    s.book.advance(CLOCK_STEP);
+    s.book.count(1);
+    s.pass(SECOND);
+    assert_eq!((s.rows(1), s.rows(2), s.pending()), (0, 1, 0));
+    let report = crate::ledger::probe::probe(s.book.dir()).unwrap();
+    assert_eq!((report.delivered, report.rejected), (1, 2));
+}
+
+#[test]
+fn an_attempt_is_on_record_before_it_is_made() {
+    let mut s = scene(Mode::Broken { health: true });
+    let id = s.book.count(1);
+    s.pass(SECOND);
+    let tap = s
+        .book
+        .outbox()
+        .begin_attempt(id, &s.book.wall())
+        .unwrap()
+        .unwrap();
+    assert_eq!(tap.attempts, i64::from(s.posts()));
+}
+
+#[test]
+fn a_ledger_that_cannot_be_opened_is_tried_again() {
+    let mut s = scene(Mode::Fine);
+    s.book.count(1);
+    let (db, aside) = (
+        s.book.dir().join("attendance.db"),
+        s.book.dir().join("aside"),
+    );
+    std::fs::rename(&db, &aside).unwrap();
+    std::fs::create_dir(&db).unwrap();
+    s.pass(SECOND);
+    assert_eq!(s.posts(), 0);
+    std::fs::remove_dir(&db).unwrap();
+    std::fs::rename(&aside, &db).unwrap();
+    s.pass(MINUTE);
+    assert_eq!(s.rows(1), 1);
+}
