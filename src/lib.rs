@@ -14,6 +14,7 @@
 
 pub mod base;
 pub mod camera;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod crash;
@@ -24,6 +25,7 @@ pub mod ledger;
 pub mod logging;
 pub mod monitor;
 pub mod reader;
+pub mod service;
 pub mod servo;
 pub mod signals;
 pub mod stats;
@@ -32,3 +34,4 @@ pub mod text;
 pub mod trace;
 pub mod track;
 pub mod uplink;
+pub mod vision;

@@ -12,19 +12,23 @@ use crate::base::slot::Slot;
 use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
 use crate::camera::capture::{Capture, CaptureFeedback};
-use crate::camera::source::{Opener, SourceKind};
+use crate::camera::source::{self, SourceKind};
 use crate::config::{Config, Protocol};
 use crate::control::Follower;
 use crate::control::pose::Pose;
-use crate::health;
+use crate::indicator::{self, Display};
+use crate::ledger::Ledger;
+use crate::ledger::keeper::{self, Keeper};
+use crate::ledger::outbox::Outbox;
 use crate::monitor::{Monitor, peak_rss_bytes};
-use crate::say;
-use crate::servo::drive::ServoLoop;
-use crate::servo::simulated::SimulatedServos;
+use crate::reader::selection::Selection;
+use crate::reader::watch::Watch;
+use crate::servo::{self, ServoLoop, SimulatedServos};
 use crate::stats::Stats;
 use crate::summary::Summary;
 use crate::trace::Tracer;
 use crate::vision::Vision;
+use crate::{health, reader, say, uplink};
 
 /// The promise is a stop within a second; what is not done by then is named and left behind.
 const STOP_WITHIN: Duration = Duration::from_millis(800);
@@ -33,8 +37,8 @@ const STOP_WITHIN: Duration = Duration::from_millis(800);
 pub struct Service {
     /// The configuration, with the options applied.
     pub config: Config,
-    /// What `camera.source` is.
-    pub camera: SourceKind,
+    /// What `camera.source` is; none without a camera.
+    pub camera: Option<SourceKind>,
     /// Folder of ledger and state.
     pub data_dir: PathBuf,
     /// The trace.
@@ -56,4 +60,243 @@ pub struct Ended {
     pub summary: Summary,
     /// Threads that would not end.
     pub stuck: Vec<String>,
+}
+
+/// Where the mount stands, for whoever looks through the simulated camera.
+type PoseNow = Arc<dyn Fn() -> Pose + Send + Sync>;
+
+impl Service {
+    /// Starts every thread, serves until the order to stop, and ends them all.
+    ///
+    /// # Errors
+    /// Something without which there is no service cannot be had: the ledger, the simulated servos, a
+    /// thread.
+    pub fn run(self, mut threads: Threads) -> Result<Ended> {
+        let start = self.clock.now();
+        let stats = Arc::new(Stats::default());
+        if let Err(e) = self.start_all(&mut threads, &stats) {
+            // What was started already has to end as well.
+            self.stop.request(Reason::Failure(format!("{e:#}")));
+            threads.join(&self.clock, STOP_WITHIN);
+            return Err(e);
+        }
+        info!(
+            "[SERVER_START] {}",
+            say!("the service is ready", "サービスの準備ができました")
+        );
+        health::ready();
+
+        match self.duration {
+            Some(limit) => {
+                if !self.clock.wait(&self.stop, limit) {
+                    self.stop.request(Reason::Duration);
+                }
+            }
+            None => self.stop.wait_forever(),
+        }
+
+        health::stopping();
+        let stuck = threads.join(&self.clock, STOP_WITHIN);
+        self.tracer.finish();
+        let elapsed = self.clock.now().since(start);
+        Ok(Ended {
+            reason: self.stop.reason().unwrap_or(Reason::Duration),
+            summary: Summary::new(&stats, elapsed, self.pending(), peak_rss_bytes()),
+            stuck,
+        })
+    }
+
+    /// Taps that the server does not have yet, for the summary.
+    fn pending(&self) -> Option<u64> {
+        if !self.config.cards.enabled {
+            return None;
+        }
+        Outbox::open(&self.data_dir)
+            .and_then(|outbox| outbox.pending())
+            .ok()
+    }
+
+    fn start_all(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
+        self.start_monitor(threads, stats)?;
+        if self.config.cards.enabled {
+            self.start_cards(threads, stats)?;
+        }
+        let Config {
+            tracking,
+            camera,
+            servo,
+            ..
+        } = &self.config;
+        let mut follower = Follower::new(tracking, camera, &servo.axes);
+        if self.camera.as_ref().is_some_and(SourceKind::is_recording) {
+            follower = follower.watching_a_recording();
+        }
+        let follower = Arc::new(Mutex::new(follower));
+        let pose = self.start_servos(threads, stats, &follower)?;
+        if let Some(kind) = &self.camera {
+            self.start_camera(threads, stats, kind.clone(), follower, pose)?;
+        }
+        Ok(())
+    }
+
+    fn start_monitor(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
+        let monitor = Monitor {
+            config: self.config.monitor.clone(),
+            stats: Arc::clone(stats),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        threads.start("monitor", &self.stop, move || monitor.run())
+    }
+
+    /// Reader, ledger, indicator and uplink, from the end of the line to its beginning. The ledger is
+    /// opened first: without it there is nothing to promise at the door, and the start fails.
+    fn start_cards(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
+        let ledger = Ledger::open(&self.data_dir)?;
+        let bell = self.start_uplink(threads, stats)?;
+        let (panel, events) = indicator::panel();
+        let gpio = self.config.gpio.clone();
+        let (clock, stop) = (Arc::clone(&self.clock), self.stop.clone());
+        threads.start("indicator", &self.stop, move || {
+            Display {
+                events,
+                indicator: indicator::open(&gpio),
+                clock,
+                stop,
+            }
+            .run();
+        })?;
+
+        let cards = &self.config.cards;
+        let (queue, taps) = keeper::queue();
+        let keeper = Keeper {
+            taps,
+            ledger,
+            repeat: Duration::from_secs_f64(cards.repeat_seconds),
+            panel,
+            bell,
+            tracer: Arc::clone(&self.tracer),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            stats: Arc::clone(stats),
+        };
+        threads.start("ledger", &self.stop, move || keeper.run())?;
+
+        let watch = Watch {
+            open: reader::open(cards, &self.clock, &self.stop),
+            selection: Selection::new(&cards.readers),
+            taps: queue,
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            stats: Arc::clone(stats),
+        };
+        threads.start("reader", &self.stop, move || watch.run())
+    }
+
+    /// The uplink, if there is a server; the bell tells it that a tap was recorded.
+    fn start_uplink(
+        &self,
+        threads: &mut Threads,
+        stats: &Arc<Stats>,
+    ) -> Result<Option<Arc<Slot<()>>>> {
+        let bell = Arc::new(Slot::default());
+        let uplink = uplink::open(
+            &self.config,
+            &self.data_dir,
+            Arc::clone(&bell),
+            Arc::clone(&self.clock),
+            &self.stop,
+            Arc::clone(stats),
+        )?;
+        let Some(uplink) = uplink else {
+            return Ok(None);
+        };
+        threads.start("uplink", &self.stop, move || uplink.run())?;
+        Ok(Some(bell))
+    }
+
+    /// The servo loop, and the simulated servos if they are asked for. Tells where the mount stands for
+    /// the simulated camera.
+    fn start_servos(
+        &self,
+        threads: &mut Threads,
+        stats: &Arc<Stats>,
+        follower: &Arc<Mutex<Follower>>,
+    ) -> Result<PoseNow> {
+        let ahead: PoseNow = Arc::new(|| Pose::HOME);
+        let mut config = self.config.servo.clone();
+        if !config.enabled {
+            return Ok(ahead);
+        }
+        if config.protocol != Protocol::Sts {
+            error!(
+                "{}",
+                say!(
+                    "servo.protocol: only \"sts\" is there in this version, the servos stay off",
+                    "サーボ: servo.protocol はこのバージョンでは \"sts\" のみです。サーボは動作しません"
+                )
+            );
+            return Ok(ahead);
+        }
+        let mut pose = ahead;
+        if config.port == servo::SIMULATED {
+            let clock = Arc::clone(&self.clock);
+            let servos = SimulatedServos::start(&config.axes, clock, &self.stop, threads)?;
+            config.port = servos.path().display().to_string();
+            let handle = servos.pose();
+            pose = Arc::new(move || handle.now());
+        }
+        let servo_loop = ServoLoop {
+            config,
+            tracking: self.config.tracking.clone(),
+            follower: Arc::clone(follower),
+            tracer: Arc::clone(&self.tracer),
+            stats: Arc::clone(stats),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        threads.start("servo", &self.stop, move || servo_loop.run())?;
+        Ok(pose)
+    }
+
+    fn start_camera(
+        &self,
+        threads: &mut Threads,
+        stats: &Arc<Stats>,
+        kind: SourceKind,
+        follower: Arc<Mutex<Follower>>,
+        pose: PoseNow,
+    ) -> Result<()> {
+        let slot = Arc::new(Slot::default());
+        let feedback = Arc::new(CaptureFeedback::new(Arc::clone(stats)));
+        let env = source::Env {
+            clock: Arc::clone(&self.clock),
+            pose,
+            stop: self.stop.clone(),
+        };
+        let camera = self.config.camera.clone();
+        let capture = Capture {
+            open: Box::new(move || source::open(&kind, &camera, &env)),
+            camera: self.config.camera.clone(),
+            slot: Arc::clone(&slot),
+            stats: Arc::clone(stats),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            feedback: Arc::clone(&feedback),
+        };
+        threads.start("camera", &self.stop, move || capture.run())?;
+
+        let vision = Vision {
+            config: self.config.detector.clone(),
+            data_dir: self.data_dir.clone(),
+            slot,
+            feedback,
+            follower,
+            tracer: Arc::clone(&self.tracer),
+            stats: Arc::clone(stats),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        threads.start("vision", &self.stop, move || vision.run())
+    }
 }

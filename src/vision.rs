@@ -49,7 +49,9 @@ pub struct Vision {
 impl Vision {
     /// Works until the stop, or until a clip that is not repeated has ended: that gives the order to stop.
     pub fn run(self) {
-        let Some(mut detector) = self.open_detector() else { return };
+        let Some(mut detector) = self.open_detector() else {
+            return;
+        };
         info!(
             "{}",
             say!("detector: {}", "顔検出器: {}", detector.describe())
@@ -104,7 +106,10 @@ impl Vision {
                 Err(e) => {
                     let why = format!("{e:#}");
                     if why != told {
-                        error!("{}", say!("no face detector: {why}", "顔検出器を開けません: {why}"));
+                        error!(
+                            "{}",
+                            say!("no face detector: {why}", "顔検出器を開けません: {why}")
+                        );
                         told = why;
                     }
                 }
@@ -124,7 +129,7 @@ impl Vision {
             self.stats.frames_with_face.increment();
         }
         let mut follower = lock(&self.follower);
-        let on_target = follower.observe(&Observation {
+        let on_target = follower.observe(Observation {
             frame: frame.number,
             captured: frame.captured,
             now: ready,

@@ -42,6 +42,14 @@ pub enum SourceKind {
     OtherUrl(String),
 }
 
+impl SourceKind {
+    /// Whether the pictures were taken at another time, so that the mount's movement does not show.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        matches!(self, Self::MjpegAvi(_) | Self::OtherFile(_))
+    }
+}
+
 /// What a source needs beside the configuration.
 #[derive(Clone)]
 pub struct Env {

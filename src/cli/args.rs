@@ -8,7 +8,12 @@ use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, after_help = "Example:\n  facetap run --demo --no-display --duration 20")]
+#[command(
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Example:\n  facetap run --demo --no-display --duration 20"
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -25,7 +30,9 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Clone, Default, ClapArgs)]
-#[command(after_help = "Examples:\n  facetap run --no-display --config /etc/facetap/config.json\n  facetap run --demo --no-display --duration 20")]
+#[command(
+    after_help = "Examples:\n  facetap run --no-display --config /etc/facetap/config.json\n  facetap run --demo --no-display --duration 20"
+)]
 pub(super) struct RunOptions {
     /// Configuration file [default: $FACETAP_CONFIG, else /etc/facetap/config.json, else built in]
     #[arg(long, value_name = "FILE")]
@@ -72,7 +79,9 @@ pub(super) struct CheckOptions {
 }
 
 #[derive(Debug, Clone, ClapArgs)]
-#[command(after_help = "Examples:\n  facetap config default > config.json\n  facetap config check config.json")]
+#[command(
+    after_help = "Examples:\n  facetap config default > config.json\n  facetap config check config.json"
+)]
 pub(super) struct ConfigOptions {
     #[command(subcommand)]
     pub command: ConfigCommand,
@@ -113,8 +122,15 @@ mod tests {
     fn the_definitions_are_sound_and_every_command_has_an_example() {
         Args::command().debug_assert();
         fn walk(command: &clap::Command) {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Example"), "{} has no example", command.get_name());
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Example"),
+                "{} has no example",
+                command.get_name()
+            );
             command.get_subcommands().for_each(walk);
         }
         walk(&Args::command());

@@ -34,7 +34,11 @@ fn print_schema() -> Result<()> {
             Some(value) if key.kind != schema::Kind::Group => format!("; default {value}"),
             _ => String::new(),
         };
-        let later = if key.built { "" } else { " (accepted, without effect in this version)" };
+        let later = if key.built {
+            ""
+        } else {
+            " (accepted, without effect in this version)"
+        };
         println!("{}: {}{later}", key.path, key.meaning);
         println!("    {}{default}", key.allowed());
     }

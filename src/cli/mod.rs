@@ -46,12 +46,26 @@ pub fn main() -> u8 {
     status(done)
 }
 
+/// Tells OpenCV what it reads from the environment at its first use.
+fn prepare_opencv() {
+    for (name, value) in crate::camera::environment() {
+        if std::env::var_os(name).is_none() {
+            // SAFETY: this is the only thread so far, so nobody can be reading the environment.
+            unsafe { std::env::set_var(name, value) };
+        }
+    }
+}
+
 fn status(done: Result<u8>) -> u8 {
     match done {
         Ok(status) => status,
         Err(e) => {
             eprintln!("facetap: {e:#}");
-            if e.is::<ConfigError>() || e.is::<Usage>() { USAGE } else { FAILED }
+            if e.is::<ConfigError>() || e.is::<Usage>() {
+                USAGE
+            } else {
+                FAILED
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `facetap run`: options over configuration, logging up, then the service.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +17,19 @@ use crate::logging::Logging;
 use crate::service::{Ended, Service};
 use crate::text::{self, Language};
 use crate::trace::Tracer;
-use crate::{camera, crash, critical, health, say, signals};
+use crate::{camera, crash, critical, say, signals};
 
 pub(super) fn run(options: &RunOptions) -> Result<u8> {
     let mut loaded = load(options)?;
     apply(options, &mut loaded.config);
     let config = &loaded.config;
     text::speak(config.language.unwrap_or_else(Language::from_locale));
-    let camera = camera::source::classify(&config.camera).map_err(Usage)?;
-    camera::v4l2::limit_waits(config.camera.stall_seconds);
+    super::prepare_opencv();
+    let camera = if config.camera.enabled {
+        Some(camera::source::classify(&config.camera).map_err(Usage)?)
+    } else {
+        None
+    };
 
     let logging = Logging::start(&config::log_file(&config.log.file, &env), &config.log)?;
     crash::trap_panics(crash::file_beside(logging.file()));
@@ -64,7 +68,11 @@ fn load(options: &RunOptions) -> Result<Loaded> {
     // A demonstration must not send invented taps to the server that this machine is configured for.
     let named = options.config.is_some() || env("FACETAP_CONFIG").is_some_and(|v| !v.is_empty());
     if options.demo && !named {
-        return Ok(Loaded { config: Config::default(), file: None, not_built: Vec::new() });
+        return Ok(Loaded {
+            config: Config::default(),
+            file: None,
+            not_built: Vec::new(),
+        });
     }
     Ok(config::load(options.config.as_deref(), &env)?)
 }
@@ -109,10 +117,22 @@ fn greet(options: &RunOptions, loaded: &Loaded, logging: &Logging) {
         || say!("built-in defaults", "内蔵の既定値"),
         |f: &PathBuf| f.display().to_string(),
     );
-    info!("{}", say!("FaceTap {version}, configuration: {from}", "FaceTap {version} 起動, 設定: {from}"));
+    info!(
+        "{}",
+        say!(
+            "FaceTap {version}, configuration: {from}",
+            "FaceTap {version} 起動, 設定: {from}"
+        )
+    );
     let crash = crash::file_beside(logging.file());
     let crash = crash.display();
-    info!("{}", say!("crash trap active, traces go to {crash}", "クラッシュ検出を有効にしました, 記録先: {crash}"));
+    info!(
+        "{}",
+        say!(
+            "crash trap active, traces go to {crash}",
+            "クラッシュ検出を有効にしました, 記録先: {crash}"
+        )
+    );
     if let Some(line) = configuration::not_built(loaded) {
         warn!("{line}");
     }
@@ -144,14 +164,29 @@ fn reload(loaded: &Loaded, options: &RunOptions, logging: &Logging) -> impl Fn()
                 running.log.level = new.config.log.level;
                 let waiting = changed(&running, &new.config);
                 if waiting.is_empty() {
-                    info!("{}", say!("configuration reloaded", "設定を再読み込みしました"));
+                    info!(
+                        "{}",
+                        say!("configuration reloaded", "設定を再読み込みしました")
+                    );
                 } else {
                     let keys = waiting.join(", ");
-                    warn!("{}", say!("takes effect at the next start: {keys}", "次回起動時に有効になる設定: {keys}"));
+                    warn!(
+                        "{}",
+                        say!(
+                            "takes effect at the next start: {keys}",
+                            "次回起動時に有効になる設定: {keys}"
+                        )
+                    );
                 }
             }
             // A mistake in the new file is no reason to stop serving with the old one.
-            Err(e) => error!("{}", say!("configuration kept as it was: {e:#}", "設定は変更されません: {e:#}")),
+            Err(e) => error!(
+                "{}",
+                say!(
+                    "configuration kept as it was: {e:#}",
+                    "設定は変更されません: {e:#}"
+                )
+            ),
         }
     }
 }

@@ -107,6 +107,8 @@ pub struct Follower {
     face: Option<Monotime>,
     /// The newest picture that no command has used yet.
     unused: Option<u64>,
+    /// Whether the pictures come from a recording.
+    recording: bool,
 }
 
 impl Follower {
@@ -137,7 +139,16 @@ impl Follower {
             heard: None,
             face: None,
             unused: None,
+            recording: false,
         }
+    }
+
+    /// The pictures are a recording, which does not roll with the mount: what is right in them stays
+    /// right however the mount is inclined.
+    #[must_use]
+    pub fn watching_a_recording(mut self) -> Self {
+        self.recording = true;
+        self
     }
 
     /// Takes the result of a picture. True if the face is within [`ON_TARGET`] degrees of its middle.
@@ -163,7 +174,8 @@ impl Follower {
                 }
             }
             let inclination = sight.inclination.unwrap_or(0.0);
-            let room = Each::from(to_room(pose, sight.direction, inclination));
+            let rolled = if self.recording { 0.0 } else { pose.roll };
+            let room = Each::from(to_room(pose, rolled, sight.direction, inclination));
             self.axes.pan.see(captured, room.pan);
             self.axes.tilt.see(captured, room.tilt);
             if sight.inclination.is_some() {

@@ -78,13 +78,15 @@ fn turned(d: Direction, degrees: f64) -> Direction {
 
 /// Where in the room something is that the camera sees in direction `seen` and inclined by
 /// `inclination` degrees, while the mount stands at `pose`: the pose that would centre it upright.
+/// `rolled` is the angle by which the picture itself was turned clockwise: `pose.roll`, unless it comes
+/// from a recording.
 ///
 /// Angles add up as if the axes met in one point, which is right to a small part of the offset, and the
 /// offset shrinks as the mount turns.
 #[must_use]
-pub fn to_room(pose: Pose, seen: Direction, inclination: f64) -> Pose {
+pub fn to_room(pose: Pose, rolled: f64, seen: Direction, inclination: f64) -> Pose {
     // A camera rolled clockwise shows the room rolled counter-clockwise; turn it back.
-    let level = turned(seen, -pose.roll);
+    let level = turned(seen, -rolled);
     Pose {
         pan: pose.pan + level.right,
         tilt: pose.tilt + level.up,
@@ -160,7 +162,7 @@ mod tests {
             roll: 5.0,
         };
         let (seen, inclination) = from_room(pose, room);
-        let back = to_room(pose, seen, inclination);
+        let back = to_room(pose, pose.roll, seen, inclination);
         assert!((back.pan - room.pan).abs() < 1e-9 && (back.tilt - room.tilt).abs() < 1e-9);
         assert!((back.roll - room.roll).abs() < 1e-9);
     }

@@ -1,0 +1,201 @@
+//! `facetap check`: opens every device once and prints a table.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+
+use super::args::CheckOptions;
+use super::{configuration, env};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::{self, Config};
+use crate::reader::selection::{self, Selection};
+use crate::text::{self, Language};
+use crate::{camera, detect, indicator, ledger, reader, say, servo, uplink};
+
+/// What became of a part.
+enum Verdict {
+    Fine(String),
+    /// Turned off or not needed.
+    Off(String),
+    /// Missing, but nothing that the service needs.
+    Absent(String),
+    Failed(String),
+}
+
+struct Row {
+    part: String,
+    verdict: Verdict,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mark, text) = match &self.verdict {
+            Verdict::Fine(text) => ("ok", text),
+            Verdict::Off(text) => ("off", text),
+            Verdict::Absent(text) => ("absent", text),
+            Verdict::Failed(text) => ("FAILED", text),
+        };
+        write!(f, "{:<8} {mark:<7} {text}", self.part)
+    }
+}
+
+pub(super) fn check(options: &CheckOptions) -> Result<u8> {
+    let loaded = config::load(options.config.as_deref(), &env)?;
+    let config = &loaded.config;
+    text::speak(config.language.unwrap_or_else(Language::from_locale));
+    super::prepare_opencv();
+    let from = loaded.file.as_ref().map_or_else(
+        || say!("built-in defaults", "内蔵の既定値"),
+        |f| f.display().to_string(),
+    );
+    println!("{:<8} {:<7} {from}", "config", "ok");
+    if let Some(line) = configuration::not_built(&loaded) {
+        println!("{:<8} {:<7} {line}", "", "note");
+    }
+    let mut failed = 0;
+    for look in [
+        camera_row,
+        detector_row,
+        servo_row,
+        reader_row,
+        ledger_row,
+        server_row,
+        gpio_row,
+    ] {
+        let row = look(config);
+        failed += usize::from(matches!(row.verdict, Verdict::Failed(_)));
+        // Each as soon as it is known: a device may take its time.
+        println!("{row}");
+    }
+    Ok(if failed == 0 {
+        super::DONE
+    } else {
+        super::FAILED
+    })
+}
+
+fn row(part: &str, result: Result<String>) -> Row {
+    let verdict = match result {
+        Ok(text) => Verdict::Fine(text),
+        Err(e) => Verdict::Failed(format!("{e:#}")),
+    };
+    Row {
+        part: part.to_owned(),
+        verdict,
+    }
+}
+
+fn off(part: &str, why: String) -> Row {
+    Row {
+        part: part.to_owned(),
+        verdict: Verdict::Off(why),
+    }
+}
+
+fn disabled(part: &str) -> Row {
+    off(
+        part,
+        say!(
+            "turned off in the configuration",
+            "設定で無効になっています"
+        ),
+    )
+}
+
+fn camera_row(config: &Config) -> Row {
+    if !config.camera.enabled {
+        return disabled("camera");
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    row("camera", camera::probe::probe(&config.camera, &clock))
+}
+
+fn detector_row(config: &Config) -> Row {
+    if !config.camera.enabled {
+        return disabled("detector");
+    }
+    let detector = detect::open(&config.detector, &config::data_dir(config, &env));
+    row("detector", detector.map(|d| d.describe()))
+}
+
+fn servo_row(config: &Config) -> Row {
+    if !config.servo.enabled {
+        return disabled("servo");
+    }
+    row("servo", servo::probe(config.servo.clone()))
+}
+
+fn reader_row(config: &Config) -> Row {
+    if !config.cards.enabled {
+        return disabled("reader");
+    }
+    row("reader", readers(config))
+}
+
+fn readers(config: &Config) -> Result<String> {
+    if selection::is_simulated(&config.cards.readers) {
+        return Ok(say!("simulated", "シミュレーション"));
+    }
+    let selection = Selection::new(&config.cards.readers);
+    let names = reader::pcsc::names()?;
+    let used: Vec<_> = names
+        .iter()
+        .filter(|n| selection.includes(n))
+        .cloned()
+        .collect();
+    match (used.is_empty(), names.is_empty()) {
+        (false, _) => Ok(used.join(", ")),
+        (true, true) => bail!(say!(
+            "no card reader is connected; plug one in",
+            "カードリーダーが接続されていません"
+        )),
+        (true, false) => bail!(say!(
+            "none of the readers that are connected is named in \"cards.readers\": {}",
+            "\"cards.readers\" に該当するカードリーダーがありません: {}",
+            names.join(", ")
+        )),
+    }
+}
+
+fn ledger_row(config: &Config) -> Row {
+    if !config.cards.enabled {
+        return disabled("ledger");
+    }
+    let dir = config::data_dir(config, &env);
+    let told = ledger::probe::probe(&dir).map(|report| {
+        let file = dir.join(ledger::FILE);
+        let (file, pending, delivered) = (file.display(), report.pending, report.delivered);
+        let rejected = report.rejected;
+        say!(
+            "{file}: {pending} waiting, {delivered} delivered, {rejected} rejected",
+            "{file}: 未送信 {pending}, 送信済み {delivered}, 拒否 {rejected}"
+        )
+    });
+    row("ledger", told)
+}
+
+fn server_row(config: &Config) -> Row {
+    match uplink::probe(config).transpose() {
+        None => off(
+            "server",
+            say!(
+                "no \"server_url\": taps stay in the ledger",
+                "\"server_url\" なし: タップは台帳に残ります"
+            ),
+        ),
+        Some(answer) => row("server", answer),
+    }
+}
+
+fn gpio_row(config: &Config) -> Row {
+    let verdict = match indicator::probe(&config.gpio) {
+        Ok(text) => Verdict::Fine(text),
+        // A machine without pins records taps all the same.
+        Err(e) => Verdict::Absent(format!("{e:#}")),
+    };
+    Row {
+        part: "gpio".to_owned(),
+        verdict,
+    }
+}
