@@ -130,18 +130,12 @@ pub fn open(gpio: &Gpio) -> Box<dyn Indicator> {
     };
     match gpio::GreenLed::open(pin) {
         Ok(led) => {
-            info!(
-                "{}",
-                say!("green LED on GPIO {pin}", "緑 LED: GPIO {pin}")
-            );
+            info!("{}", say!("green LED on GPIO {pin}", "緑 LED: GPIO {pin}"));
             Box::new(led)
         }
         Err(e) => {
             let why = format!("{e:#}");
-            info!(
-                "{}",
-                say!("no LED: {why}", "LED は使いません: {why}")
-            );
+            info!("{}", say!("no LED: {why}", "LED は使いません: {why}"));
             Box::new(none::Nothing)
         }
     }

@@ -75,8 +75,7 @@ impl Keeper {
     fn keep(&mut self, tap: &Tap) {
         let verdict = self.decide(tap);
         let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
-        let durable =
-            matches!(verdict, Verdict::Counted(_)).then(|| since(self.clock.as_ref()));
+        let durable = matches!(verdict, Verdict::Counted(_)).then(|| since(self.clock.as_ref()));
         self.panel.show(verdict.event());
         let feedback = since(self.clock.as_ref());
         let uid = match &tap.sighting {

@@ -49,7 +49,11 @@ impl DirLock {
                 bail!(
                     "another FaceTap (process {}) uses the ledger in {}; stop it, or set another \
                      data_dir in the configuration",
-                    if holder.is_empty() { "unknown" } else { &holder },
+                    if holder.is_empty() {
+                        "unknown"
+                    } else {
+                        &holder
+                    },
                     dir.display()
                 )
             }

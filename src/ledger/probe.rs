@@ -63,6 +63,9 @@ mod tests {
         let dir = book.close();
         let report = probe(dir.path()).unwrap();
         assert!(!report.in_use);
-        assert_eq!((report.pending, report.delivered, report.rejected), (1, 0, 0));
+        assert_eq!(
+            (report.pending, report.delivered, report.rejected),
+            (1, 0, 0)
+        );
     }
 }

@@ -145,7 +145,8 @@ mod tests {
     fn commits_are_durable_and_readers_do_not_block() {
         let dir = tempfile::tempdir().unwrap();
         let db = open(&dir.path().join("a.db")).unwrap();
-        let get = |name| db.pragma_query_value(None, name, |r| r.get::<_, rusqlite::types::Value>(0));
+        let get =
+            |name| db.pragma_query_value(None, name, |r| r.get::<_, rusqlite::types::Value>(0));
         assert_eq!(get("synchronous").unwrap(), 2.into());
         assert_eq!(get("journal_mode").unwrap(), "wal".to_owned().into());
     }

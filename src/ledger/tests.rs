@@ -122,7 +122,18 @@ fn a_reboot_ends_the_time_of_repeats() {
 fn everything_about_a_tap_is_kept() {
     let mut book = Book::new();
     let id = book.count(0xA1);
-    let row: (String, String, String, String, i64, String, i64, String, String, i64) = book
+    let row: (
+        String,
+        String,
+        String,
+        String,
+        i64,
+        String,
+        i64,
+        String,
+        String,
+        i64,
+    ) = book
         .ledger
         .db
         .query_row(

@@ -43,7 +43,7 @@ impl Monitor {
             "{}",
             say!(
                 "resource monitor active, every {} s",
-                "リソース監視を開始しました ({}秒間隔)",
+                "モニターを開始しました ({}秒ごとにリソースを記録)",
                 self.config.interval
             )
         );

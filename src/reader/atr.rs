@@ -110,9 +110,18 @@ mod tests {
     fn known_cards_are_known() {
         let storage = "3B 8F 80 01 80 4F 0C A0 00 00 03 06";
         for (atr, want) in [
-            (format!("{storage} 03 F0 11 00 00 00 00 8A"), CardType::Felica),
-            (format!("{storage} 03 F0 12 00 00 00 00 89"), CardType::Felica),
-            (format!("{storage} 11 00 3B 00 00 00 00 42"), CardType::Felica),
+            (
+                format!("{storage} 03 F0 11 00 00 00 00 8A"),
+                CardType::Felica,
+            ),
+            (
+                format!("{storage} 03 F0 12 00 00 00 00 89"),
+                CardType::Felica,
+            ),
+            (
+                format!("{storage} 11 00 3B 00 00 00 00 42"),
+                CardType::Felica,
+            ),
             (
                 format!("{storage} 03 00 01 00 00 00 00 6A"),
                 CardType::MifareClassic1k,
@@ -125,7 +134,10 @@ mod tests {
                 format!("{storage} 03 00 03 00 00 00 00 68"),
                 CardType::MifareUltralight,
             ),
-            (format!("{storage} 0B 00 14 00 00 00 00 77"), CardType::Vicinity),
+            (
+                format!("{storage} 0B 00 14 00 00 00 00 77"),
+                CardType::Vicinity,
+            ),
             // A passport of type B, and what a driving licence shows.
             (
                 "3B 88 80 01 E1 F3 5E 11 77 81 A1 00 03".to_owned(),

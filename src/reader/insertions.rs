@@ -205,9 +205,6 @@ mod tests {
     fn readers_come_and_go() {
         let mut i = started(0, false);
         assert_eq!(i.look(&[]), [Change::ReaderWent("R".into())]);
-        assert_eq!(
-            i.look(&[slot(0, false)]),
-            [Change::ReaderCame("R".into())]
-        );
+        assert_eq!(i.look(&[slot(0, false)]), [Change::ReaderCame("R".into())]);
     }
 }

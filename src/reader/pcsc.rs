@@ -99,7 +99,8 @@ impl Readers for PcscReaders {
         let names = self.context.list_readers_owned().map_err(explained)?;
         self.states
             .retain(|s| s.name() == PNP_NOTIFICATION() || names.iter().any(|n| **n == *s.name()));
-        self.slots.retain(|s| names.iter().any(|n| text(n) == s.reader));
+        self.slots
+            .retain(|s| names.iter().any(|n| text(n) == s.reader));
         for name in names {
             if !self.states.iter().any(|s| *s.name() == *name) {
                 self.states.push(ReaderState::new(name, State::UNAWARE));
@@ -212,10 +213,7 @@ fn explained(e: Error) -> anyhow::Error {
             "the connection to the PC/SC daemon is gone",
             "PC/SC デーモンとの接続が切れました"
         ),
-        e => say!(
-            "the PC/SC daemon reports: {e}",
-            "PC/SC デーモンの応答: {e}"
-        ),
+        e => say!("the PC/SC daemon reports: {e}", "PC/SC デーモンの応答: {e}"),
     };
     anyhow!("{advice} ({:08X})", e as u32)
 }

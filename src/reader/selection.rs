@@ -60,8 +60,10 @@ mod tests {
         assert!(one("Virtual PCD 00 01").includes("Virtual PCD 00 01"));
         assert!(!one("Virtual PCD 00 01").includes("Virtual PCD 00 00"));
         assert!(one("acr122u").includes("ACS ACR122U PICC Interface 00 00"));
-        let several =
-            Selection::new(&Configured::Several(vec!["ACR122".into(), "RC-S300".into()]));
+        let several = Selection::new(&Configured::Several(vec![
+            "ACR122".into(),
+            "RC-S300".into(),
+        ]));
         assert!(several.includes("SONY FeliCa RC-S300/S 00 00"));
         assert!(!several.includes("Virtual PCD 00 00"));
     }

@@ -142,7 +142,10 @@ impl Watch {
                 } else {
                     info!(
                         "{}",
-                        say!("card reader: {name}", "カードリーダーを検出しました: {name}")
+                        say!(
+                            "card reader: {name}",
+                            "カードリーダーを検出しました: {name}"
+                        )
                     );
                 }
             }
@@ -254,10 +257,7 @@ impl Memory {
                 ),
                 Link::Up | Link::Lost => warn!(
                     "{}",
-                    say!(
-                        "card reader failure: {why}",
-                        "カードリーダーの異常: {why}"
-                    )
+                    say!("card reader failure: {why}", "カードリーダーの異常: {why}")
                 ),
             }
             self.told = Some(why);

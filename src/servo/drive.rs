@@ -216,7 +216,7 @@ impl ServoLoop {
                 Link::Lost { told: why }
             }
             Link::Awaited { told } if told.as_ref() != Some(&why) => {
-                warn!(
+                error!(
                     "{}",
                     say!(
                         "waiting for the servo port: {why}",

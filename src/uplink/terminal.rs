@@ -13,7 +13,17 @@ use crate::say;
 /// Name of the file in the data folder that keeps it.
 const FILE: &str = "terminal_id";
 /// Interfaces that come and go, or exist on every machine with the same address.
-const PASSING: &[&str] = &["docker", "veth", "br-", "virbr", "tun", "tap", "wg", "zt", "tailscale"];
+const PASSING: &[&str] = &[
+    "docker",
+    "veth",
+    "br-",
+    "virbr",
+    "tun",
+    "tap",
+    "wg",
+    "zt",
+    "tailscale",
+];
 
 /// The configured name, else the one that was kept in `dir`, else the MAC address of the first real
 /// interface, else a random one; upper case with colons. What is not configured is kept from now on, so
@@ -115,10 +125,7 @@ mod tests {
             ("eth1".to_owned(), mac(4)),
             ("eth0".to_owned(), mac(0xAB)),
         ];
-        assert_eq!(
-            first_interface(all.clone()).unwrap(),
-            "DC:A6:32:00:00:AB"
-        );
+        assert_eq!(first_interface(all.clone()).unwrap(), "DC:A6:32:00:00:AB");
         assert_eq!(
             first_interface(all[..3].to_vec()).unwrap(),
             "DC:A6:32:00:00:02"

@@ -6,10 +6,10 @@ use crate::base::clock::ManualClock;
 use crate::base::slot::Taken;
 use crate::base::stop::Reason;
 use crate::indicator::panel;
+use crate::reader::Moment;
 use crate::reader::atr::CardType;
 use crate::reader::refusal::Refusal;
 use crate::reader::uid::Uid;
-use crate::reader::Moment;
 
 struct Desk {
     dir: tempfile::TempDir,

@@ -87,7 +87,13 @@ fn card(n: u8) -> Sighting {
 #[test]
 fn each_insertion_is_a_tap() {
     let (taps, stats) = watch(Script {
-        waits: [slots(0, false), slots(1, true), slots(1, true), slots(3, true)].into(),
+        waits: [
+            slots(0, false),
+            slots(1, true),
+            slots(1, true),
+            slots(3, true),
+        ]
+        .into(),
         answers: [uid_answer(1), uid_answer(1)].into(),
     });
     assert_eq!(sightings(&taps), [card(1), card(1)]);

@@ -43,7 +43,12 @@ fn request(stream: &mut TcpStream) -> String {
         if let Some((head, body)) = all.split_once("\r\n\r\n") {
             let length = head
                 .lines()
-                .find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok())
+                .find_map(|l| {
+                    l.to_lowercase()
+                        .strip_prefix("content-length: ")?
+                        .parse()
+                        .ok()
+                })
                 .unwrap_or(0);
             if body.len() >= length {
                 return all;
@@ -195,7 +200,10 @@ fn files_that_cannot_be_used_are_named_with_their_key() {
     };
     let path = file.path().to_owned();
     let why = refused(&|c| c.ca_file = Some(path.clone()));
-    assert!(why.contains("ca_file") && why.contains("no certificate"), "{why}");
+    assert!(
+        why.contains("ca_file") && why.contains("no certificate"),
+        "{why}"
+    );
     let why = refused(&|c| c.ca_file = Some("/nonexistent".into()));
     assert!(why.contains("ca_file: cannot read /nonexistent"), "{why}");
     let why = refused(&|c| c.auth_token_file = Some(path.clone()));

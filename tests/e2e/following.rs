@@ -1,0 +1,339 @@
+//! Camera to servo, with servos that are not part of the binary.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Scene, Tool, shared, wait_until};
+
+/// The servos' own record of the frames they received.
+struct Servos {
+    _tool: Tool,
+    record: std::path::PathBuf,
+}
+
+impl Servos {
+    fn start(scene: &Scene, more: &[&str]) -> Self {
+        let (link, record) = (scene.path("servos"), scene.path("servos.jsonl"));
+        let mut args = vec![link.to_str().unwrap(), "--log", record.to_str().unwrap()];
+        args.extend(more);
+        let tool = Tool::start("sts_servos.py", &args);
+        wait_until("the servos' port", || link.exists(), String::new);
+        Self {
+            _tool: tool,
+            record,
+        }
+    }
+
+    fn frames(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.record).unwrap_or_default();
+        text.lines()
+            .filter_map(|l| serde_json::from_str(l).ok())
+            .collect()
+    }
+
+    /// Goals of servo `id` in steps, in their order.
+    fn goals(&self, id: &str) -> Vec<f64> {
+        self.frames()
+            .iter()
+            .filter_map(|f| f["goals"][id].as_f64())
+            .collect()
+    }
+
+    /// The last torque that servo `id` was told.
+    fn torque(&self, id: u64) -> Option<u64> {
+        self.frames()
+            .iter()
+            .filter(|f| f["register"] == 40 && (f["id"] == id || f["id"] == 254))
+            .filter_map(|f| {
+                f["data"][0]
+                    .as_u64()
+                    .or_else(|| f["values"][id.to_string()][0].as_u64())
+            })
+            .next_back()
+    }
+}
+
+fn scene() -> Scene {
+    Scene::new()
+        .set("servo.enabled", json!(true))
+        .set("camera.enabled", json!(true))
+        .set("camera.source", json!("simulated"))
+}
+
+/// A scene with a clip and YuNet, or none (said loudly) without the shared data.
+fn clip_scene(name: &str) -> Option<Scene> {
+    let clip = shared(&format!("data/videos/{name}"))?;
+    let models = shared("models")?;
+    Some(
+        scene()
+            .set("camera.source", json!(clip))
+            .set("detector.model_dir", json!(models)),
+    )
+}
+
+fn with_servos(scene: Scene, more: &[&str]) -> (Scene, Servos) {
+    let port = scene.path("servos");
+    let scene = scene.set("servo.port", json!(port));
+    let servos = Servos::start(&scene, more);
+    (scene, servos)
+}
+
+#[test]
+fn a_clip_turns_the_servos_towards_the_face_and_a_stop_releases_them() {
+    let Some(scene) = clip_scene("pan_easy.avi") else {
+        return;
+    };
+    let (scene, servos) = with_servos(scene, &[]);
+    let running = scene.run(&[]);
+    running.wait_for_log("[SERVER_START]");
+    // Twelve seconds are the whole clip.
+    wait_until(
+        "the whole clip",
+        || scene.trace().len() > 340,
+        || scene.log(),
+    );
+    let (status, _) = running.stop();
+    assert_eq!(status.code(), Some(0));
+
+    // Left stays left: while a followed face is clearly on one side, the pan goal moves to that side or
+    // stands at its limit.
+    let (mut with, mut against) = (0, 0);
+    let trace: Vec<Value> = scene
+        .trace()
+        .into_iter()
+        .filter(|l| l["command"].is_object())
+        .collect();
+    for pair in trace.windows(2) {
+        let Some(face) = pair[0]["faces"].as_array().and_then(|f| f.first()) else {
+            continue;
+        };
+        let offset = face["x"].as_f64().unwrap() + face["w"].as_f64().unwrap() / 2.0 - 320.0;
+        let pan = |line: &Value| line["command"]["pan"].as_f64().unwrap();
+        let moved = pan(&pair[1]) - pan(&pair[0]);
+        if offset.abs() > 60.0 && moved.abs() > 0.2 {
+            if offset.signum() == moved.signum() {
+                with += 1
+            } else {
+                against += 1
+            }
+        }
+    }
+    assert!(
+        with > 20 && against * 10 < with,
+        "{with} with the face, {against} against it"
+    );
+
+    let pan = servos.goals("1");
+    assert!(pan.len() > 300, "{} goals", pan.len());
+    // 50 degrees are 569 steps from the centre at 2048.
+    assert!(
+        pan.iter().all(|g| (1479.0..=2617.0).contains(g)),
+        "a goal beyond the limits"
+    );
+    for id in 1..=3 {
+        assert_eq!(servos.torque(id), Some(0), "servo {id} is not released");
+    }
+    assert!(
+        servos.frames().iter().all(|f| f["bad"].is_null()),
+        "a frame was not valid"
+    );
+}
+
+#[test]
+fn every_captured_frame_has_its_line_with_the_documented_fields() {
+    let Some(scene) = clip_scene("carphone.avi") else {
+        return;
+    };
+    let scene = scene.set("camera.repeat", json!(false));
+    let (scene, _servos) = with_servos(scene, &[]);
+    let (status, _) = scene.run(&[]).end();
+    assert_eq!(
+        status.code(),
+        Some(0),
+        "the end of the clip is the end of the run"
+    );
+    let trace = scene.trace();
+    let numbers: Vec<u64> = trace.iter().map(|l| l["frame"].as_u64().unwrap()).collect();
+    assert!(
+        numbers.windows(2).all(|w| w[0] < w[1]),
+        "in order, none twice"
+    );
+    assert_eq!(
+        numbers.last(),
+        Some(&119),
+        "the last picture of the clip is processed"
+    );
+    let faces = trace
+        .iter()
+        .filter(|l| l["faces"].as_array().is_some_and(|f| !f.is_empty()))
+        .count();
+    assert!(
+        faces * 100 >= trace.len() * 95,
+        "{faces} of {}",
+        trace.len()
+    );
+    let full = trace
+        .iter()
+        .find(|l| l["command"].is_object())
+        .expect("a commanded frame");
+    for field in ["t", "age_ms", "pan", "tilt", "roll", "command_age_ms"] {
+        assert!(full[field].is_number(), "{field}: {full}");
+    }
+    for field in ["id", "x", "y", "w", "h", "score"] {
+        assert!(full["faces"][0][field].is_number(), "{field}: {full}");
+    }
+}
+
+#[test]
+fn the_bus_comes_back_after_it_was_unplugged() {
+    let (scene, servos) = with_servos(scene(), &[]);
+    let running = scene.run(&[]);
+    running.wait_for_log("servos on ");
+    drop(servos);
+    running.wait_for_log("servo - ERROR");
+    let again = Servos::start(&scene, &[]);
+    running.wait_for_log("[SERVO_RECONNECT]");
+    wait_until(
+        "goals after the return",
+        || again.goals("1").len() > 50,
+        || scene.log(),
+    );
+    assert_eq!(running.stop().0.code(), Some(0));
+    assert_eq!(again.torque(1), Some(0));
+}
+
+#[test]
+fn a_port_that_is_absent_or_a_directory_is_reported_and_stops_nothing() {
+    for port in ["/nonexistent/port", "/tmp"] {
+        let scene = scene().set("servo.port", json!(port));
+        let running = scene.run(&[]);
+        running.wait_for_log("[SERVER_START]");
+        running.wait_for_log(port);
+        wait_until(
+            "frames all the same",
+            || scene.trace().len() > 5,
+            || scene.log(),
+        );
+        assert!(scene.trace()[0]["pan"].is_null());
+        assert_eq!(running.stop().0.code(), Some(0));
+        assert!(!scene.log().contains("panicked"));
+    }
+}
+
+#[test]
+fn files_that_are_no_clips_are_usage_errors() {
+    let scene = scene();
+    let text = scene.path("notes.txt");
+    std::fs::write(&text, "this is not a film\n".repeat(50)).unwrap();
+    let header = scene.path("header.avi");
+    std::fs::write(&header, b"RIFF\xff\xff\xff\x7fAVI LIST\x10\0\0\0hdrlavih").unwrap();
+    let missing = scene.path("missing.avi");
+    let mut scene = scene;
+    for source in [&text, &header, &missing, &scene.dir.path().to_owned()] {
+        scene = scene.set("camera.source", json!(source));
+        let (status, _) = scene.run(&["--duration", "5"]).end();
+        let said = std::fs::read_to_string(scene.path("stderr")).unwrap();
+        assert_eq!(status.code(), Some(2), "{}: {said}", source.display());
+        assert!(
+            said.contains(source.to_str().unwrap()) && !said.contains("panicked"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_truncated_clip_plays_what_is_there_and_a_corrupt_picture_is_passed_over() {
+    let Some(clip) = shared("data/videos/carphone.avi") else {
+        return;
+    };
+    let Some(models) = shared("models") else {
+        return;
+    };
+    let data = std::fs::read(clip).unwrap();
+    let base = || {
+        scene()
+            .set("servo.enabled", json!(false))
+            .set("camera.repeat", json!(false))
+            .set("detector.model_dir", json!(models))
+    };
+
+    let scene = base();
+    let cut = scene.path("cut.avi");
+    std::fs::write(&cut, &data[..data.len() / 2]).unwrap();
+    let scene = scene.set("camera.source", json!(cut));
+    assert_eq!(scene.run(&[]).end().0.code(), Some(0));
+    assert!(
+        (40..120).contains(&scene.trace().len()),
+        "{} frames",
+        scene.trace().len()
+    );
+
+    // The tenth picture becomes noise, its size stays.
+    let movi = data.windows(4).position(|w| w == b"movi").unwrap();
+    let chunks: Vec<usize> =
+        (movi..data.len() - 4).filter(|i| &data[*i..*i + 4] == b"00dc").take(11).collect();
+    let mut corrupt = data.clone();
+    corrupt[chunks[10] + 8..chunks[10] + 8 + 5000].fill(0x5A);
+    let scene = base();
+    let file = scene.path("corrupt.avi");
+    std::fs::write(&file, corrupt).unwrap();
+    let scene = scene.set("camera.source", json!(file));
+    let (status, _) = scene.run(&["--duration", "60"]).end();
+    assert_eq!(status.code(), Some(0));
+    let trace = scene.trace();
+    assert_eq!(trace.last().unwrap()["frame"], 119);
+    let tenth = trace.iter().find(|l| l["frame"] == 10).expect("its line");
+    assert_eq!(tenth["faces"], json!([]));
+    assert!(scene.log().contains("picture 10 "), "{}", scene.log());
+}
+
+#[test]
+fn a_stream_comes_back_after_its_server_was_gone() {
+    let Some(clip) = shared("data/videos/carphone.avi") else {
+        return;
+    };
+    let Some(models) = shared("models") else {
+        return;
+    };
+    let port = free_port();
+    let address = port.to_string();
+    let args = [address.as_str(), clip.to_str().unwrap(), "--chunked"];
+    let server = Tool::start("mjpeg_server.py", &args);
+    let scene = scene()
+        .set("servo.enabled", json!(false))
+        .set("detector.model_dir", json!(models))
+        .set("camera.source", json!(format!("http://127.0.0.1:{port}/")));
+    let running = scene.run(&[]);
+    wait_until("the stream", || scene.trace().len() > 20, || scene.log());
+    drop(server);
+    running.wait_for_log("[CAMERA_REINIT]");
+    let before = scene.trace().len();
+    let _server = Tool::start("mjpeg_server.py", &args[..2]);
+    wait_until(
+        "the stream again",
+        || scene.trace().len() > before + 40,
+        || scene.log(),
+    );
+    let (status, _) = running.stop();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once_and_a_hangup_does_not() {
+    let scene = Scene::new();
+    let running = scene.run(&[]);
+    running.wait_for_log("[SERVER_START]");
+    std::fs::rename(scene.path("facetap.log"), scene.path("moved.log")).unwrap();
+    running.signal(Signal::SIGHUP);
+    running.wait_for_log("configuration reloaded");
+    assert_eq!(running.stop().0.code(), Some(0));
+    assert!(scene.log().contains("[STATISTICS]"));
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
