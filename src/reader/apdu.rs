@@ -25,6 +25,15 @@ pub enum AnswerError {
     Length(usize),
 }
 
+impl AnswerError {
+    /// Whether the same question may be answered better at once. Asking again what was answered wrongly
+    /// helps nobody, and a driver that has lost step (vpcd 3.3 after an empty answer) never returns.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::NotCompleted)
+    }
+}
+
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {

@@ -106,7 +106,7 @@ pub trait Readers: Send {
     fn wait(&mut self, timeout: Duration) -> anyhow::Result<Vec<Slot>>;
 
     /// Sends one command to the card in `reader` and returns its whole answer, however long. The card
-    /// is left as it was.
+    /// is left as it was. Gives up after a few seconds, so that the other readers have their turn.
     ///
     /// # Errors
     /// See [`ReadError`]. After [`ReadError::Card`] the connection can be used further.

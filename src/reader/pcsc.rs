@@ -1,7 +1,10 @@
 //! The real readers, through the PC/SC daemon (pcscd).
 
+use std::collections::BTreeMap;
 use std::ffi::CStr;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -15,6 +18,10 @@ use crate::say;
 
 /// Longest answer to an extended APDU in pcsc-lite (`MAX_BUFFER_SIZE_EXTENDED`).
 const ANSWER_MAX: usize = 4 + 3 + (1 << 16) + 3 + 2;
+
+/// How long a card may take to answer. Telling the identifier takes milliseconds; a driver whose card has
+/// stopped in the middle may wait for ever, and must not take the other readers with it.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
 
 /// Makes connections to the daemon. The order to stop wakes whoever waits on the newest of them.
 #[derive(Debug)]
@@ -60,6 +67,7 @@ impl Opener {
             context,
             states: vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)],
             slots: Vec::new(),
+            asking: BTreeMap::new(),
             newest: Arc::clone(&self.newest),
         })
     }
@@ -82,6 +90,8 @@ pub struct PcscReaders {
     states: Vec<ReaderState>,
     /// The readers at the last change. Not read from `states`: a wait that times out spoils those.
     slots: Vec<Slot>,
+    /// The last exchange with each reader; one that hangs ends when its card is taken away.
+    asking: BTreeMap<String, JoinHandle<()>>,
     newest: Arc<Mutex<Option<Handle>>>,
 }
 
@@ -133,39 +143,60 @@ impl Readers for PcscReaders {
             .ok_or_else(|| {
                 ReadError::Card(say!("the reader is gone", "リーダーが取り外されました"))
             })?;
-        self.exchange(&name, command).map_err(|e| match e {
-            Error::NoService
-            | Error::ServiceStopped
-            | Error::CommError
-            | Error::InvalidHandle
-            | Error::SecurityViolation => ReadError::Connection(explained(e)),
-            Error::RemovedCard | Error::NoSmartcard => ReadError::Card(say!(
-                "the card was taken away too soon",
-                "カードを離すのが早すぎます"
-            )),
-            Error::SharingViolation => ReadError::Card(say!(
-                "another program uses the reader",
-                "別のプログラムがリーダーを使用中です"
-            )),
-            e => ReadError::Card(say!(
-                "the card cannot be read: {e}",
-                "カードを読み取れません: {e}"
-            )),
-        })
+        let hangs = || ReadError::Card(say!("the card does not answer", "カードが応答しません"));
+        self.asking.retain(|_, thread| !thread.is_finished());
+        if self.asking.contains_key(reader) {
+            return Err(hangs());
+        }
+        let (sender, answer) = sync_channel(1);
+        let command = command.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("card".into())
+            .spawn(move || {
+                // Too late is nobody's business any more.
+                let _ = sender.send(exchange(&name, &command));
+            })
+            .map_err(|e| ReadError::Card(e.to_string()))?;
+        self.asking.insert(reader.to_owned(), thread);
+        answer
+            .recv_timeout(ANSWER_TIME)
+            .map_err(|_| hangs())?
+            .map_err(unread)
     }
 }
 
-impl PcscReaders {
-    fn exchange(&self, reader: &CStr, command: &[u8]) -> Result<Vec<u8>, Error> {
-        let card = self
-            .context
-            .connect(reader, ShareMode::Shared, Protocols::ANY)?;
-        let mut buffer = vec![0; ANSWER_MAX];
-        let answer = card.transmit(command, &mut buffer).map(<[u8]>::to_vec);
-        // A reset, the default at a drop, would look like trouble to everybody else who uses the card.
-        // A card that is gone by now has still answered.
-        let _ = card.disconnect(Disposition::LeaveCard);
-        answer
+/// One command to the card in `reader`. On a connection of its own, for one that waits for a card can do
+/// nothing else.
+fn exchange(reader: &CStr, command: &[u8]) -> Result<Vec<u8>, Error> {
+    let context = Context::establish(Scope::System)?;
+    let card = context.connect(reader, ShareMode::Shared, Protocols::ANY)?;
+    let mut buffer = vec![0; ANSWER_MAX];
+    let answer = card.transmit(command, &mut buffer).map(<[u8]>::to_vec);
+    // A reset, the default at a drop, would look like trouble to everybody else who uses the card. A card
+    // that is gone by now has still answered.
+    let _ = card.disconnect(Disposition::LeaveCard);
+    answer
+}
+
+fn unread(e: Error) -> ReadError {
+    match e {
+        Error::NoService
+        | Error::ServiceStopped
+        | Error::CommError
+        | Error::InvalidHandle
+        | Error::SecurityViolation => ReadError::Connection(explained(e)),
+        Error::RemovedCard | Error::NoSmartcard => ReadError::Card(say!(
+            "the card was taken away too soon",
+            "カードを離すのが早すぎます"
+        )),
+        Error::SharingViolation => ReadError::Card(say!(
+            "another program uses the reader",
+            "別のプログラムがリーダーを使用中です"
+        )),
+        e => ReadError::Card(say!(
+            "the card cannot be read: {e}",
+            "カードを読み取れません: {e}"
+        )),
     }
 }
 

@@ -194,12 +194,14 @@ impl Watch {
         reader: &str,
         atr: &[u8],
     ) -> Result<(Moment, Sighting)> {
+        // The first reason is told: the ones after it are often no more than that the card is gone.
+        let mut first = None;
         let mut tries = 0;
         loop {
             tries += 1;
             let answer = readers.transmit(reader, &apdu::GET_UID);
             let at = Moment::now(self.clock.as_ref());
-            let why = match answer {
+            let (why, passing) = match answer {
                 Ok(bytes) => match apdu::uid(&bytes) {
                     Ok(uid) => {
                         let card = CardType::of_atr(atr);
@@ -207,14 +209,15 @@ impl Watch {
                             .map_or(Sighting::Card(uid, card), |r| Sighting::Refused(uid, r));
                         return Ok((at, sighting));
                     }
-                    Err(e) => e.to_string(),
+                    Err(e) => (e.to_string(), e.is_passing()),
                 },
-                Err(ReadError::Card(why)) => why,
+                Err(ReadError::Card(why)) => (why, true),
                 Err(ReadError::Connection(fault)) => return Err(fault),
             };
             debug!("{reader}: try {tries} of {TRIES}: {why}");
-            if tries == TRIES || self.clock.wait(&self.stop, RETRY_PAUSE) {
-                return Ok((at, Sighting::Unread(why)));
+            let why = first.get_or_insert(why);
+            if !passing || tries == TRIES || self.clock.wait(&self.stop, RETRY_PAUSE) {
+                return Ok((at, Sighting::Unread(std::mem::take(why))));
             }
         }
     }

@@ -101,23 +101,42 @@ fn each_insertion_is_a_tap() {
 }
 
 #[test]
-fn a_card_is_asked_again_before_it_counts_as_failed() {
+fn a_card_that_moved_is_asked_again_before_it_counts_as_failed() {
     let (taps, _) = watch(Script {
         waits: [slots(1, true), slots(3, true)].into(),
         answers: [
             Err(ReadError::Card("moved".into())),
             Ok(vec![0x63, 0x00]),
             uid_answer(1),
-            Ok(vec![]),
-            Ok(vec![7; 300]),
-            Ok(vec![0x6A, 0x81]),
+            Ok(vec![0x63, 0x00]),
+            Err(ReadError::Card("moved".into())),
+            Err(ReadError::Card("gone".into())),
         ]
         .into(),
     });
     let seen = sightings(&taps);
     assert_eq!(seen[0], card(1));
-    assert!(matches!(&seen[1], Sighting::Unread(why) if why.contains("6A 81")));
+    assert!(matches!(&seen[1], Sighting::Unread(why) if why.contains("63 00")));
     assert_eq!(seen.len(), 2);
+}
+
+#[test]
+fn a_wrong_answer_is_not_asked_for_again() {
+    for (answer, want) in [
+        (vec![], "empty"),
+        (vec![7; 300], "07 07"),
+        (vec![0x6A, 0x81], "6A 81"),
+    ] {
+        let (taps, _) = watch(Script {
+            waits: [slots(1, true)].into(),
+            answers: [Ok(answer)].into(),
+        });
+        let seen = sightings(&taps);
+        assert!(
+            matches!(&seen[0], Sighting::Unread(why) if why.contains(want)),
+            "{seen:?}"
+        );
+    }
 }
 
 #[test]
