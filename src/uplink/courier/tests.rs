@@ -6,7 +6,8 @@ use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::*;
-use crate::base::stop::lock;
+use crate::base::slot::Slot;
+use crate::base::stop::{Reason, lock};
 use crate::ledger::tests::{Book, CLOCK_STEP};
 
 const TERMINAL: &str = "AA:BB:CC:DD:EE:FF";
@@ -311,4 +312,35 @@ fn a_ledger_that_cannot_be_opened_is_tried_again() {
     std::fs::rename(&aside, &db).unwrap();
     s.pass(MINUTE);
     assert_eq!(s.rows(1), 1);
+}
+
+#[test]
+fn the_thread_delivers_at_the_bell_and_ends_at_the_order_to_stop() {
+    let Scene {
+        mut book, server, ..
+    } = scene(Mode::Fine);
+    let bell = Arc::<Slot<()>>::default();
+    let stop = Stop::new();
+    let uplink = Uplink {
+        server: Box::new(server.clone()),
+        dir: book.dir().to_owned(),
+        terminal_id: TERMINAL.to_owned(),
+        longest_pause: Duration::from_secs(600),
+        bell: Arc::clone(&bell),
+        clock: Arc::clone(&book.clock) as Arc<dyn Clock>,
+        stop: stop.clone(),
+        stats: Arc::default(),
+    };
+    let thread = std::thread::spawn(move || uplink.run());
+    for card in 1..=3 {
+        book.count(card);
+        bell.put(());
+        let outbox = book.outbox();
+        while outbox.pending().unwrap() > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    stop.request(Reason::Duration);
+    thread.join().unwrap();
+    assert_eq!(lock(&server.0).rows.len(), 3);
 }
