@@ -14,8 +14,9 @@
 # 2 wrong usage.
 set -eu
 
-# The files lie in Git LFS; this address gives their content rather than the pointer to it.
-base=https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet
+# The files lie in Git LFS; "raw" leads to their content rather than to the pointer.
+base=https://github.com/opencv/opencv_zoo/raw
+folder=models/face_detection_yunet
 
 say() { printf 'fetch-models: %s\n' "$*"; }
 fail() {
@@ -68,8 +69,8 @@ download() { # URL FILE
     fi
 }
 
-fetch() { # NAME SHA256
-    if is_right "$dir/$1" "$2"; then
+fetch() { # NAME COMMIT SHA256
+    if is_right "$dir/$1" "$3"; then
         say "$1 is already there"
         return
     fi
@@ -78,12 +79,12 @@ fetch() { # NAME SHA256
         source=$FACETAP_MODELS/$1
         cp "$source" "$part" || fail "cannot copy $source (from \$FACETAP_MODELS)"
     else
-        source=$base/$1
+        source=$base/$2/$folder/$1
         download "$source" "$part" ||
             fail "cannot download $source; copy the file here by hand, or set FACETAP_MODELS to a folder with it"
     fi
-    is_right "$part" "$2" ||
-        fail "$source is not the file that is expected (SHA-256 should be $2); nothing was changed"
+    is_right "$part" "$3" ||
+        fail "$source is not the file that is expected (SHA-256 should be $3); nothing was changed"
     chmod 644 "$part"
     # Renamed in the same folder: a running service never sees half a file.
     mv -f "$part" "$dir/$1"
@@ -91,6 +92,9 @@ fetch() { # NAME SHA256
     say "$1 fetched and checked"
 }
 
-fetch face_detection_yunet_2022mar.onnx 50ef07f702a31741ca46a4c0d947773b64143b9362780237bf0d427d6c79bab7
-fetch face_detection_yunet_2023mar.onnx 8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
+# Commits that have the file: the older one is no longer in the newest.
+fetch face_detection_yunet_2022mar.onnx 7e062e54cf5410c09b795ff71b4a255e58498c79 \
+    50ef07f702a31741ca46a4c0d947773b64143b9362780237bf0d427d6c79bab7
+fetch face_detection_yunet_2023mar.onnx 82b38c8f98e7b52aa171400f3e4c722352d0669f \
+    8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
 say "done; FaceTap takes the one that fits the installed OpenCV"

@@ -61,11 +61,14 @@ pub struct Env {
     pub stop: Stop,
 }
 
+/// Addresses that FFmpeg takes and cameras have.
+const FFMPEG_SCHEMES: [&str; 7] = ["https", "rtsp", "rtsps", "rtmp", "rtp", "udp", "tcp"];
+
 /// What `camera.source` may be, for people.
 fn allowed() -> String {
     say!(
-        "allowed: \"auto\", a number, a device such as /dev/video0, an MJPEG AVI file, an http:// MJPEG stream, \"simulated\"",
-        "指定できるもの: \"auto\"、番号、/dev/video0 などのデバイス、MJPEG の AVI ファイル、http:// の MJPEG ストリーム、\"simulated\""
+        "allowed: \"auto\", a number, a device such as /dev/video0, an MJPEG AVI file, an http:// MJPEG stream, \"simulated\"; where OpenCV has FFmpeg also other clips, https:// and rtsp://",
+        "指定できるもの: \"auto\"、番号、/dev/video0 などのデバイス、MJPEG の AVI ファイル、http:// の MJPEG ストリーム、\"simulated\"。OpenCV に FFmpeg があれば他の動画、https://、rtsp:// も可"
     )
 }
 
@@ -101,6 +104,18 @@ pub fn classify(camera: &config::Camera) -> Result<SourceKind, String> {
             return HttpUrl::parse(name)
                 .map(SourceKind::HttpMjpeg)
                 .map_err(|why| usage(&shown, &why));
+        }
+        if !FFMPEG_SCHEMES
+            .iter()
+            .any(|s| scheme.eq_ignore_ascii_case(s))
+        {
+            return Err(usage(
+                &shown,
+                &say!(
+                    "{scheme}:// is not known",
+                    "{scheme}:// には対応していません"
+                ),
+            ));
         }
         if opencv_runtime::has_ffmpeg() {
             return Ok(SourceKind::OtherUrl(name.to_owned()));
@@ -283,6 +298,7 @@ mod tests {
             ("/no/such/clip.avi", "no such file"),
             ("/", "folder"),
             ("http://:1/", "server"),
+            ("gopher://cam/", "gopher:// is not known"),
         ] {
             let why = of(source).unwrap_err();
             assert!(why.contains(part), "{source}: {why}");

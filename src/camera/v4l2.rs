@@ -241,6 +241,20 @@ mod tests {
     }
 
     #[test]
+    fn without_any_camera_auto_says_what_to_do() {
+        if devices::automatic().is_some() {
+            eprintln!("SKIPPED: this machine has a camera");
+            return;
+        }
+        let opened = open_automatic(&Config::default().camera, Arc::new(SystemClock));
+        let why = opened.err().unwrap().to_string();
+        assert!(
+            why.contains("no camera found") && why.contains("camera.source"),
+            "{why}"
+        );
+    }
+
+    #[test]
     fn stamps_tell_fresh_from_frozen() {
         let at = |ms| Monotime::from_zero(Duration::from_millis(ms));
         let mut stamps = Stamps::default();

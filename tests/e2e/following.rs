@@ -270,8 +270,10 @@ fn a_truncated_clip_plays_what_is_there_and_a_corrupt_picture_is_passed_over() {
 
     // The tenth picture becomes noise, its size stays.
     let movi = data.windows(4).position(|w| w == b"movi").unwrap();
-    let chunks: Vec<usize> =
-        (movi..data.len() - 4).filter(|i| &data[*i..*i + 4] == b"00dc").take(11).collect();
+    let chunks: Vec<usize> = (movi..data.len() - 4)
+        .filter(|i| &data[*i..*i + 4] == b"00dc")
+        .take(11)
+        .collect();
     let mut corrupt = data.clone();
     corrupt[chunks[10] + 8..chunks[10] + 8 + 5000].fill(0x5A);
     let scene = base();

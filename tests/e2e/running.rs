@@ -122,7 +122,11 @@ fn what_people_grep_works_on_a_japanese_log() {
         memory.len() >= 3 && memory[0].starts_with("メモリ: "),
         "{memory:?}"
     );
-    assert!(shell(r#"grep "リソース監視" "$log" | tail -20"#).iter().all(|l| l.contains("稼働時間")));
+    assert!(
+        shell(r#"grep "リソース監視" "$log" | tail -20"#)
+            .iter()
+            .all(|l| l.contains("稼働時間"))
+    );
     assert!(!shell(r#"grep -E "(カメラ|camera)" "$log" | tail -50"#).is_empty());
     assert!(!shell(r#"grep -E "(サーボ|servo)" "$log" | grep -i error"#).is_empty());
     assert!(shell(r#"grep -i error "$log" | grep SERVER_START"#).is_empty());

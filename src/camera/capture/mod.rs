@@ -71,6 +71,8 @@ impl Capture {
         let mut number = 0;
         while !self.stop.requested() {
             match (self.open)() {
+                // The order to stop may be what ended the opening.
+                Err(_) if self.stop.requested() => return,
                 Err(e) => {
                     self.tell_waiting(&mut waiting_for, &format!("{e:#}"));
                     if self.clock.wait(&self.stop, backoff.pause()) {
