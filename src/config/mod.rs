@@ -4,8 +4,10 @@
 //! are what the rest of the program sees. Defaults stand in one place: the `Default` implementations.
 
 mod default;
+mod keys;
 mod load;
 mod nearest;
+mod parse;
 mod paths;
 pub mod schema;
 
@@ -13,8 +15,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{ConfigError, Loaded, load, parse};
+pub use load::{ConfigError, Loaded, load};
 pub use nearest::nearest;
+pub use parse::parse;
 pub use paths::{data_dir, log_file};
 
 use crate::text::Language;
