@@ -6,6 +6,7 @@
 mod choose;
 mod decode;
 pub(crate) mod haar;
+mod lean;
 #[cfg(test)]
 pub(crate) mod tests;
 mod yunet;

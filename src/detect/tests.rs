@@ -187,14 +187,13 @@ fn roll_has_the_sign_of_the_ground_truth() {
     let sum = |of: &dyn Fn(f32, f32) -> f32| -> f32 {
         roll.iter().map(|(k, f)| of(k - known, f - found)).sum()
     };
-    // The straight line through the pairs: 1 would be perfect, a negative one the wrong sign. The network
-    // draws eyes of small faces towards the level: measured 0.5 at 50 pixels of its input, 1 at 80.
+    // The straight line through the pairs: 1 would be perfect, a negative one the wrong sign.
     let slope = sum(&|k, f| k * f) / sum(&|k, _| k * k);
     let scatter = (sum(&|k, f| (f - slope * k).powi(2)) / count).sqrt();
     eprintln!("pan_easy: {count} angles, slope {slope:.2}, scatter {scatter:.1} degrees");
-    // The newer model is at 0.17 here.
+    // Without the closer look the newer model is at 0.17. The older one shows small angles too small.
     assert!(
-        count > 100.0 && (0.1..1.3).contains(&slope),
+        count > 100.0 && (0.4..1.4).contains(&slope),
         "slope {slope}"
     );
     assert!(scatter < 2.5, "scatter {scatter} degrees");

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
-use opencv::core::{BORDER_CONSTANT, CV_8UC3, Mat, Ptr, Scalar, Size, copy_make_border};
-use opencv::imgproc::{INTER_LINEAR, resize};
+use opencv::core::{
+    BORDER_CONSTANT, BORDER_REPLICATE, CV_8UC3, Mat, Ptr, Scalar, Size, copy_make_border,
+};
+use opencv::imgproc::{INTER_LINEAR, resize, warp_affine};
 use opencv::objdetect::FaceDetectorYN;
 use opencv::prelude::*;
 
 use super::decode::{Decoder, Pixels};
+use super::lean::Lean;
 use super::{Detection, Detector, Face, Point, clip};
 use crate::camera::{Picture, opencv_runtime};
 
@@ -44,9 +47,19 @@ const CANDIDATES: i32 = 500;
 /// of 32, which the network wants (240 is 7.5 of them, and measured to work).
 const SIZES: [(i32, i32); 5] = [(320, 240), (320, 192), (240, 320), (192, 320), (256, 256)];
 
+/// Input of the closer look at one face, how much of the box it shows at least, and the score that is
+/// enough there, where a face is known to be.
+const CLOSE: (i32, i32) = (192, 224);
+const CLOSE_MARGIN: f64 = 1.15;
+const CLOSE_THRESHOLD: f32 = 0.5;
+/// A face this wide in the input, in pixels, needs no closer look.
+const LARGE: f32 = 160.0;
+
 /// The detector.
 pub struct YuNet {
     nets: Nets,
+    lean: Lean,
+    close: Mat,
     min_face: f32,
     decoder: Decoder,
     fitter: Fitter,
@@ -81,6 +94,8 @@ impl YuNet {
                 model,
                 shaped: Vec::new(),
             },
+            lean: Lean::default(),
+            close: Mat::default(),
             min_face: min_face as f32,
             decoder: Decoder::new(Pixels::Colour),
             fitter: Fitter::default(),
@@ -105,7 +120,11 @@ impl Nets {
             None => {
                 let path = self.path.to_str().context("the path is not UTF-8")?;
                 let input = Size::new(size.0, size.1);
-                let threshold = self.model.threshold;
+                let threshold = if size == CLOSE {
+                    CLOSE_THRESHOLD
+                } else {
+                    self.model.threshold
+                };
                 let net =
                     FaceDetectorYN::create(path, "", input, threshold, OVERLAP, CANDIDATES, 0, 0)
                         .map_err(|e| anyhow!("it does not load ({})", first_line(&e.message)))?;
@@ -186,6 +205,22 @@ impl Detector for YuNet {
                 faces.push(face);
             }
         }
+        let largest = faces
+            .iter_mut()
+            .max_by(|a, b| a.area().total_cmp(&b.area()));
+        if let Some(face) = largest {
+            if face.w / scale < LARGE && self.lean.wants_look(face) {
+                let roll = look_closely(
+                    self.nets.of(CLOSE)?,
+                    decoded.mat,
+                    (&mut self.close, &mut self.found),
+                    face,
+                    decoded.reduction as f32,
+                )?;
+                self.lean.looked(face, roll);
+            }
+            *face = self.lean.corrected(*face);
+        }
         Ok(Detection {
             width: decoded.full.0,
             height: decoded.full.1,
@@ -198,6 +233,47 @@ impl Detector for YuNet {
         let (path, version) = (self.nets.path.display(), opencv_runtime::version());
         format!("YuNet ({path}, input {width}x{height}, OpenCV {version})")
     }
+}
+
+/// The roll of a face in degrees, from a picture of it that fills the input; `reduction` is how much
+/// smaller `mat` is than the full picture. None if it is not found again.
+fn look_closely(
+    net: &mut Ptr<FaceDetectorYN>,
+    mat: &Mat,
+    (close, found): (&mut Mat, &mut Mat),
+    face: &Face,
+    reduction: f32,
+) -> Result<Option<f32>> {
+    let part = |pixels: f32| f64::from(pixels / reduction);
+    let (width, height) = (part(face.w).max(1.0), part(face.h).max(1.0));
+    let input = (f64::from(CLOSE.0), f64::from(CLOSE.1));
+    let scale = (input.0 / width).min(input.1 / height) / CLOSE_MARGIN;
+    let centre = face.centre();
+    let map = Mat::from_slice_2d(&[
+        [scale, 0.0, input.0 / 2.0 - scale * part(centre.x)],
+        [0.0, scale, input.1 / 2.0 - scale * part(centre.y)],
+    ])?;
+    warp_affine(
+        mat,
+        close,
+        &map,
+        Size::new(CLOSE.0, CLOSE.1),
+        INTER_LINEAR,
+        BORDER_REPLICATE,
+        Scalar::default(),
+    )?;
+    net.detect(close, found)
+        .map_err(|e| anyhow!("YuNet failed ({})", first_line(&e.message)))?;
+    let mut largest: Option<Face> = None;
+    for row in 0..found.rows() {
+        let seen = self::face(found.at_row::<f32>(row)?, 1.0);
+        if let Some(seen) = seen
+            && largest.is_none_or(|l| seen.area() > l.area())
+        {
+            largest = Some(seen);
+        }
+    }
+    Ok(largest.map(|l| l.roll_degrees()))
 }
 
 /// A face from a row of the network's answer: box, then the visitor's right eye, left eye, nose and corners

@@ -3,6 +3,7 @@
 
 mod draw;
 mod path;
+mod sprites;
 #[cfg(test)]
 mod tests;
 
