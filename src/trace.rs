@@ -14,6 +14,9 @@ use crate::base::stop::lock;
 use crate::control::pose::Pose;
 use crate::track::TrackedFace;
 
+/// Somebody may be watching the file grow.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+
 /// A frame whose result is ready.
 #[derive(Debug)]
 pub struct FrameRecord {
@@ -85,6 +88,8 @@ struct State {
     /// Kept back until the command that used it was written, or the next frame came first.
     pending: Option<FrameRecord>,
     taps: u64,
+    /// When what was written was last handed to the system.
+    flushed: Monotime,
     failed: bool,
 }
 
@@ -102,6 +107,7 @@ impl Tracer {
                 start,
                 pending: None,
                 taps: 0,
+                flushed: start,
                 failed: false,
             })),
         })
@@ -112,6 +118,10 @@ impl Tracer {
     pub fn frame(&self, record: FrameRecord) {
         self.with(|state| {
             state.write_pending(None);
+            if record.ready.since(state.flushed) >= FLUSH_EVERY {
+                state.flushed = record.ready;
+                state.flush();
+            }
             state.pending = Some(record);
         });
     }

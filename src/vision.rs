@@ -57,7 +57,6 @@ impl Vision {
             say!("detector: {}", "顔検出器: {}", detector.describe())
         );
         let mut tracker = Tracker::new();
-        let mut undecodable = false;
         while !self.stop.requested() {
             let frame = match self.slot.take(WAIT) {
                 Taken::Item(frame) => frame,
@@ -70,24 +69,10 @@ impl Vision {
             let detection = match detector.detect(&frame.picture) {
                 Ok(detection) => {
                     self.feedback.decoded();
-                    undecodable = false;
                     detection
                 }
                 Err(e) => {
-                    self.feedback.undecodable();
-                    self.stats.camera_faults.increment();
-                    // One line for a row of them; each is counted.
-                    if !undecodable {
-                        let number = frame.number;
-                        warn!(
-                            "{}",
-                            say!(
-                                "picture {number} of the camera cannot be used: {e:#}",
-                                "カメラの画像 {number} は使えません: {e:#}"
-                            )
-                        );
-                    }
-                    undecodable = true;
+                    self.unusable(frame.number, &e);
                     Detection::default()
                 }
             };
@@ -117,6 +102,19 @@ impl Vision {
             if self.clock.wait(&self.stop, backoff.pause()) {
                 return None;
             }
+        }
+    }
+
+    /// Counts a picture that could not be used, and says so at the first of a row.
+    fn unusable(&self, number: u64, e: &anyhow::Error) {
+        if self.feedback.undecodable() == 1 {
+            warn!(
+                "{}",
+                say!(
+                    "picture {number} of the camera cannot be used: {e:#}",
+                    "カメラの画像 {number} は使えません: {e:#}"
+                )
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Scene, Tool, shared, wait_until};
+use crate::harness::{Scene, Tool, free_port, shared, wait_until};
 
 /// The servos' own record of the frames they received.
 struct Servos {
@@ -330,12 +330,4 @@ fn a_second_signal_ends_at_once_and_a_hangup_does_not() {
     running.wait_for_log("configuration reloaded");
     assert_eq!(running.stop().0.code(), Some(0));
     assert!(scene.log().contains("[STATISTICS]"));
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }

@@ -60,6 +60,11 @@ impl Scene {
 
     /// Writes the configuration and runs the service with further options.
     pub fn run(&self, options: &[&str]) -> Running {
+        self.run_with(options, &[])
+    }
+
+    /// The same with further environment variables.
+    pub fn run_with(&self, options: &[&str], env: &[(&str, &str)]) -> Running {
         let config = self.path("config.json");
         std::fs::write(&config, self.config.to_string()).unwrap();
         let mut command = facetap();
@@ -70,7 +75,9 @@ impl Scene {
             .arg("--trace")
             .arg(self.path("trace.jsonl"))
             .args(options);
-        command.current_dir(self.dir.path());
+        command
+            .current_dir(self.dir.path())
+            .envs(env.iter().copied());
         let errors = std::fs::File::create(self.path("stderr")).unwrap();
         let child = command
             .stdout(Stdio::piped())
@@ -216,4 +223,13 @@ pub fn shared(name: &str) -> Option<PathBuf> {
         path.display()
     );
     None
+}
+
+/// A port that nobody listens on now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

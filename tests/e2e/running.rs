@@ -199,6 +199,27 @@ fn the_old_clients_file_starts_the_service() {
 }
 
 #[test]
+fn the_service_manager_is_told_ready_and_stopping() {
+    let scene = Scene::new();
+    let socket = scene.path("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    manager
+        .set_read_timeout(Some(std::time::Duration::from_secs(60)))
+        .unwrap();
+    let told = || {
+        let mut buffer = [0; 256];
+        let n = manager.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..n]).into_owned()
+    };
+    let running = scene.run_with(&[], &[("NOTIFY_SOCKET", socket.to_str().unwrap())]);
+    assert!(told().contains("READY=1"));
+    assert!(scene.log().contains("[SERVER_START]"));
+    running.signal(nix::sys::signal::Signal::SIGINT);
+    assert!(told().contains("STOPPING=1"));
+    assert_eq!(running.end().0.code(), Some(0));
+}
+
+#[test]
 fn two_services_never_share_a_ledger() {
     let scene = Scene::new()
         .set("cards.enabled", json!(true))

@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use card::{Card, TYPE_B};
+use card::Card;
 use daemon::{Daemon, PATIENCE, PORTS, Turn, wait_until};
 use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::stop::{Reason, Stop};
@@ -18,6 +18,11 @@ use facetap::reader::refusal::Refusal;
 use facetap::reader::selection::Selection;
 use facetap::reader::{Sighting, Tap, watch::Watch};
 use facetap::stats::Stats;
+
+/// Type B, as a driving licence shows itself.
+const TYPE_B: &[u8] = &[
+    0x3B, 0x88, 0x80, 0x01, 0x00, 0x00, 0x00, 0x00, 0x33, 0x81, 0x81, 0x00, 0x3A,
+];
 
 /// A watch that runs.
 struct Watching {

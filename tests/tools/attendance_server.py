@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The old attendance server, as far as its clients can tell, with faults on request.
 
-    attendance_server.py --port 5000 --log rows.jsonl
+    attendance_server.py --port 5000 --log rows.jsonl          the log is its database too
     attendance_server.py --port 5000 --fail 500
     curl -d '{"mode": "html"}' http://127.0.0.1:5000/_mode      changes the fault while it runs
     curl http://127.0.0.1:5000/_rows                            what has been stored, and how often asked
@@ -17,6 +17,7 @@ with 500, as the original does.
 
 import argparse
 import json
+import os
 import sys
 import threading
 import time
@@ -33,9 +34,20 @@ class Store:
         self.lock = threading.Lock()
         self.rows = []
         self.last = {}
+        if log and os.path.exists(log):
+            self.remember(log)
         self.log = open(log, "a", buffering=1) if log else None
         self.mode = {"mode": "ok"}
         self.counts = {"posts": 0, "health": 0, "duplicates": 0}
+
+    def remember(self, log):
+        """What an earlier run stored: the original has a database."""
+        with open(log) as lines:
+            for row in map(json.loads, lines):
+                if row["status"] == "success":
+                    who = (row["idm"], row["terminal_id"])
+                    self.last[who] = datetime.fromisoformat(row["timestamp"])
+                    self.rows.append({k: row[k] for k in ("idm", "timestamp", "terminal_id")})
 
     def receive(self, body, key):
         data = json.loads(body)

@@ -1,0 +1,107 @@
+//! What one turn of each loop costs: `cargo bench`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use facetap::base::clock::{Clock, Monotime, SystemClock};
+use facetap::base::stop::Stop;
+use facetap::camera::source::{self, Env, SourceKind};
+use facetap::camera::{Grab, Picture};
+use facetap::config::Config;
+use facetap::control::pose::Pose;
+use facetap::control::{AxisFeedback, Each, Feedback, Follower, Observation};
+use facetap::detect::{self, Face, Point};
+use facetap::ledger::{Entry, Ledger};
+use facetap::reader::Moment;
+use facetap::reader::atr::CardType;
+use facetap::reader::uid::Uid;
+
+/// One picture of the simulated camera.
+fn picture(config: &Config, clock: &Arc<dyn Clock>) -> Picture {
+    let stop = Stop::new();
+    let env = Env {
+        clock: Arc::clone(clock),
+        pose: Arc::new(|| Pose::HOME),
+        stop: stop.clone(),
+    };
+    let mut camera = source::open(&SourceKind::Simulated, &config.camera, &env).unwrap();
+    loop {
+        if let Grab::Frame(frame) = camera.grab(&stop).unwrap() {
+            return frame.picture;
+        }
+    }
+}
+
+fn detection(c: &mut Criterion) {
+    let mut config = Config::default();
+    config.detector.model_dir = std::env::var_os("FACETAP_MODELS").map(Into::into);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let picture = picture(&config, &clock);
+    let mut detector = detect::open(&config.detector, Path::new("data")).unwrap();
+    println!("detector: {}", detector.describe());
+    c.bench_function("detect the simulated face", |b| {
+        b.iter(|| detector.detect(&picture).unwrap())
+    });
+}
+
+fn following(c: &mut Criterion) {
+    let config = Config::default();
+    let mut follower = Follower::new(&config.tracking, &config.camera, &config.servo.axes);
+    let mut now = Monotime::default();
+    let mut frame = 0;
+    let face = Face {
+        x: 400.0,
+        y: 200.0,
+        w: 90.0,
+        h: 110.0,
+        left_eye: Point { x: 425.0, y: 240.0 },
+        right_eye: Point { x: 465.0, y: 244.0 },
+        score: 0.9,
+    };
+    c.bench_function("observe a face and decide a command", |b| {
+        b.iter(|| {
+            now = now + Duration::from_millis(20);
+            frame += 1;
+            follower.observe(Observation {
+                frame,
+                captured: now,
+                now,
+                width: 640,
+                height: 480,
+                face: Some(face),
+            });
+            let axes = Each::new(|_| {
+                Some(AxisFeedback {
+                    angle: 0.0,
+                    load: 0.0,
+                })
+            });
+            follower.tick(now, &Feedback { at: now, axes })
+        });
+    });
+}
+
+fn recording(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path()).unwrap();
+    let at = Moment::now(&SystemClock);
+    let mut n = 0u64;
+    c.bench_function("record a tap, durable", |b| {
+        b.iter(|| {
+            n += 1;
+            let uid = Uid::new(&n.to_be_bytes()).unwrap();
+            let entry = Entry {
+                uid,
+                card: CardType::Felica,
+                reader: "bench",
+                at: &at,
+            };
+            ledger.record(&entry, Duration::from_secs(60)).unwrap()
+        });
+    });
+}
+
+criterion_group!(benches, detection, following, recording);
+criterion_main!(benches);
