@@ -287,7 +287,7 @@ pub(super) fn open(
     }
     if reasons.is_empty() {
         anyhow::bail!(
-            "no serial port is there: plug in the servo adapter, or name its port in \"servo.port\" \
+            "no USB serial port is there: plug in the servo adapter, or name its port in \"servo.port\" \
              (--servo-port)"
         );
     }

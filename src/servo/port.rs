@@ -37,37 +37,29 @@ pub fn candidates(setting: &str) -> Vec<PathBuf> {
     }
 }
 
+/// Ports on USB only: the pins of the board itself may be a console, which our bytes would disturb. Whoever
+/// has the bus there names the port.
 fn automatic(dev: &Path) -> Vec<PathBuf> {
-    let usb = [("serial/by-id", ""), (".", "ttyACM"), (".", "ttyUSB")];
-    // Pins of the board itself may be a console; they are tried only where there is nothing else.
-    let board = [(".", "ttyAMA"), (".", "ttyS")];
-    let found = |places: &[(&str, &str)]| {
-        let mut paths: Vec<PathBuf> = Vec::new();
-        let mut real: Vec<PathBuf> = Vec::new();
-        for (folder, prefix) in places {
-            let mut names: Vec<PathBuf> = fs::read_dir(dev.join(folder))
-                .into_iter()
-                .flatten()
-                .flatten()
-                .filter(|e| e.file_name().to_string_lossy().starts_with(prefix))
-                .map(|e| e.path())
-                .collect();
-            names.sort();
-            for path in names {
-                // The same port has several names.
-                if let Ok(target) = path.canonicalize()
-                    && !real.contains(&target)
-                {
-                    real.push(target);
-                    paths.push(path);
-                }
+    let mut paths: Vec<PathBuf> = Vec::new();
+    let mut real: Vec<PathBuf> = Vec::new();
+    for (folder, prefix) in [("serial/by-id", ""), ("", "ttyACM"), ("", "ttyUSB")] {
+        let mut names: Vec<PathBuf> = fs::read_dir(dev.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|e| e.file_name().to_string_lossy().starts_with(prefix))
+            .map(|e| e.path())
+            .collect();
+        names.sort();
+        for path in names {
+            // The same port has several names.
+            if let Ok(target) = path.canonicalize()
+                && !real.contains(&target)
+            {
+                real.push(target);
+                paths.push(path);
             }
         }
-        paths
-    };
-    let mut paths = found(&usb);
-    if paths.is_empty() {
-        paths = found(&board);
     }
     paths
 }
@@ -325,6 +317,11 @@ mod tests {
         for name in ["ttyACM1", "ttyACM0", "ttyUSB0"] {
             fs::remove_file(at(name)).unwrap();
         }
-        assert_eq!(automatic(dev.path()), [at("./ttyAMA0")]);
+        fs::remove_file(at("serial/by-id/usb-servo")).unwrap();
+        assert_eq!(
+            automatic(dev.path()),
+            Vec::<PathBuf>::new(),
+            "the board's own pins are left alone"
+        );
     }
 }

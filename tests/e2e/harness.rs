@@ -77,6 +77,8 @@ impl Scene {
             .args(options);
         command
             .current_dir(self.dir.path())
+            // Where a configuration names no folder, nothing outside of the scene is touched.
+            .env("STATE_DIRECTORY", self.path("data"))
             .envs(env.iter().copied());
         let errors = std::fs::File::create(self.path("stderr")).unwrap();
         let child = command
