@@ -143,8 +143,8 @@ impl Follower {
         }
     }
 
-    /// The pictures are a recording, which does not roll with the mount: what is right in them stays
-    /// right however the mount is inclined.
+    /// The pictures are a recording, which does not answer to the mount: what is right in them stays
+    /// right however the mount is inclined, and the speed of a face in the room cannot be told.
     #[must_use]
     pub fn watching_a_recording(mut self) -> Self {
         self.recording = true;
@@ -168,7 +168,10 @@ impl Follower {
             self.history.at(captured),
             seen.now.since(captured) <= STALE && self.mode != Mode::Absent,
         ) {
-            if self.face.is_none_or(|last| seen.now.since(last) > COAST) {
+            let gone = self.face.is_none_or(|last| seen.now.since(last) > COAST);
+            // A face that stands still in a recording seems to run ahead of the mount: its speed there
+            // is the mount's own, and to follow it would be to flee from oneself.
+            if gone || self.recording {
                 for axis in Axis::ALL {
                     self.axes[axis].forget_face();
                 }

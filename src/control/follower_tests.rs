@@ -41,6 +41,38 @@ fn a_recorded_clip_turns_the_mount_to_its_side_until_the_limit() {
 }
 
 #[test]
+fn a_recording_is_not_turned_by_the_mount_and_nobody_in_it_runs_away() {
+    let config = config(0.5);
+    // Leaning, so that the roll axis turns to its limit; a little to the left and well above; or within
+    // the dead zone.
+    for (pan, low, high) in [(-3.0, -50.5, -20.0), (-0.9, -1.0, 0.0)] {
+        let mut follower = follower(&config).watching_a_recording();
+        let mut mount = Pose::HOME;
+        let seen = Pose {
+            pan,
+            tilt: 9.0,
+            roll: 15.0,
+        };
+        let face = picture(&config.camera, Pose::HOME, seen);
+        let mut fastest = 0.0f64;
+        for ms in (0..5000).step_by(20) {
+            let action = follower.tick(at(ms), &report(at(ms), mount));
+            if let Some(goal) = action.command {
+                fastest = fastest.max((goal.pan - mount.pan).abs());
+                mount = mount.towards(goal, 0.4);
+            }
+            follower.observe(observation(ms, face));
+        }
+        assert!(mount.roll > 45.0, "{mount:?}");
+        assert!(low < mount.pan && mount.pan <= high, "{mount:?}");
+        assert!(
+            fastest < 5.0,
+            "{fastest} degrees ahead for an offset of {pan}"
+        );
+    }
+}
+
+#[test]
 fn servos_that_report_one_position_for_ever_get_goals_towards_the_face() {
     let config = config(0.5);
     let mut follower = follower(&config);
