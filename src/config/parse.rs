@@ -45,6 +45,15 @@ pub fn parse(text: &str) -> Result<(Config, Vec<&'static str>), Vec<String>> {
         return Err(checked.problems);
     }
 
+    if given
+        .get("mqtt")
+        .is_some_and(|m| m.is_object() && m.get("url").is_none())
+    {
+        return Err(vec![
+            "\"mqtt.url\" is missing; give the broker, such as \"mqtt://host:1883\"".to_owned(),
+        ]);
+    }
+
     let mut merged = serde_json::to_value(Config::default()).unwrap_or_default();
     // Axes are given as a whole: a mount without roll is one whose "axes" do not name it.
     let gives_axes = given.get("servo").and_then(|s| s.get("axes"));
@@ -328,7 +337,8 @@ mod tests {
     }
 
     #[test]
-    fn mqtt_has_a_default_topic() {
+    fn mqtt_has_a_default_topic_but_no_default_broker() {
+        assert!(problem(r#"{"mqtt": {}}"#).contains("mqtt.url"));
         let (config, _) = parse(r#"{"mqtt": {"url": "mqtt://host:1883"}}"#).unwrap();
         assert_eq!(config.mqtt.map(|m| m.topic).as_deref(), Some("facetap"));
     }

@@ -82,8 +82,9 @@ impl Watch {
                 if self.stop.requested() {
                     return;
                 }
-                self.stats.reader_faults.increment();
-                memory.lost(&fault);
+                if memory.lost(&fault) {
+                    self.stats.reader_faults.increment();
+                }
             }
             self.clock.wait(&self.stop, memory.backoff.pause());
         }
@@ -243,13 +244,14 @@ impl Watch {
 }
 
 impl Memory {
-    /// The connection is gone, or could not be made. Said once for each cause.
-    fn lost(&mut self, fault: &anyhow::Error) {
+    /// The connection is gone, or could not be made. Said once for each cause; true if it is a new one.
+    fn lost(&mut self, fault: &anyhow::Error) -> bool {
         self.insertions.disconnected();
         // They all come back with the next connection, which is what is counted.
         self.unplugged.clear();
         let why = format!("{fault:#}");
-        if self.told.as_ref() != Some(&why) {
+        let new = self.told.as_ref() != Some(&why);
+        if new {
             match self.link {
                 Link::Fresh => warn!(
                     "{}",
@@ -269,6 +271,7 @@ impl Memory {
             self.link = Link::Lost;
         }
         self.waiting = false;
+        new
     }
 }
 

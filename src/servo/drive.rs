@@ -201,8 +201,16 @@ impl ServoLoop {
         }
     }
 
-    /// Logs why there is no bus, once for each reason.
+    /// Logs and counts why there is no bus, once for each reason: waiting on is no further fault.
     fn report(&self, link: Link, why: String) -> Link {
+        let same = match &link {
+            Link::Up | Link::Awaited { told: None } => false,
+            Link::Awaited { told: Some(told) } | Link::Lost { told } => *told == why,
+        };
+        if same {
+            debug!("still no servo bus: {why}");
+            return link;
+        }
         self.stats.servo_faults.increment();
         match link {
             Link::Up => {
@@ -215,7 +223,7 @@ impl ServoLoop {
                 );
                 Link::Lost { told: why }
             }
-            Link::Awaited { told } if told.as_ref() != Some(&why) => {
+            Link::Awaited { .. } => {
                 error!(
                     "{}",
                     say!(
@@ -225,7 +233,7 @@ impl ServoLoop {
                 );
                 Link::Awaited { told: Some(why) }
             }
-            Link::Lost { told } if told != why => {
+            Link::Lost { .. } => {
                 warn!(
                     "{}",
                     say!(
@@ -234,10 +242,6 @@ impl ServoLoop {
                     )
                 );
                 Link::Lost { told: why }
-            }
-            same => {
-                debug!("still no servo bus: {why}");
-                same
             }
         }
     }

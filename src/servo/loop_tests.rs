@@ -225,13 +225,20 @@ fn a_servo_that_lost_its_power_is_set_up_again() {
 }
 
 #[test]
-fn a_directory_as_port_is_waited_on_until_the_end() {
+fn a_directory_as_port_is_waited_on_until_servos_are_there() {
     let config = Config::default();
     let folder = tempfile::tempdir().unwrap();
+    let port = folder.path().join("port");
+    std::fs::create_dir(&port).unwrap();
     let mut service = Service::new(&config);
-    service.drive(&config, folder.path());
-    service.until("attempts", |_| (), || service.stats.servo_faults.get() > 1);
+    service.drive(&config, &port);
+    service.until("a fault", |_| (), || service.stats.servo_faults.get() > 0);
     assert_eq!(service.mode(), Mode::Absent);
+    let stop = service.stop.clone();
+    let servos = service.simulate(&config, &stop);
+    std::fs::remove_dir(&port).unwrap();
+    std::os::unix::fs::symlink(servos.path(), &port).unwrap();
+    service.until("the servos", |_| (), || service.mode() != Mode::Absent);
     service.end();
 }
 

@@ -56,6 +56,7 @@ impl Daemon {
     pub fn start(_turn: &Turn) -> Self {
         let child = Command::new(DAEMON)
             .arg("--foreground")
+            .args(without_polkit())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -67,6 +68,15 @@ impl Daemon {
         });
         daemon
     }
+}
+
+/// Debian 13's daemon asks polkit, which a container does not have.
+fn without_polkit() -> Option<&'static str> {
+    const OPTION: &str = "--disable-polkit";
+    let help = Command::new(DAEMON).arg("--help").output().unwrap();
+    String::from_utf8_lossy(&help.stdout)
+        .contains(OPTION)
+        .then_some(OPTION)
 }
 
 impl Drop for Daemon {
