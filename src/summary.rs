@@ -171,13 +171,14 @@ impl fmt::Display for Summary {
                 format!("{} MB", self.peak_mb()),
             ),
         ];
-        writeln!(f, "{}", say!("Summary", "実行結果"))?;
+        write!(f, "{}", say!("Summary", "実行結果"))?;
         for (name, value) in rows {
             // A Japanese character takes two columns of a terminal.
             let columns: usize = name.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
-            writeln!(
+            write!(
                 f,
-                "  {name}{:pad$}  {value}",
+                "
+  {name}{:pad$}  {value}",
                 "",
                 pad = 26usize.saturating_sub(columns)
             )?;

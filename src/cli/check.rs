@@ -49,9 +49,9 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8> {
         || say!("built-in defaults", "内蔵の既定値"),
         |f| f.display().to_string(),
     );
-    println!("{:<8} {:<7} {from}", "config", "ok");
+    super::print(format_args!("{:<8} {:<7} {from}", "config", "ok"));
     if let Some(line) = configuration::not_built(&loaded) {
-        println!("{:<8} {:<7} {line}", "", "note");
+        super::print(format_args!("{:<8} {:<7} {line}", "", "note"));
     }
     let mut failed = 0;
     for look in [
@@ -66,7 +66,7 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8> {
         let row = look(config);
         failed += usize::from(matches!(row.verdict, Verdict::Failed(_)));
         // Each as soon as it is known: a device may take its time.
-        println!("{row}");
+        super::print(&row);
     }
     Ok(if failed == 0 {
         super::DONE

@@ -11,15 +11,15 @@ pub(super) fn configuration(options: &ConfigOptions) -> Result<u8> {
     text::speak(Language::from_locale());
     match &options.command {
         ConfigCommand::Default => {
-            println!("{}", serde_json::to_string_pretty(&Config::default())?);
+            super::print(serde_json::to_string_pretty(&Config::default())?);
         }
         ConfigCommand::Schema => print_schema()?,
         ConfigCommand::Check { file } => {
             let loaded = config::load(Some(file), &super::env)?;
             let file = file.display();
-            println!("{}", say!("{file}: valid", "{file}: 正しい設定です"));
+            super::print(say!("{file}: valid", "{file}: 正しい設定です"));
             if let Some(line) = not_built(&loaded) {
-                println!("{line}");
+                super::print(line);
             }
         }
     }
@@ -39,8 +39,8 @@ fn print_schema() -> Result<()> {
         } else {
             " (accepted, without effect in this version)"
         };
-        println!("{}: {}{later}", key.path, key.meaning);
-        println!("    {}{default}", key.allowed());
+        super::print(format_args!("{}: {}{later}", key.path, key.meaning));
+        super::print(format_args!("    {}{default}", key.allowed()));
     }
     Ok(())
 }

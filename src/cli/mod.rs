@@ -5,6 +5,8 @@ mod check;
 mod configuration;
 mod run;
 
+use std::io::Write as _;
+
 use anyhow::Result;
 use clap::Parser as _;
 
@@ -29,6 +31,11 @@ impl std::fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+/// Prints a line. That the reader has gone away (`facetap config schema | head`) is no failure.
+fn print(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
 
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -60,7 +67,8 @@ fn status(done: Result<u8>) -> u8 {
     match done {
         Ok(status) => status,
         Err(e) => {
-            eprintln!("facetap: {e:#}");
+            // The terminal may be gone; the status tells all the same.
+            let _ = writeln!(std::io::stderr(), "facetap: {e:#}");
             if e.is::<ConfigError>() || e.is::<Usage>() {
                 USAGE
             } else {

@@ -219,7 +219,7 @@ fn report(options: &RunOptions, ended: &Ended, logging: &Logging) -> Result<u8> 
     }
     info!("{}", ended.summary.log_line());
     if options.duration.is_some() || options.demo {
-        print!("{}", ended.summary);
+        super::print(&ended.summary);
     }
     let status = match &ended.reason {
         Reason::Signal(_) | Reason::Duration | Reason::EndOfClip => super::DONE,

@@ -38,7 +38,12 @@ pub fn trap_panics(crash_file: PathBuf) {
             .open(&crash_file)
             .and_then(|mut f| writeln!(f, "{} {text}", Zoned::now().strftime("%Y-%m-%d %H:%M:%S")));
         if let Err(e) = written {
-            eprintln!("cannot write {}: {e}", crash_file.display());
+            // Not eprintln!, which panics where standard error is gone.
+            let _ = writeln!(
+                std::io::stderr(),
+                "cannot write {}: {e}",
+                crash_file.display()
+            );
         }
         critical!("{text}");
     }));

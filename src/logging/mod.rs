@@ -71,6 +71,8 @@ impl Logging {
             .format(format::line)
             .log_to_writer(Box::new(writer))
             .duplicate_to_stderr(Duplicate::All)
+            // Standard error may be a terminal that is closed, or a pipe whose reader is gone.
+            .panic_if_error_channel_is_broken(false)
             .start()
             .context("cannot start logging")?;
         if let Some(trouble) = trouble {

@@ -199,6 +199,30 @@ fn the_old_clients_file_starts_the_service() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_ends_nothing() {
+    let scene = Scene::new().set("monitor.interval", json!(0.2));
+    let config = scene.path("config.json");
+    std::fs::write(&config, scene.config.to_string()).unwrap();
+    let mut child = facetap()
+        .args(["run", "--no-display", "--duration", "2", "--config"])
+        .arg(&config)
+        .current_dir(scene.dir.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Nobody reads any more, as after a lost SSH connection.
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let log = scene.log();
+    assert!(log.matches("[RESOURCE_MONITOR]").count() > 3, "{log}");
+    assert!(
+        log.contains("[STATISTICS]") && !log.contains("[UNCAUGHT_EXCEPTION]"),
+        "{log}"
+    );
+}
+
+#[test]
 fn the_service_manager_is_told_ready_and_stopping() {
     let scene = Scene::new();
     let socket = scene.path("notify");
