@@ -2,20 +2,23 @@
 //!
 //! `flexi_logger` filters and dispatches; the file itself is written by [`rotating`], because the
 //! library's own file writer lets a file outgrow its limit by a line, and without limit once a rotation
-//! fails. Every line also goes to standard error, where a terminal or the journal shows it.
+//! fails. [`writer`] also shows every line on standard error, for a terminal or the journal, but never
+//! waits for it.
 
 mod format;
 mod rotating;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use flexi_logger::{Duplicate, LogSpecification, Logger, LoggerHandle};
+use flexi_logger::{LogSpecification, Logger, LoggerHandle};
 use log::LevelFilter;
 
 use crate::config::{self, Level};
 use rotating::RotatingFile;
+use writer::Writer;
 
 /// Lines of this target mean that the process is about to end; `log` itself has no such level.
 pub const CRITICAL: &str = "critical";
@@ -59,19 +62,17 @@ fn specification(level: Level) -> LogSpecification {
 }
 
 impl Logging {
-    /// Starts logging to `file` with the limits of `settings`. A file that cannot be written does not
+    /// Starts logging to the file at `path` with the limits of `settings`. A file that cannot be written does not
     /// keep the service from starting: the lines then go to standard error alone, and it is said there.
     ///
     /// # Errors
     /// A logger is already running.
-    pub fn start(file: &Path, settings: &config::Log) -> Result<Self> {
-        let writer = RotatingFile::new(file, settings.max_mb, settings.keep);
-        let trouble = writer.open().err();
+    pub fn start(path: &Path, settings: &config::Log) -> Result<Self> {
+        let file = RotatingFile::new(path, settings.max_mb, settings.keep);
+        let trouble = file.open().err();
         let handle = Logger::with(specification(settings.level))
-            .format(format::line)
-            .log_to_writer(Box::new(writer))
-            .duplicate_to_stderr(Duplicate::All)
-            // Standard error may be a terminal that is closed, or a pipe whose reader is gone.
+            .log_to_writer(Box::new(Writer { file }))
+            // The library's own complaints go to standard error, which may be gone.
             .panic_if_error_channel_is_broken(false)
             .start()
             .context("cannot start logging")?;
@@ -80,7 +81,7 @@ impl Logging {
         }
         Ok(Self {
             handle: Arc::new(handle),
-            file: file.to_owned(),
+            file: path.to_owned(),
         })
     }
 

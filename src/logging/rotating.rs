@@ -9,13 +9,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::{Context as _, Result};
-use flexi_logger::writers::LogWriter;
-use flexi_logger::{DeferredNow, FlexiLoggerError};
-use log::Record;
-
-use super::format;
 use crate::base::stop::lock;
+use anyhow::{Context as _, Result};
 
 /// Writes to the file, and sees to its size.
 #[derive(Debug)]
@@ -97,6 +92,14 @@ impl RotatingFile {
         Ok(())
     }
 
+    /// Appends a line. A full or failing disk must not fail the one who logs: the line is lost here (it
+    /// is on standard error all the same), and the next one tries again.
+    pub(super) fn put(&self, line: &[u8]) {
+        if self.write_line(line).is_err() {
+            *lock(&self.open) = None;
+        }
+    }
+
     fn write_line(&self, line: &[u8]) -> io::Result<()> {
         let mut open = lock(&self.open);
         if open.is_none() {
@@ -122,29 +125,6 @@ impl Open {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let size = file.metadata()?.len();
         Ok(Self { file, size })
-    }
-}
-
-impl LogWriter for RotatingFile {
-    fn write(&self, now: &mut DeferredNow, record: &Record) -> io::Result<()> {
-        let mut line = Vec::with_capacity(160);
-        format::line(&mut line, now, record)?;
-        line.push(b'\n');
-        // A full or failing disk must not fail the one who logs; the line is on standard error all the
-        // same, and the next one tries again.
-        if self.write_line(&line).is_err() {
-            *lock(&self.open) = None;
-        }
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reopen_output(&self) -> Result<(), FlexiLoggerError> {
-        self.open()
-            .map_err(|e| io::Error::other(format!("{e:#}")).into())
     }
 }
 

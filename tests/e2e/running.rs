@@ -223,6 +223,34 @@ fn a_terminal_that_goes_away_ends_nothing() {
 }
 
 #[test]
+fn standard_error_that_nobody_reads_holds_nothing_up() {
+    let scene = Scene::new().set("monitor.interval", json!(0.1));
+    let (read, write) = std::io::pipe().unwrap();
+    // Filled up before the start.
+    let full = std::process::Command::new("timeout")
+        .args(["0.5", "dd", "if=/dev/zero", "bs=4096"])
+        .stdout(write.try_clone().unwrap())
+        .stderr(std::process::Stdio::null())
+        .status();
+    assert!(full.is_ok());
+    let config = scene.path("config.json");
+    std::fs::write(&config, scene.config.to_string()).unwrap();
+    let mut child = facetap()
+        .args(["run", "--no-display", "--duration", "1", "--config"])
+        .arg(&config)
+        .current_dir(scene.dir.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(write)
+        .spawn()
+        .unwrap();
+    let end = || child.try_wait().unwrap().is_some();
+    crate::harness::wait_until("the end", end, || scene.log());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(scene.log().contains("[STATISTICS]"));
+    drop(read);
+}
+
+#[test]
 fn the_service_manager_is_told_ready_and_stopping() {
     let scene = Scene::new();
     let socket = scene.path("notify");
