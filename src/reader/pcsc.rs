@@ -185,7 +185,8 @@ fn unread(e: Error) -> ReadError {
         | Error::CommError
         | Error::InvalidHandle
         | Error::SecurityViolation => ReadError::Connection(explained(e)),
-        Error::RemovedCard | Error::NoSmartcard => ReadError::Card(say!(
+        // NotTransacted: the reader got no answer, which is how a card that goes in the middle shows.
+        Error::RemovedCard | Error::NoSmartcard | Error::NotTransacted => ReadError::Card(say!(
             "the card was taken away too soon",
             "カードを離すのが早すぎます"
         )),
