@@ -19,7 +19,6 @@ use crate::control::pose::Pose;
 use crate::indicator::{self, Display};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
-use crate::ledger::outbox::Outbox;
 use crate::monitor::{Monitor, peak_rss_bytes};
 use crate::reader::selection::Selection;
 use crate::reader::watch::Watch;
@@ -101,19 +100,9 @@ impl Service {
         let elapsed = self.clock.now().since(start);
         Ok(Ended {
             reason: self.stop.reason().unwrap_or(Reason::Duration),
-            summary: Summary::new(&stats, elapsed, self.pending(), peak_rss_bytes()),
+            summary: Summary::new(&stats, elapsed, peak_rss_bytes()),
             stuck,
         })
-    }
-
-    /// Taps that the server does not have yet, for the summary.
-    fn pending(&self) -> Option<u64> {
-        if !self.config.cards.enabled {
-            return None;
-        }
-        Outbox::open(&self.data_dir)
-            .and_then(|outbox| outbox.pending())
-            .ok()
     }
 
     fn start_all(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `facetap run`: options over configuration, logging up, then the service.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
 use crate::config::{self, Config, Loaded, Readers, Source};
+use crate::ledger::outbox::Outbox;
 use crate::logging::Logging;
 use crate::service::{Ended, Service};
 use crate::text::{self, Language};
@@ -54,14 +55,27 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     let service = Service {
         config: loaded.config.clone(),
         camera,
-        data_dir,
+        data_dir: data_dir.clone(),
         tracer: Arc::new(tracer),
         clock,
         stop,
         duration: options.duration.map(Duration::from_secs_f64),
     };
     let ended = service.run(threads).inspect_err(|e| critical!("{e:#}"))?;
-    report(options, &ended, &logging)
+    let status = report(&ended, &logging);
+    if options.duration.is_some() || options.demo {
+        // Asked only where it is shown: an ordinary stop does not wait for the disk once more.
+        let pending = config.cards.enabled.then(|| pending(&data_dir)).flatten();
+        super::print(ended.summary.with_pending(pending));
+    }
+    Ok(status)
+}
+
+/// Taps in the ledger that the server does not have yet, if that can be told.
+fn pending(data_dir: &Path) -> Option<u64> {
+    Outbox::open(data_dir)
+        .and_then(|outbox| outbox.pending())
+        .ok()
 }
 
 fn load(options: &RunOptions) -> Result<Loaded> {
@@ -207,7 +221,7 @@ fn changed(old: &Config, new: &Config) -> Vec<String> {
 }
 
 /// Says how the run ended, and turns it into the exit status.
-fn report(options: &RunOptions, ended: &Ended, logging: &Logging) -> Result<u8> {
+fn report(ended: &Ended, logging: &Logging) -> u8 {
     for thread in &ended.stuck {
         warn!(
             "{}",
@@ -218,9 +232,6 @@ fn report(options: &RunOptions, ended: &Ended, logging: &Logging) -> Result<u8> 
         );
     }
     info!("{}", ended.summary.log_line());
-    if options.duration.is_some() || options.demo {
-        super::print(&ended.summary);
-    }
     let status = match &ended.reason {
         Reason::Signal(_) | Reason::Duration | Reason::EndOfClip => super::DONE,
         Reason::Failure(why) => {
@@ -233,5 +244,5 @@ fn report(options: &RunOptions, ended: &Ended, logging: &Logging) -> Result<u8> 
         }
     };
     logging.flush();
-    Ok(status)
+    status
 }
