@@ -1,7 +1,9 @@
 //! The servo loop against servos that share no code with it: `tests/tools/sts_servos.py`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+#[path = "common/servos.rs"]
+mod servos;
+
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,70 +16,14 @@ use facetap::detect::{Face, Point};
 use facetap::servo::ServoLoop;
 use facetap::stats::Stats;
 use facetap::trace::Tracer;
-use serde_json::Value;
+use servos::Servos;
 
 /// Far longer than anything here takes, even on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
-/// The Python program; killed at the end of its life.
-struct Servos {
-    child: Child,
-    link: PathBuf,
-    log: PathBuf,
-}
-
-impl Servos {
-    /// None where there is no Python.
-    fn start(folder: &Path, options: &[&str]) -> Option<Self> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/sts_servos.py");
-        let (link, log) = (folder.join("port"), folder.join("frames.jsonl"));
-        let child = Command::new("python3")
-            .arg(program)
-            .arg(&link)
-            .arg("--log")
-            .arg(&log)
-            .args(options)
-            .spawn();
-        match child {
-            Ok(child) => Some(Self { child, link, log }),
-            Err(e) => {
-                eprintln!("SKIPPED: python3 cannot be started: {e}");
-                None
-            }
-        }
-    }
-
-    fn frames(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        // The last line may be half written.
-        text.lines()
-            .filter_map(|l| serde_json::from_str(l).ok())
-            .collect()
-    }
-
-    /// The goals of one servo, in order.
-    fn goals(&self, id: &str) -> Vec<i64> {
-        self.frames()
-            .iter()
-            .filter_map(|f| f["goals"][id].as_i64())
-            .collect()
-    }
-
-    /// What was last written to the torque register of a servo.
-    fn torque(&self, id: u64) -> Option<u64> {
-        self.frames()
-            .iter()
-            .rev()
-            .find(|f| f["instruction"] == "write" && f["register"] == 40 && f["id"] == id)
-            .and_then(|f| f["data"][0].as_u64())
-    }
-}
-
-impl Drop for Servos {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The servos at `port` in this folder.
+fn start_servos(folder: &Path, options: &[&str]) -> Option<Servos> {
+    Servos::start(&folder.join("port"), &folder.join("frames.jsonl"), options)
 }
 
 /// The loop, and a picture that shows a face at one place whatever the mount does.
@@ -162,10 +108,10 @@ fn last(goals: &[i64]) -> i64 {
 fn left_stays_left_up_stays_up_and_the_end_is_released() {
     let folder = tempfile::tempdir().unwrap();
     for options in [&[][..], &["--no-ack"], &["--echo"]] {
-        let Some(servos) = Servos::start(folder.path(), options) else {
+        let Some(servos) = start_servos(folder.path(), options) else {
             return;
         };
-        let service = Service::start(&servos.link);
+        let service = Service::start(&folder.path().join("port"));
         // Left of the middle and above it.
         service.show(120.0, 120.0, "goals to the left", || {
             last(&servos.goals("1")) < 1600 && last(&servos.goals("3")) > 2400
@@ -181,7 +127,7 @@ fn left_stays_left_up_stays_up_and_the_end_is_released() {
             [Some(0); 3],
             "{options:?}"
         );
-        let bad: Vec<Value> = servos
+        let bad: Vec<serde_json::Value> = servos
             .frames()
             .into_iter()
             .filter(|f| !f["bad"].is_null())
@@ -195,10 +141,10 @@ fn left_stays_left_up_stays_up_and_the_end_is_released() {
 #[test]
 fn torque_comes_on_where_the_servo_stands() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(servos) = Servos::start(folder.path(), &["--start", "1=2900"]) else {
+    let Some(servos) = start_servos(folder.path(), &["--start", "1=2900"]) else {
         return;
     };
-    let service = Service::start(&servos.link);
+    let service = Service::start(&folder.path().join("port"));
     service.show(320.0, 240.0, "goals within the limits", || {
         servos.goals("1").last().is_some_and(|g| *g <= 2616)
     });
@@ -225,10 +171,10 @@ fn torque_comes_on_where_the_servo_stands() {
 #[test]
 fn servos_that_report_one_position_are_still_turned_to_the_face() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(servos) = Servos::start(folder.path(), &["--frozen"]) else {
+    let Some(servos) = start_servos(folder.path(), &["--frozen"]) else {
         return;
     };
-    let service = Service::start(&servos.link);
+    let service = Service::start(&folder.path().join("port"));
     service.show(220.0, 240.0, "a goal to the left", || {
         last(&servos.goals("1")) < 2048 - 80
     });
@@ -239,10 +185,10 @@ fn servos_that_report_one_position_are_still_turned_to_the_face() {
 #[test]
 fn a_mechanical_end_is_not_pressed_against() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(servos) = Servos::start(folder.path(), &["--load-at-stop", "200"]) else {
+    let Some(servos) = start_servos(folder.path(), &["--load-at-stop", "200"]) else {
         return;
     };
-    let service = Service::start(&servos.link);
+    let service = Service::start(&folder.path().join("port"));
     // The goal passes the end at 2248, and comes back to it though the face stays on the right.
     let mut passed = false;
     service.show(520.0, 240.0, "the way back to the end", || {
@@ -264,10 +210,10 @@ fn a_mechanical_end_is_not_pressed_against() {
 #[test]
 fn a_missing_axis_does_not_stop_the_others_and_a_lost_bus_comes_back() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(servos) = Servos::start(folder.path(), &["--ids", "1,3"]) else {
+    let Some(servos) = start_servos(folder.path(), &["--ids", "1,3"]) else {
         return;
     };
-    let service = Service::start(&servos.link);
+    let service = Service::start(&folder.path().join("port"));
     service.show(120.0, 240.0, "goals to the left", || {
         last(&servos.goals("1")) < 1900
     });
@@ -277,7 +223,7 @@ fn a_missing_axis_does_not_stop_the_others_and_a_lost_bus_comes_back() {
         lock(&service.follower).mode() == Mode::Absent
     });
     std::fs::remove_file(folder.path().join("frames.jsonl")).unwrap();
-    let Some(servos) = Servos::start(folder.path(), &["--start", "1=2300"]) else {
+    let Some(servos) = start_servos(folder.path(), &["--start", "1=2300"]) else {
         return;
     };
     service.show(320.0, 240.0, "the return", || {

@@ -4,53 +4,15 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::{Scene, Tool, free_port, shared, wait_until};
+use crate::servos::Servos;
 
-/// The servos' own record of the frames they received.
-struct Servos {
-    _tool: Tool,
-    record: std::path::PathBuf,
-}
-
-impl Servos {
-    fn start(scene: &Scene, more: &[&str]) -> Self {
-        let (link, record) = (scene.path("servos"), scene.path("servos.jsonl"));
-        let mut args = vec![link.to_str().unwrap(), "--log", record.to_str().unwrap()];
-        args.extend(more);
-        let tool = Tool::start("sts_servos.py", &args);
-        wait_until("the servos' port", || link.exists(), String::new);
-        Self {
-            _tool: tool,
-            record,
-        }
-    }
-
-    fn frames(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.record).unwrap_or_default();
-        text.lines()
-            .filter_map(|l| serde_json::from_str(l).ok())
-            .collect()
-    }
-
-    /// Goals of servo `id` in steps, in their order.
-    fn goals(&self, id: &str) -> Vec<f64> {
-        self.frames()
-            .iter()
-            .filter_map(|f| f["goals"][id].as_f64())
-            .collect()
-    }
-
-    /// The last torque that servo `id` was told.
-    fn torque(&self, id: u64) -> Option<u64> {
-        self.frames()
-            .iter()
-            .filter(|f| f["register"] == 40 && (f["id"] == id || f["id"] == 254))
-            .filter_map(|f| {
-                f["data"][0]
-                    .as_u64()
-                    .or_else(|| f["values"][id.to_string()][0].as_u64())
-            })
-            .next_back()
-    }
+/// The servos at the port that the scene's configuration names.
+fn start_servos(scene: &Scene, more: &[&str]) -> Servos {
+    let link = scene.path("servos");
+    let servos = Servos::start(&link, &scene.path("servos.jsonl"), more)
+        .expect("python3 is needed (scripts/setup.sh test)");
+    wait_until("the servos' port", || link.exists(), String::new);
+    servos
 }
 
 fn scene() -> Scene {
@@ -74,7 +36,7 @@ fn clip_scene(name: &str) -> Option<Scene> {
 fn with_servos(scene: Scene, more: &[&str]) -> (Scene, Servos) {
     let port = scene.path("servos");
     let scene = scene.set("servo.port", json!(port));
-    let servos = Servos::start(&scene, more);
+    let servos = start_servos(&scene, more);
     (scene, servos)
 }
 
@@ -127,7 +89,7 @@ fn a_clip_turns_the_servos_towards_the_face_and_a_stop_releases_them() {
     assert!(pan.len() > 300, "{} goals", pan.len());
     // 50 degrees are 569 steps from the centre at 2048.
     assert!(
-        pan.iter().all(|g| (1479.0..=2617.0).contains(g)),
+        pan.iter().all(|g| (1479..=2617).contains(g)),
         "a goal beyond the limits"
     );
     for id in 1..=3 {
@@ -191,7 +153,7 @@ fn the_bus_comes_back_after_it_was_unplugged() {
     running.wait_for_log("servos on ");
     drop(servos);
     running.wait_for_log("servo - ERROR");
-    let again = Servos::start(&scene, &[]);
+    let again = start_servos(&scene, &[]);
     running.wait_for_log("[SERVO_RECONNECT]");
     wait_until(
         "goals after the return",

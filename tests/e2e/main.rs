@@ -1,11 +1,13 @@
 //! The built binary from outside: real serial lines, a real PC/SC daemon, real servers.
 
 mod attendance;
-#[path = "../pcscd/card.rs"]
+#[path = "../common/card.rs"]
 mod card;
 mod configuration;
-#[path = "../pcscd/daemon.rs"]
+#[path = "../common/daemon.rs"]
 mod daemon;
 mod following;
 mod harness;
 mod running;
+#[path = "../common/servos.rs"]
+mod servos;

@@ -1,6 +1,8 @@
 //! The watch over the real pcscd with virtual cards in virtual readers.
 
+#[path = "../common/card.rs"]
 mod card;
+#[path = "../common/daemon.rs"]
 mod daemon;
 
 use std::sync::Arc;
