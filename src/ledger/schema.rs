@@ -8,7 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry brings a file from the version before to the next; `PRAGMA user_version` counts them. An
 /// entry that was released is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE tap (
     -- Never used again, not even after a deletion: the order of taps.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,7 +35,15 @@ CREATE TABLE tap (
 ) STRICT;
 CREATE INDEX tap_by_card ON tap (uid, id);
 CREATE INDEX tap_pending ON tap (uid, id) WHERE state = 'pending';
-"];
+",
+    "
+-- Says in the file's header whose it is, to file(1) and to us: \"FTap\", see APPLICATION_ID.
+PRAGMA application_id = 0x46546170;
+",
+];
+
+/// "FTap" in ASCII; in the header of every ledger from version 2 on.
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTap");
 
 /// How long one connection waits for the other's write.
 const BUSY: Duration = Duration::from_secs(5);
@@ -53,6 +62,13 @@ pub(super) fn open(file: &Path) -> Result<Connection> {
 fn connect(file: &Path) -> Result<Connection> {
     let mut db = Connection::open(file)?;
     db.busy_timeout(BUSY)?;
+    // Before anything is written, and in one transaction: another connection may be making the tables.
+    let seen = db.transaction()?;
+    ensure!(
+        is_ours(&seen)?,
+        "it is a database of another program, and is left as it is; name another data_dir"
+    );
+    drop(seen);
     // A commit returns when the disk has it.
     db.pragma_update(None, "synchronous", "FULL")?;
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |r| r.get(0))?;
@@ -87,6 +103,21 @@ fn migrate(db: &mut Connection) -> Result<()> {
 
 fn version(db: &Connection) -> Result<u32> {
     Ok(db.pragma_query_value(None, "user_version", |r| r.get(0))?)
+}
+
+/// Whether a file is a ledger, or empty and so about to be one, rather than somebody else's.
+fn is_ours(db: &Connection) -> Result<bool> {
+    let tables = |sql| -> Result<i64> { Ok(db.query_row(sql, [], |r| r.get(0))?) };
+    Ok(match version(db)? {
+        0 => tables("SELECT count(*) FROM sqlite_schema")? == 0,
+        1 => {
+            tables("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'tap'")? == 1
+        }
+        _ => {
+            let id: i32 = db.pragma_query_value(None, "application_id", |r| r.get(0))?;
+            id == APPLICATION_ID
+        }
+    })
 }
 
 /// How many taps are in this state.
@@ -138,7 +169,7 @@ mod tests {
                 "settled_utc TEXT",
             ]
         );
-        assert_eq!(version(&db).unwrap(), 1);
+        assert_eq!(version(&db).unwrap(), 2);
     }
 
     #[test]
@@ -155,9 +186,9 @@ mod tests {
     fn a_newer_file_and_a_foreign_one_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let newer = dir.path().join("newer.db");
-        Connection::open(&newer)
-            .unwrap()
-            .pragma_update(None, "user_version", 99)
+        let db = Connection::open(&newer).unwrap();
+        db.pragma_update(None, "user_version", 99).unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID)
             .unwrap();
         let why = format!("{:#}", open(&newer).unwrap_err());
         assert!(why.contains("newer FaceTap"), "{why}");
@@ -169,5 +200,51 @@ mod tests {
         let why = format!("{:#}", open(&foreign).unwrap_err());
         assert!(why.contains("foreign.db"), "{why}");
         assert_eq!(std::fs::read_to_string(&foreign).unwrap(), text);
+
+        let others = dir.path().join("others.db");
+        Connection::open(&others)
+            .unwrap()
+            .execute_batch("CREATE TABLE contacts (name TEXT)")
+            .unwrap();
+        let why = format!("{:#}", open(&others).unwrap_err());
+        assert!(why.contains("another program"), "{why}");
+        let db = Connection::open(&others).unwrap();
+        assert_eq!(version(&db).unwrap(), 0);
+        assert_eq!(count_tables(&db), 1);
+    }
+
+    fn count_tables(db: &Connection) -> i64 {
+        db.query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'table'",
+            [],
+            |r| r.get(0),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn an_older_ledger_is_brought_up_to_date_with_its_taps() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.db");
+        let db = Connection::open(&file).unwrap();
+        db.execute_batch(MIGRATIONS[0]).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute(
+            "INSERT INTO tap (uid, card, reader, local_time, utc_offset_s, utc_time, boottime_ms, boot_id, \
+             clock_synchronised, idempotency_key) \
+             VALUES ('04A1', 'x', 'r', '2026-11-21T09:00:00', 32400, '2026-11-21T00:00:00Z', 1, 'b', 1, 'k')",
+            [],
+        )
+        .unwrap();
+        drop(db);
+        let db = open(&file).unwrap();
+        assert_eq!(version(&db).unwrap(), 2);
+        assert_eq!(count(&db, "pending").unwrap(), 1);
+        let id: i32 = db
+            .pragma_query_value(None, "application_id", |r| r.get(0))
+            .unwrap();
+        assert_eq!(id, APPLICATION_ID);
+        drop(db);
+        assert_eq!(std::fs::read(&file).unwrap()[68..72], *b"FTap");
     }
 }
