@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Builds the self-contained release, for a board or for a PC: one file that needs only glibc from 2.36 on, libstdc++
+# and libpcsclite, so the same file runs on Debian 12, Debian 13 and the Raspberry Pi OS of both.
+#
+#   scripts/cross-build.sh [--arch arm64|amd64]      arm64 if nothing is said
+#   scripts/cross-build.sh --cross [OPTION...]       a development build in the `cross` tool's container instead, with
+#                                                    cross.toml; OPTIONs go to `cross build`
+#
+# The result: target/dist/ARCH/facetap, stripped, and beside it facetap.debug with the line numbers for crash traces.
+# As root or with sudo, without questions. From nothing a quarter of an hour on two cores, most of it OpenCV, which is
+# kept in ~/.cache/facetap for the next time.
+
+set -euo pipefail
+# shellcheck source=scripts/build-opencv.sh
+source "$(dirname "${BASH_SOURCE[0]}")/build-opencv.sh"
+
+# In the order in which a linker resolves: users before what they use.
+OPENCV_STATIC_LIBRARIES=(opencv_objdetect opencv_calib3d opencv_features2d opencv_flann opencv_dnn opencv_videoio
+    opencv_imgcodecs opencv_imgproc opencv_core protobuf jpeg png z)
+
+# All that the binary may ask of the system it runs on (sonames).
+ALLOWED_LIBRARIES=(libc.so.6 libm.so.6 libgcc_s.so.1 libstdc++.so.6 libpcsclite.so.1 ld-linux-aarch64.so.1
+    ld-linux-x86-64.so.2)
+GLIBC_MAXIMUM=2.36
+
+# Rust's standard library for the target of the given compiler, or nothing.
+has_target() {
+    [[ -d $(rustc --print target-libdir --target "$RUST_TARGET") ]]
+}
+
+# Debian's compiler and its standard library for another architecture, which is only unpacked: no foreign packages on
+# this machine. Both have to be of one build, so the library comes from this machine's own release of Debian.
+make_rust_std() { # ARCHITECTURE PACKAGE=VERSION OUT
+    # shellcheck source=/dev/null
+    debian_root "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$1" extract "$2" "$3"
+}
+
+# Leaves PATH set for a Rust that compiles for the target, and in RUST_SYSROOT the flag that names its library.
+setup_target() { # ARCHITECTURE
+    local suffix version
+    RUST_SYSROOT=
+    setup_rust
+    has_target && return
+    if command -v rustup >/dev/null &&
+        curl -sSf --connect-timeout 5 --max-time 10 -o /dev/null "$RUSTUP_SERVER/release-stable.toml" 2>/dev/null &&
+        rustup target add "$RUST_TARGET" && has_target; then
+        return
+    fi
+    if ! is_installed rustc-web && ! is_installed rustc; then
+        # shellcheck disable=SC2119  # no cargo commands beside "build" are wanted
+        rust_from_debian || die "no Rust for $RUST_TARGET: let this machine reach ${RUSTUP_SERVER%/*}"
+    fi
+    PATH=/usr/bin:$PATH
+    hash -r
+    rust_is_ready || die "the Rust of this Debian is older than $RUST_MINIMUM and cannot compile for $RUST_TARGET"
+    suffix=
+    ! is_installed rustc-web || suffix=-web
+    version=$(dpkg-query -W -f '${Version}' "rustc$suffix")
+    cached "rust-std-$1" "libstd-rust$suffix-dev=$version" -- make_rust_std "$1" "libstd-rust$suffix-dev=$version"
+    RUST_SYSROOT="--sysroot=$CACHED/usr"
+}
+
+# The variables by which cargo, cc, pkg-config and the opencv crate learn of the target.
+export_target() {
+    local upper=${RUST_TARGET//-/_} lower=${RUST_TARGET//-/_} clang="--target=$TRIPLET --sysroot=$SYSROOT"
+    upper=${upper^^}
+    export "CC_$lower=clang" "CXX_$lower=clang++" "AR_$lower=llvm-ar" "CFLAGS_$lower=$clang" "CXXFLAGS_$lower=$clang"
+    export "CARGO_TARGET_${upper}_LINKER=clang"
+    export "CARGO_TARGET_${upper}_RUSTFLAGS=$RUST_SYSROOT -Cforce-frame-pointers=yes -Clink-arg=--target=$TRIPLET \
+-Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld"
+    export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$SYSROOT PKG_CONFIG_PATH=
+    export PKG_CONFIG_LIBDIR=$SYSROOT/usr/lib/$TRIPLET/pkgconfig:$SYSROOT/usr/share/pkgconfig
+    OPENCV_LINK_LIBS=$(printf 'static=%s,' "${OPENCV_STATIC_LIBRARIES[@]}")stdc++
+    export OPENCV_LINK_LIBS OPENCV_LINK_PATHS=$OPENCV/lib,$SYSROOT/usr/lib/$TRIPLET
+    export OPENCV_INCLUDE_PATHS=$OPENCV/include/opencv4
+}
+
+# Fails if the file asks for more than it may: a library, a newer glibc, or pages smaller than the Pi 5's kernels have.
+check_release() { # FILE
+    local needed library glibc page
+    for needed in $(llvm-readelf --needed-libs "$1" | sed -n 's/^  *//p'); do
+        for library in "${ALLOWED_LIBRARIES[@]}"; do
+            [[ $needed != "$library" ]] || continue 2
+        done
+        die "$1 needs $needed, which not every board has"
+    done
+    glibc=$(llvm-readelf --version-info "$1" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
+    at_least "$GLIBC_MAXIMUM" "${glibc#GLIBC_}" || die "$1 needs ${glibc}, newer than Debian 12's $GLIBC_MAXIMUM"
+    if [[ $TRIPLET == aarch64-* ]]; then
+        while read -r page; do
+            ((page >= 0x10000)) || die "$1 is laid out for pages of $page bytes; kernels with 64 KiB pages refuse it"
+        done < <(llvm-readelf --program-headers "$1" | awk '$1 == "LOAD" { print $NF }')
+    fi
+}
+
+release() { # ARCHITECTURE
+    local out
+    install_packages "${TOOLCHAIN_PACKAGES[@]}" curl
+    use_sysroot "$1"
+    use_opencv "$1"
+    setup_target "$1"
+    export_target
+    CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$FACETAP_TOP/target}")
+    export CARGO_TARGET_DIR
+    out=$CARGO_TARGET_DIR/dist/$1
+    say "building for $1 with $(rustc --version)"
+    (cd "$FACETAP_TOP" && cargo build --release --locked --target "$RUST_TARGET")
+    mkdir -p "$out"
+    llvm-objcopy --only-keep-debug "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap.debug"
+    llvm-objcopy --strip-all --add-gnu-debuglink="$out/facetap.debug" \
+        "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap"
+    check_release "$out/facetap"
+    say "$out/facetap: $(stat -c %s "$out/facetap") bytes"
+}
+
+# The tool finds its file only as Cross.toml or by this variable.
+with_cross() {
+    command -v cross >/dev/null || die "the cross tool is not installed: cargo install cross, and Docker or Podman"
+    cd "$FACETAP_TOP"
+    CROSS_CONFIG=$FACETAP_TOP/cross.toml cross build --release --locked --target aarch64-unknown-linux-gnu "$@"
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+    architecture=arm64
+    case ${1:-} in
+        -h | --help)
+            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            exit 0
+            ;;
+        --cross)
+            shift
+            with_cross "$@"
+            exit
+            ;;
+        --arch) architecture=${2:-} ;;
+        --arch=*) architecture=${1#--arch=} ;;
+        '') ;;
+        *)
+            say "unknown argument \"$1\"; see scripts/cross-build.sh --help" >&2
+            exit 2
+            ;;
+    esac
+    release "$architecture"
+fi
