@@ -2,7 +2,8 @@
 # Installs what is missing and checks everything: formatting, scripts, lints, all tests, unit file, example.
 #
 #   scripts/test.sh          under 20 minutes on two cores from nothing, as root or with sudo, without questions
-#   scripts/test.sh --full   the same for now; slower checks will be added to it
+#   scripts/test.sh --full   under 75 minutes: also the releases for both architectures, their limits, their packages
+#                            on Debian 12 and 13, a build on Debian 13, and the emulated Raspberry Pi
 #
 # Ends at the first check that fails, names it and returns 1. Tests that need sample clips look for them in
 # ../shared or in $FACETAP_SHARED, and are named as skipped where those are absent.
@@ -11,9 +12,10 @@ set -euo pipefail
 # shellcheck source=scripts/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
+full=no
 for argument in "$@"; do
     case $argument in
-        --full) say "--full runs the same checks as without it for now" ;;
+        --full) full=yes ;;
         -h | --help)
             sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
             exit 0
@@ -40,7 +42,7 @@ minutes() {
 # Ends the check before and begins the named one.
 step() {
     if [[ -n $current ]]; then
-        finished+=("$(printf '%-12s %s' "$current" "$(minutes $((SECONDS - started)))")")
+        finished+=("$(printf '%-14s %s' "$current" "$(minutes $((SECONDS - started)))")")
     fi
     current=$1 started=$SECONDS
     if [[ -n $current ]]; then
@@ -95,6 +97,12 @@ check_unit() {
     systemd-sysusers --root="$folder" "$PWD/systemd/facetap.sysusers"
 }
 
+# The folder of the face detector's models, if there is one here.
+models() {
+    local folder=${FACETAP_SHARED:-../shared}/models
+    [[ ! -d $folder ]] || realpath "$folder"
+}
+
 # The sum of what sed's expression $1 finds in the log of the tests.
 total() {
     sed -n "$1" "$tests_log" | awk '{ n += $1 } END { print n + 0 }'
@@ -138,6 +146,30 @@ check_unit
 
 step example
 "$binary" config check config/facetap.json
+
+if [[ $full == yes ]]; then
+    packages=$target/package/test
+    rm -rf "$packages"
+    for architecture in amd64 arm64; do
+        step "release $architecture"
+        scripts/cross-build.sh --arch "$architecture"
+        # The models lie beside the clips; without them the package says that it is without.
+        FACETAP_MODELS=$(models) scripts/package.sh --arch "$architecture" \
+            --binary "$target/dist/$architecture/facetap" --output "$packages"
+    done
+
+    step limits
+    scripts/bench.sh --limits
+
+    step packages
+    scripts/test-package.sh "$packages"/facetap_*.deb
+
+    step 'emulated Pi'
+    scripts/emulated-pi.sh --package "$packages"/facetap_*_arm64.deb
+
+    step 'Debian 13'
+    scripts/test-development.sh
+fi
 
 step ''
 summary
