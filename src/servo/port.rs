@@ -88,7 +88,7 @@ pub fn open(path: &Path, baud: u32) -> Result<SerialWire> {
         Ok(about) => about,
         Err(e) if e.kind() == io::ErrorKind::NotFound => bail!(
             "the serial port {name} does not exist: plug in the servo adapter, or correct \"servo.port\" \
-             (--servo-port); `ls /dev/serial/by-id` lists the ports"
+             (--servo-port); `facetap devices` lists the ports"
         ),
         Err(e) => return Err(e).with_context(|| format!("cannot look at the serial port {name}")),
     };
