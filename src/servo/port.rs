@@ -39,7 +39,7 @@ pub fn candidates(setting: &str) -> Vec<PathBuf> {
 
 /// Ports on USB only: the pins of the board itself may be a console, which our bytes would disturb. Whoever
 /// has the bus there names the port.
-fn automatic(dev: &Path) -> Vec<PathBuf> {
+pub(super) fn automatic(dev: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = Vec::new();
     let mut real: Vec<PathBuf> = Vec::new();
     for (folder, prefix) in [("serial/by-id", ""), ("", "ttyACM"), ("", "ttyUSB")] {
