@@ -150,8 +150,8 @@ fn ports() -> Section {
         ));
     } else if tried == 0 {
         notes.push(say!(
-            "none on USB, which \"auto\" takes; a bus at the pins of the board has to be named",
-            "\"auto\" の対象となる USB のポートはありません。基板のピンのバスは名前で指定してください"
+            "none on USB, which \"auto\" takes; a bus at a port of the board has to be named",
+            "\"auto\" の対象となる USB のポートはありません。基板のポートのバスは名前で指定してください"
         ));
     } else if tried > 1 {
         notes.push(say!(
@@ -161,10 +161,11 @@ fn ports() -> Section {
     }
     let entries = ports.into_iter().map(|port| {
         let what = port.product.unwrap_or_else(|| {
-            say!(
-                "pins of the board, or a card in it",
-                "基板のピンまたは拡張カード"
-            )
+            if port.automatic {
+                say!("an adapter", "アダプター")
+            } else {
+                say!("a port of the board", "基板のポート")
+            }
         });
         let mut about = vec![what];
         about.extend(port.driver);

@@ -66,7 +66,7 @@ fn its_pictures_are_processed_and_a_stop_takes_it_along() {
     let child = launches(&scene)[0];
     assert!(runs(child));
     assert_eq!(running.stop().0.code(), Some(0));
-    assert!(!runs(child));
+    wait_until("its end", || !runs(child), || scene.log());
     assert_eq!(launches(&scene).len(), 1);
     let log = scene.log();
     assert!(
@@ -138,7 +138,6 @@ fn a_stop_while_it_hangs_takes_it_along() {
     let child = launches(&scene)[0];
     assert_eq!(running.stop().0.code(), Some(0));
     wait_until("its end", || !runs(child), || scene.log());
-    assert!(!scene.log().contains("stuck"), "{}", scene.log());
 }
 
 #[test]

@@ -105,6 +105,8 @@ impl Program {
                     return Ok(Some(program));
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                // Also said of a folder of the search path that this user may not enter.
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied && !installed(name) => {}
                 Err(e) => {
                     let why = plain(&e);
                     bail!(say!(
@@ -319,6 +321,12 @@ fn spawn(name: &str, arguments: &[String]) -> io::Result<Child> {
         });
     }
     command.spawn()
+}
+
+/// Whether the search path has a file of this name.
+fn installed(name: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).exists()))
 }
 
 fn again(e: &io::Error) -> bool {
