@@ -14,6 +14,8 @@ pub struct Device {
     pub stable: Option<PathBuf>,
     /// What the driver calls it.
     pub name: String,
+    /// The kernel's driver, such as "uvcvideo", if it is known.
+    pub driver: Option<String>,
     /// Whether it is a camera: the first node of its device, and no codec or image processor.
     pub camera: bool,
 }
@@ -72,11 +74,13 @@ fn list_below(root: &Path) -> Vec<Device> {
                     .map_or_else(|_| String::new(), |t| t.trim().to_owned())
             };
             let name = read("name");
+            let driver = about.join("device/driver").canonicalize().ok();
             let same = |link: &&PathBuf| link.canonicalize().ok() == node.canonicalize().ok();
             Device {
                 stable: stable.iter().find(same).cloned(),
                 camera: matches!(read("index").as_str(), "0" | "")
                     && !PROCESSORS.iter().any(|p| name.starts_with(p)),
+                driver: driver.and_then(|d| Some(d.file_name()?.to_str()?.to_owned())),
                 name,
                 node,
             }

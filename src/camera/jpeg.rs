@@ -1,6 +1,11 @@
 //! What a JPEG says about itself, without decoding it.
 
-/// Start of image.
+use std::ops::Range;
+
+/// Largest picture of a stream that is taken, in bytes.
+pub const MAX_PICTURE: usize = 8 << 20;
+
+/// How every JPEG begins.
 const SOI: [u8; 2] = [0xFF, 0xD8];
 
 /// Whether the bytes begin as a JPEG does.
@@ -9,39 +14,74 @@ pub fn begins(data: &[u8]) -> bool {
     data.starts_with(&SOI)
 }
 
+/// What stands where a JPEG has to have a marker (ITU-T T.81 B.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A marker without a body (SOI, EOI, RSTn, TEM), and where the next thing begins.
+    Alone(u8, usize),
+    /// A marker with a body and where that lies, without its two bytes of length. The body may reach
+    /// beyond what has arrived.
+    Segment(u8, Range<usize>),
+    /// No marker: the picture is damaged.
+    Damaged,
+}
+
+/// End of image.
+pub const EOI: u8 = 0xD9;
+/// Start of image.
+pub const SOI_CODE: u8 = 0xD8;
+/// Start of scan: what follows its body are the picture's data.
+pub const SOS: u8 = 0xDA;
+
+/// Reads the marker at `at`. None while too little has arrived to tell.
+#[must_use]
+pub fn marker(data: &[u8], at: usize) -> Option<Place> {
+    if *data.get(at)? != 0xFF {
+        return Some(Place::Damaged);
+    }
+    // A marker is one or more FF and a code that is neither 00 nor FF (B.1.1.2).
+    let fill = data[at..].iter().take_while(|b| **b == 0xFF).count();
+    let code = *data.get(at + fill)?;
+    let after = at + fill + 1;
+    Some(match code {
+        // 02 to BF are reserved, and nobody writes them.
+        0x00 | 0x02..=0xBF => Place::Damaged,
+        0x01 | 0xD0..=0xD9 => Place::Alone(code, after),
+        _ => {
+            let length = data.get(after..after + 2)?;
+            let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+            if length < 2 {
+                return Some(Place::Damaged);
+            }
+            Place::Segment(code, after + 2..after + length)
+        }
+    })
+}
+
 /// Width and height in pixels, from the frame header (SOF, ITU-T T.81 B.2.2). None if there is no
 /// readable header before the picture data; a size of zero counts as none.
 #[must_use]
 pub fn size(data: &[u8]) -> Option<(u32, u32)> {
-    let mut rest = data.strip_prefix(&SOI)?;
+    if !begins(data) {
+        return None;
+    }
+    let mut at = SOI.len();
     loop {
-        // A marker is one or more FF and a code that is neither 00 nor FF (B.1.1.2).
-        let (&first, after) = rest.split_first()?;
-        if first != 0xFF {
-            return None;
-        }
-        let fill = after.iter().take_while(|b| **b == 0xFF).count();
-        let (&code, after) = after.get(fill..)?.split_first()?;
-        match code {
-            // TEM and RSTn stand alone.
-            0x01 | 0xD0..=0xD7 => rest = after,
+        match marker(data, at)? {
             // SOF0 to SOF15, without DHT (C4), JPG (C8) and DAC (CC).
-            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                // Length (2), precision (1), height (2), width (2).
-                let header = after.get(..7)?;
-                let height = u32::from(u16::from_be_bytes([header[3], header[4]]));
-                let width = u32::from(u16::from_be_bytes([header[5], header[6]]));
+            Place::Segment(0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF, body) => {
+                // Precision (1), height (2), width (2).
+                let header = data.get(body)?.get(..5)?;
+                let height = u32::from(u16::from_be_bytes([header[1], header[2]]));
+                let width = u32::from(u16::from_be_bytes([header[3], header[4]]));
                 return (width > 0 && height > 0).then_some((width, height));
             }
             // The scan begins, or the image is over: no frame header came before it.
-            0x00 | 0xD8..=0xDA => return None,
-            _ => {
-                let length = usize::from(u16::from_be_bytes([*after.first()?, *after.get(1)?]));
-                if length < 2 {
-                    return None;
-                }
-                rest = after.get(length..)?;
+            Place::Segment(SOS, _) | Place::Alone(SOI_CODE | EOI, _) | Place::Damaged => {
+                return None;
             }
+            Place::Segment(_, body) => at = body.end,
+            Place::Alone(_, next) => at = next,
         }
     }
 }

@@ -4,8 +4,8 @@
 //! detector takes it from there and knows its age. Sources hand out pictures as they come, JPEG
 //! undecoded, so that the detector decides how much of a picture it wants to decode.
 //!
-//! [`source`] decides from the configuration which source it is; `avi`, `http`, `v4l2`, `other` and
-//! `simulated` are the sources, side by side behind [`CameraSource`].
+//! [`source`] decides from the configuration which source it is; `avi`, `http`, `v4l2`, `rpicam`,
+//! `other` and `simulated` are the sources, side by side behind [`CameraSource`].
 
 pub mod avi;
 pub mod capture;
@@ -16,6 +16,7 @@ pub mod opencv_runtime;
 mod other;
 mod pace;
 pub mod probe;
+pub mod rpicam;
 pub mod simulated;
 pub mod source;
 mod v4l2;

@@ -7,11 +7,12 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::avi::{self, AviSource};
 use super::http::{HttpSource, HttpUrl, url::redacted};
 use super::other::{self, OtherSource};
+use super::rpicam::RpicamSource;
 use super::simulated::SimulatedSource;
 use super::v4l2::{self, V4l2Source};
 use super::{CameraSource, opencv_runtime, plain};
@@ -34,7 +35,7 @@ pub enum SourceKind {
     HttpMjpeg(HttpUrl),
     /// A drawn face.
     Simulated,
-    /// The Raspberry Pi's camera connector; not built in this version, so [`open`] fails.
+    /// The Raspberry Pi's camera connector, through its program; that may be absent, like a camera.
     Rpicam,
     /// A file that OpenCV reads with FFmpeg.
     OtherFile(PathBuf),
@@ -67,8 +68,8 @@ const FFMPEG_SCHEMES: [&str; 7] = ["https", "rtsp", "rtsps", "rtmp", "rtp", "udp
 /// What `camera.source` may be, for people.
 fn allowed() -> String {
     say!(
-        "allowed: \"auto\", a number, a device such as /dev/video0, an MJPEG AVI file, an http:// MJPEG stream, \"simulated\"; where OpenCV has FFmpeg also other clips, https:// and rtsp://",
-        "指定できるもの: \"auto\"、番号、/dev/video0 などのデバイス、MJPEG の AVI ファイル、http:// の MJPEG ストリーム、\"simulated\"。OpenCV に FFmpeg があれば他の動画、https://、rtsp:// も可"
+        "allowed: \"auto\", a number, a device such as /dev/video0, an MJPEG AVI file, an http:// MJPEG stream, \"rpicam\", \"simulated\"; where OpenCV has FFmpeg also other clips, https:// and rtsp://",
+        "指定できるもの: \"auto\"、番号、/dev/video0 などのデバイス、MJPEG の AVI ファイル、http:// の MJPEG ストリーム、\"rpicam\"、\"simulated\"。OpenCV に FFmpeg があれば他の動画、https://、rtsp:// も可"
     )
 }
 
@@ -123,8 +124,8 @@ pub fn classify(camera: &config::Camera) -> Result<SourceKind, String> {
         return Err(usage(
             &shown,
             &say!(
-                "OpenCV was built without FFmpeg here, which {scheme}:// needs",
-                "この OpenCV は FFmpeg なしで作られているため {scheme}:// を開けません"
+                "OpenCV was built without FFmpeg here, which {scheme}:// needs; give the camera's http:// MJPEG address",
+                "この OpenCV は FFmpeg なしで作られているため {scheme}:// を開けません。カメラの http:// MJPEG アドレスを指定してください"
             ),
         ));
     }
@@ -194,11 +195,19 @@ fn classify_file(path: &Path) -> Result<SourceKind, String> {
                 )
             })
     } else {
-        Err(say!(
-            "{own}, and OpenCV was built without FFmpeg, which other files need",
-            "{own}。この OpenCV は FFmpeg なしで作られているため、他の形式は開けません"
-        ))
+        Err(needs_ffmpeg(&own.to_string(), path))
     }
+}
+
+/// What is said of a clip that FFmpeg could read, where there is none.
+fn needs_ffmpeg(own: &str, path: &Path) -> String {
+    let clip = path.display();
+    say!(
+        "{own}, and OpenCV was built without FFmpeg here, which other clips need; make an MJPEG AVI file of it: \
+         ffmpeg -i '{clip}' -an -c:v mjpeg -q:v 3 clip.avi",
+        "{own}。この OpenCV は FFmpeg なしで作られているため、他の形式は開けません。MJPEG の AVI ファイルに変換してください: \
+         ffmpeg -i '{clip}' -an -c:v mjpeg -q:v 3 clip.avi"
+    )
 }
 
 /// Whether the beginning of a file is text: UTF-8 (it may end within a character), no control characters
@@ -233,10 +242,7 @@ pub fn open(
         SourceKind::MjpegAvi(path) => Box::new(AviSource::open(path, camera.repeat, clock)?),
         SourceKind::HttpMjpeg(url) => Box::new(HttpSource::open(url, clock, &env.stop)?),
         SourceKind::Simulated => Box::new(SimulatedSource::new(camera, env)?),
-        SourceKind::Rpicam => bail!(say!(
-            "camera.source \"rpicam\" is not built in this version; use a USB camera or an http:// stream",
-            "カメラ: camera.source \"rpicam\" はこの版では使えません。USB カメラか http:// ストリームを使ってください"
-        )),
+        SourceKind::Rpicam => Box::new(RpicamSource::open(camera, clock, &env.stop)?),
         SourceKind::OtherFile(path) => Box::new(OtherSource::file(path, camera.repeat, clock)?),
         SourceKind::OtherUrl(url) => Box::new(OtherSource::stream(url, clock)?),
     })
@@ -319,13 +325,24 @@ mod tests {
     }
 
     #[test]
-    fn rpicam_says_that_it_is_not_there() {
-        let env = Env {
-            clock: Arc::new(SystemClock),
-            pose: Arc::new(|| Pose::HOME),
-            stop: Stop::new(),
-        };
-        let opened = open(&SourceKind::Rpicam, &Config::default().camera, &env);
-        assert!(opened.err().unwrap().to_string().contains("not built"));
+    fn without_ffmpeg_other_clips_and_addresses_are_refused_with_what_helps() {
+        let why = needs_ffmpeg("it is not an AVI file", Path::new("/my clips/a.mp4"));
+        assert!(
+            why.contains("ffmpeg -i '/my clips/a.mp4' -an -c:v mjpeg"),
+            "{why}"
+        );
+        if opencv_runtime::has_ffmpeg() {
+            eprintln!("SKIPPED: this OpenCV has FFmpeg, and opens other clips and addresses");
+            return;
+        }
+        // The beginning of an MP4 file.
+        let (_dir, clip) = file(b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41\0\0\0\x08free");
+        let why = of(&clip).unwrap_err();
+        assert!(why.contains("ffmpeg -i") && why.contains(&clip), "{why}");
+        let why = of("rtsp://me:secret@cam/1").unwrap_err();
+        assert!(
+            why.contains("http:// MJPEG address") && !why.contains("secret"),
+            "{why}"
+        );
     }
 }

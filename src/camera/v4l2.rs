@@ -43,8 +43,8 @@ pub struct V4l2Source {
 pub fn open_automatic(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<V4l2Source> {
     let path = devices::automatic().ok_or_else(|| {
         anyhow!(say!(
-            "no camera found; plug one in, or name it in camera.source (ls /dev/v4l/by-id lists them)",
-            "カメラが見つかりません。接続するか camera.source で指定してください (一覧: ls /dev/v4l/by-id)"
+            "no camera found; plug one in, or name it in camera.source (facetap devices lists them; \"rpicam\" is the connector of a Raspberry Pi)",
+            "カメラが見つかりません。接続するか camera.source で指定してください (一覧: facetap devices。Raspberry Pi のカメラコネクタは \"rpicam\")"
         ))
     })?;
     V4l2Source::open(&path, camera, clock)

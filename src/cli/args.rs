@@ -25,6 +25,9 @@ pub(super) enum Command {
     Run(RunOptions),
     /// Reads the configuration, opens every device once and prints a table
     Check(CheckOptions),
+    /// The cameras, serial ports and card readers of this machine, by the names that the configuration
+    /// takes
+    Devices(DevicesOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }
@@ -77,6 +80,12 @@ pub(super) struct CheckOptions {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(
+    after_help = "What \"auto\" and \"all\" take now is marked. Nothing is opened that could move or disturb anything.\n\nExample:\n  facetap devices"
+)]
+pub(super) struct DevicesOptions {}
 
 #[derive(Debug, Clone, ClapArgs)]
 #[command(

@@ -3,6 +3,8 @@
 mod args;
 mod check;
 mod configuration;
+mod devices;
+mod holders;
 mod run;
 
 use std::io::Write as _;
@@ -48,6 +50,7 @@ pub fn main() -> u8 {
     let done = match args.command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),
+        Command::Devices(_) => devices::devices(),
         Command::Config(options) => configuration::configuration(&options),
     };
     status(done)

@@ -1,7 +1,7 @@
 //! Servos: what control decides becomes movement.
 //!
 //! From the bytes up: [`sts`] makes and reads frames, [`steps`] knows units, [`bus`] exchanges frames
-//! over a [`wire::Wire`] (the serial one is in [`port`]), [`mount`] knows the axes and which of them
+//! over a [`wire::Wire`] (the serial one is in [`port`]; [`ports`] lists what there is), [`mount`] knows the axes and which of them
 //! answer, [`drive`] is the 50 Hz loop that lives as long as the service. [`simulated`] answers the same
 //! bytes at the far end of a pseudo-terminal, so that the serial code is always the real one.
 
@@ -9,6 +9,7 @@ pub mod bus;
 pub mod drive;
 pub mod mount;
 pub mod port;
+pub mod ports;
 pub mod probe;
 pub mod simulated;
 pub mod steps;

@@ -39,7 +39,7 @@ pub fn candidates(setting: &str) -> Vec<PathBuf> {
 
 /// Ports on USB only: the pins of the board itself may be a console, which our bytes would disturb. Whoever
 /// has the bus there names the port.
-fn automatic(dev: &Path) -> Vec<PathBuf> {
+pub(super) fn automatic(dev: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = Vec::new();
     let mut real: Vec<PathBuf> = Vec::new();
     for (folder, prefix) in [("serial/by-id", ""), ("", "ttyACM"), ("", "ttyUSB")] {
@@ -88,7 +88,7 @@ pub fn open(path: &Path, baud: u32) -> Result<SerialWire> {
         Ok(about) => about,
         Err(e) if e.kind() == io::ErrorKind::NotFound => bail!(
             "the serial port {name} does not exist: plug in the servo adapter, or correct \"servo.port\" \
-             (--servo-port); `ls /dev/serial/by-id` lists the ports"
+             (--servo-port); `facetap devices` lists the ports"
         ),
         Err(e) => return Err(e).with_context(|| format!("cannot look at the serial port {name}")),
     };

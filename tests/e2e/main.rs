@@ -6,8 +6,10 @@ mod card;
 mod configuration;
 #[path = "../common/daemon.rs"]
 mod daemon;
+mod devices;
 mod following;
 mod harness;
+mod rpicam;
 mod running;
 #[path = "../common/servos.rs"]
 mod servos;

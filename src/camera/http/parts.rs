@@ -5,8 +5,8 @@
 
 use anyhow::{Result, bail};
 
-/// Largest picture that is taken, in bytes.
-pub const MAX_PICTURE: usize = 8 << 20;
+use crate::camera::jpeg::MAX_PICTURE;
+
 /// Largest head of a part, and the most that may come before a boundary, in bytes.
 const MAX_BETWEEN: usize = 64 << 10;
 

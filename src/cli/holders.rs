@@ -1,0 +1,75 @@
+//! Which program has a device open, found out without opening it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// The program that has `node` open, with its number. None if none has, or none that this user may see:
+/// of other people's programs only a lock shows.
+pub(super) fn holder(node: &Path) -> Option<String> {
+    let about = fs::metadata(node).ok()?;
+    by_descriptor(node).or_else(|| {
+        let locks = fs::read_to_string("/proc/locks").ok()?;
+        locked_by(&locks, about.dev(), about.ino()).map(|pid| named(&pid))
+    })
+}
+
+fn by_descriptor(node: &Path) -> Option<String> {
+    let us = std::process::id().to_string();
+    fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
+        let pid = process.file_name().into_string().ok()?;
+        if pid == us || !pid.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let open = fs::read_dir(process.path().join("fd")).ok()?;
+        open.flatten()
+            .any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == node))
+            .then(|| named(&pid))
+    })
+}
+
+/// The process that has locked a file, by `/proc/locks` (proc(5)):
+/// `2: FLOCK ADVISORY WRITE 18653 fe:00:10117135 0 EOF`.
+fn locked_by(locks: &str, device: u64, inode: u64) -> Option<String> {
+    let (major, minor) = (nix::libc::major(device), nix::libc::minor(device));
+    let file = format!("{major:02x}:{minor:02x}:{inode}");
+    locks.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(4);
+        let pid = fields.next()?;
+        (fields.next()? == file).then(|| pid.to_owned())
+    })
+}
+
+fn named(pid: &str) -> String {
+    match fs::read_to_string(format!("/proc/{pid}/comm")) {
+        Ok(name) => format!("{} ({pid})", name.trim()),
+        Err(_) => pid.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_of_a_lock_is_found() {
+        let locks = "1: OFDLCK ADVISORY  READ -1 fe:00:10403875 100 101\n\
+            2: FLOCK  ADVISORY  WRITE 18653 00:05:117 0 EOF\nodd line\n";
+        assert_eq!(locked_by(locks, 5, 117).as_deref(), Some("18653"));
+        assert_eq!(locked_by(locks, 5, 118), None);
+    }
+
+    #[test]
+    fn an_open_device_has_a_holder_and_another_has_none() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(fs::File::open("/dev/full").unwrap())
+            .spawn()
+            .unwrap();
+        let held = holder(Path::new("/dev/full")).unwrap();
+        assert!(held.ends_with(')'), "{held}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(holder(Path::new("/no/such/device")), None);
+    }
+}
