@@ -62,7 +62,7 @@ export_target() {
     export "CC_$lower=clang" "CXX_$lower=clang++" "AR_$lower=llvm-ar" "CFLAGS_$lower=$clang" "CXXFLAGS_$lower=$clang"
     export "CARGO_TARGET_${upper}_LINKER=clang"
     export "CARGO_TARGET_${upper}_RUSTFLAGS=$RUST_SYSROOT -Cforce-frame-pointers=yes -Clink-arg=--target=$TRIPLET \
--Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld"
+-Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=safe"
     export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$SYSROOT PKG_CONFIG_PATH=
     export PKG_CONFIG_LIBDIR=$SYSROOT/usr/lib/$TRIPLET/pkgconfig:$SYSROOT/usr/share/pkgconfig
     OPENCV_LINK_LIBS=$(printf 'static=%s,' "${OPENCV_STATIC_LIBRARIES[@]}")stdc++

@@ -12,6 +12,7 @@ use std::io::Write as _;
 use anyhow::Result;
 use clap::Parser as _;
 
+use crate::base::heap;
 use crate::config::ConfigError;
 use args::{Args, Command};
 
@@ -46,6 +47,7 @@ fn env(name: &str) -> Option<String> {
 /// Runs the command of the process's arguments; the result is the exit status.
 #[must_use]
 pub fn main() -> u8 {
+    heap::keep_small();
     let args = Args::parse();
     let done = match args.command {
         Command::Run(options) => run::run(&options),
