@@ -3,15 +3,17 @@
 mod args;
 mod check;
 mod configuration;
+mod generate;
 mod run;
 
 use std::io::Write as _;
 
 use anyhow::Result;
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use crate::config::ConfigError;
 use args::{Args, Command};
+use generate::BuildCommand;
 
 /// Exit status: done.
 const DONE: u8 = 0;
@@ -44,7 +46,11 @@ fn env(name: &str) -> Option<String> {
 /// Runs the command of the process's arguments; the result is the exit status.
 #[must_use]
 pub fn main() -> u8 {
-    let args = Args::parse();
+    let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
+    if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
+        return status(generate::generate(&options));
+    }
+    let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),
