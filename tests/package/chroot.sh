@@ -17,6 +17,8 @@ enter_root() { # BASE
     mount -t overlay -o "lowerdir=$1,upperdir=$root/changes,workdir=$root/work" overlay "$root/root" 2>/dev/null ||
         cp -a "$1/." "$root/root"
     top=$root/root
+    # A root that was only unpacked may lack them.
+    mkdir -p "$top"/{dev,proc,tmp}
     mount -t proc proc "$top/proc"
     # The simulated servos stand behind a pseudo terminal; no device of this machine is to be seen.
     mount -t tmpfs -o mode=755 dev "$top/dev"
@@ -62,7 +64,7 @@ check() {
         failures=$((failures + 1))
         printf 'FAILED  %s\n' "$text"
         printf '        %s: status %s\n' "$*" "$status"
-        sed 's/^/        /' <<<"$output"
+        printf '%s\n' "$output" | sed 's/^/        /'
     fi
 }
 

@@ -59,6 +59,7 @@ check "$suite: the groups of its devices exist" inside getent group video dialou
 check "$suite: the state is closed" has_mode /var/lib/facetap "700 facetap facetap"
 check "$suite: the logs may be read" has_mode /var/log/facetap "755 facetap facetap"
 check "$suite: the configuration is the administrator's" has_mode /etc/facetap/config.json "644 root root"
+# shellcheck disable=SC2016  # dpkg's own variables, here and below
 check "$suite: the configuration is a conffile" \
     is "$(inside dpkg-query -W -f '${Conffiles}' facetap | awk 'NF { print $1 }')" /etc/facetap/config.json
 check "$suite: the service is enabled" is_enabled

@@ -11,7 +11,10 @@ running_root() { # SUITE
     cached "root-$1-$arch" "$1" "$arch" -- debian_root "$1" "$arch" minbase "$ROOT_PACKAGES"
 }
 
-# Leaves in CACHED the path of a root with the libraries that the binary needs, for any architecture.
+# Leaves in CACHED the path of a root with the libraries that the binary needs, and the cascades that a package without
+# models depends on, for any architecture. Nothing in it needs to run.
 library_root() { # SUITE ARCHITECTURE
-    cached "libraries-$2" "$1" "$2" -- debian_root "$1" "$2" extract libc6,libstdc++6,libgcc-s1,libpcsclite1
+    # base-files: on Debian 13 the link /lib belongs to it.
+    cached "libraries-$1-$2" "$1" "$2" -- debian_root "$1" "$2" extract \
+        base-files,libc6,libstdc++6,libgcc-s1,libpcsclite1,opencv-data
 }

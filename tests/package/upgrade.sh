@@ -35,6 +35,7 @@ echo "$edited" >"$top/etc/facetap/config.json"
 before=$(old_taps)
 
 check "$suite: it is upgraded without a question" apt install /new.deb
+# shellcheck disable=SC2016  # dpkg's own variables
 check "$suite: the new version is there" \
     is "$(inside dpkg-query -W -f '${Status} ${Version}' facetap)" "install ok installed $(dpkg-deb -f "$deb" Version)"
 check "$suite: the administrator's configuration is kept" is "$(cat "$top/etc/facetap/config.json")" "$edited"
