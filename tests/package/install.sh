@@ -30,6 +30,20 @@ unit_is_sound() { # DROP-IN...
     is "$(grep facetap <<<"$said")" ""
 }
 
+# The command by which the drop-in for a read-only root refuses a ledger in memory, as systemd reads it.
+ledger_lies_on_a_disk() {
+    local command
+    command=$(sed -n '/^ExecStartPre=+.bin.sh/,/esac/p' "$top/usr/share/facetap/dropins/read-only-root.conf" |
+        sed 's/^ExecStartPre=+//; s/\\$//; s/\$\$/$/g; s/%%/%/g' | tr -d '\n')
+    inside sh -c "$command"
+}
+
+refuses_a_ledger_in_memory() {
+    local said
+    said=$(ledger_lies_on_a_disk 2>&1) && return 1
+    [[ $said == *"would be lost"* ]] || is "$said" "a word about the loss"
+}
+
 is_enabled() {
     is "$(inside realpath "$LINK")" "$UNIT" && [[ -e $top$LINK ]]
 }
@@ -71,6 +85,12 @@ check "$suite: $(inside systemd-analyze security --offline=true --no-pager "$UNI
     inside systemd-analyze security --offline=true --threshold=17 --no-pager "$UNIT"
 if inside udevadm verify --help >/dev/null 2>&1; then
     check "$suite: the udev rules are sound" udev_rules_are_sound
+fi
+check "$suite: the drop-in refuses a ledger in memory" refuses_a_ledger_in_memory
+if [[ $(stat -f -c %T "$base") != @(overlayfs|tmpfs) ]]; then
+    mount --bind "$base/srv" "$top/var/lib/facetap"
+    check "$suite: the drop-in takes a ledger on a disk" ledger_lies_on_a_disk
+    umount "$top/var/lib/facetap"
 fi
 check "$suite: completions for bash, zsh and fish" completions_are_sound
 check "$suite: a manual page for every command" pages_are_there
