@@ -74,6 +74,7 @@ for deb in "$@"; do
     for suite in bookworm trixie; do
         running_root "$suite"
         run_test install.sh "$suite" "$CACHED" "$deb"
+        run_test script.sh "$suite" "$CACHED" "$deb"
         run_test upgrade.sh "$suite" "$CACHED" "$deb" "$scratch/older.deb"
     done
 done

@@ -46,11 +46,10 @@ as_service() {
         env STATE_DIRECTORY=/var/lib/facetap LOGS_DIRECTORY=/var/log/facetap "$@"
 }
 
-# apt as scripts/install.sh calls it: no question, and what the administrator wrote is kept. From no archive: what the
-# package needs is there.
+# apt as scripts/install.sh calls it: no question, and what the administrator wrote is kept. The roots know of no archive:
+# what the package needs is there.
 apt() {
-    inside apt-get -q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold --no-install-recommends --no-download \
-        "$@"
+    inside apt-get -q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold "$@"
 }
 
 # check TEXT COMMAND...: one line, and what the command said if it failed.
@@ -68,7 +67,7 @@ check() {
     fi
 }
 
-# Ends the test.
+# Ends the test if a check has failed: at its end, and where the rest would only say so again.
 verdict() {
     [[ $failures -eq 0 ]]
 }
@@ -101,7 +100,7 @@ ledger() { # SQL
 import sqlite3
 import sys
 
-for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]):
+for row in sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute(sys.argv[2]):
     print("|".join(str(value) for value in row))
 END
 }

@@ -19,6 +19,7 @@ old_taps() {
 }
 
 check "$suite: the older version installs" apt install /old.deb
+verdict
 python3 - "$top/var/lib/facetap/attendance.db" "$(dirname "$0")/ledger-1.sql" <<'END'
 import sqlite3
 import sys
@@ -40,7 +41,7 @@ check "$suite: the new version is there" \
     is "$(inside dpkg-query -W -f '${Status} ${Version}' facetap)" "install ok installed $(dpkg-deb -f "$deb" Version)"
 check "$suite: the administrator's configuration is kept" is "$(cat "$top/etc/facetap/config.json")" "$edited"
 check "$suite: the new default lies beside it" test -s "$top/etc/facetap/config.json.dpkg-dist"
-check "$suite: it is still enabled" test -e "$top/etc/systemd/system/multi-user.target.wants/facetap.service"
+check "$suite: it is still enabled" inside test -e /etc/systemd/system/multi-user.target.wants/facetap.service
 check "$suite: the new program takes the older ledger" \
     as_service facetap run --no-camera --no-servo --no-display --duration 8
 check "$suite: every older tap is there as it was" is "$(old_taps)" "$before"
