@@ -153,7 +153,7 @@ say "building facetap $version for $arch, dated $(date -u -I -d "@$SOURCE_DATE_E
 log=$stage.log
 (
     cd "$stage"
-    export SOURCE_DATE_EPOCH FACETAP_LIBRARIES FACETAP_DEPENDS FACETAP_SUGGESTS
+    export SOURCE_DATE_EPOCH FACETAP_LIBRARIES FACETAP_DEPENDS FACETAP_SUGGESTS FACETAP_OUTPUT=$output
     # No file needs another owner than root, so no root is needed.
     export DEB_RULES_REQUIRES_ROOT=no LC_ALL=C.UTF-8 TZ=UTC
     dpkg-architecture --host-arch "$arch" --force --command debian/rules binary
@@ -162,5 +162,4 @@ log=$stage.log
     die "debhelper could not build the package; the lines above, all of them in $log, say why"
 }
 package=facetap_${version}_$arch.deb
-mv "$target/package/$package" "$output/" 2>/dev/null || [[ -f $output/$package ]]
 say "built $output/$package ($(stat -c %s "$output/$package") bytes); install it with: apt install $output/$package"
