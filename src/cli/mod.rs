@@ -4,17 +4,19 @@ mod args;
 mod check;
 mod configuration;
 mod devices;
+mod generate;
 mod holders;
 mod run;
 
 use std::io::Write as _;
 
 use anyhow::Result;
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use crate::base::heap;
 use crate::config::ConfigError;
 use args::{Args, Command};
+use generate::BuildCommand;
 
 /// Exit status: done.
 const DONE: u8 = 0;
@@ -48,7 +50,11 @@ fn env(name: &str) -> Option<String> {
 #[must_use]
 pub fn main() -> u8 {
     heap::keep_small();
-    let args = Args::parse();
+    let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
+    if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
+        return status(generate::generate(&options));
+    }
+    let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),

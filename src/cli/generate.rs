@@ -1,0 +1,151 @@
+//! `facetap generate`: manual pages and shell completions from the command definitions. The package build calls it;
+//! people do not, so neither the help nor what it writes shows it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Args as ClapArgs, Command, CommandFactory as _, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::args::Args;
+
+// What the package build calls, beside the commands for people. (A doc comment would become the help of them all.)
+#[derive(Debug, Subcommand)]
+pub(super) enum BuildCommand {
+    /// Writes manual pages or shell completions into a folder
+    #[command(hide = true)]
+    Generate(GenerateOptions),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  facetap generate man target/man")]
+pub(super) struct GenerateOptions {
+    /// What to write
+    product: Product,
+    /// The folder; made if it is missing
+    dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Product {
+    /// Manual pages, one for every command
+    Man,
+    /// Completions for bash, fish and zsh
+    Completions,
+}
+
+/// The shells that Debian has a folder of completions for.
+const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Fish, Shell::Zsh];
+
+pub(super) fn generate(options: &GenerateOptions) -> Result<u8> {
+    let dir = &options.dir;
+    fs::create_dir_all(dir)
+        .and_then(|()| match options.product {
+            Product::Man => pages(&people(), dir),
+            Product::Completions => completions(dir),
+        })
+        .with_context(|| {
+            format!(
+                "cannot write into {}; name a folder that this user can write",
+                dir.display()
+            )
+        })?;
+    Ok(super::DONE)
+}
+
+/// The commands for people, with their full names.
+fn people() -> Command {
+    let mut command = Args::command().disable_help_subcommand(true);
+    command.build();
+    command
+}
+
+fn pages(command: &Command, dir: &Path) -> io::Result<()> {
+    for sub in command.get_subcommands() {
+        pages(sub, dir)?;
+    }
+    Man::new(command.clone())
+        .source(concat!("facetap ", env!("CARGO_PKG_VERSION")))
+        .manual("FaceTap")
+        .generate_to(dir)
+        .map(drop)
+}
+
+fn completions(dir: &Path) -> io::Result<()> {
+    SHELLS.into_iter().try_for_each(|shell| {
+        clap_complete::generate_to(shell, &mut Args::command(), "facetap", dir).map(drop)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of what is written, after a look into each.
+    fn names(product: Product) -> Vec<String> {
+        let top = tempfile::tempdir().unwrap();
+        let dir = top.path().join("new");
+        let options = GenerateOptions {
+            product,
+            dir: dir.clone(),
+        };
+        assert_eq!(generate(&options).unwrap(), crate::cli::DONE);
+        let mut names: Vec<_> = fs::read_dir(&dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        for name in &names {
+            let text = fs::read_to_string(dir.join(name)).unwrap();
+            assert!(text.contains("facetap"), "{name}: {text}");
+            assert!(
+                !text.contains("generate"),
+                "{name} shows what is not for people"
+            );
+        }
+        names
+    }
+
+    #[test]
+    fn every_shell_gets_its_file() {
+        assert_eq!(
+            names(Product::Completions),
+            ["_facetap", "facetap.bash", "facetap.fish"]
+        );
+    }
+
+    #[test]
+    fn every_command_gets_a_page() {
+        let names = names(Product::Man);
+        for page in ["facetap.1", "facetap-run.1", "facetap-config-check.1"] {
+            assert!(names.iter().any(|n| n == page), "no {page} in {names:?}");
+        }
+        fn count(command: &Command) -> usize {
+            1 + command.get_subcommands().map(count).sum::<usize>()
+        }
+        assert_eq!(names.len(), count(&people()), "{names:?}");
+    }
+
+    #[test]
+    fn the_help_is_that_of_the_commands_for_people() {
+        let mut all = BuildCommand::augment_subcommands(Args::command());
+        assert_eq!(
+            all.render_help().to_string(),
+            Args::command().render_help().to_string()
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let options = GenerateOptions {
+            product: Product::Man,
+            dir: file.path().join("below"),
+        };
+        let why = format!("{:#}", generate(&options).unwrap_err());
+        assert!(why.contains("below"), "{why}");
+    }
+}
