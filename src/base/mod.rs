@@ -4,7 +4,6 @@
 
 pub mod backoff;
 pub mod clock;
-pub mod heap;
 pub mod slot;
 pub mod stop;
 pub mod threads;

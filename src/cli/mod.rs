@@ -13,7 +13,6 @@ use std::io::Write as _;
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
-use crate::base::heap;
 use crate::config::ConfigError;
 use args::{Args, Command};
 use generate::BuildCommand;
@@ -49,7 +48,6 @@ fn env(name: &str) -> Option<String> {
 /// Runs the command of the process's arguments; the result is the exit status.
 #[must_use]
 pub fn main() -> u8 {
-    heap::keep_small();
     let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
     if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
         return status(generate::generate(&options));

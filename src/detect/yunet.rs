@@ -47,9 +47,9 @@ const CANDIDATES: i32 = 500;
 /// of 32, which the network wants (240 is 7.5 of them, and measured to work).
 const SIZES: [(i32, i32); 5] = [(320, 240), (320, 192), (240, 320), (192, 320), (256, 256)];
 
-/// Input of the closer look at one face, how much of the box it shows at least, and the score that is
-/// enough there, where a face is known to be.
-const CLOSE: (i32, i32) = (192, 224);
+/// How much of the box the closer look at one face shows at least, and the score that is enough there,
+/// where a face is known to be. It uses the network of the whole picture: one of its own, shaped for a
+/// face, would cost 4 MB.
 const CLOSE_MARGIN: f64 = 1.15;
 const CLOSE_THRESHOLD: f32 = 0.5;
 /// A face this wide in the input, in pixels, needs no closer look.
@@ -119,12 +119,7 @@ impl Nets {
             Some(at) => at,
             None => {
                 let path = self.path.to_str().context("the path is not UTF-8")?;
-                let input = Size::new(size.0, size.1);
-                let threshold = if size == CLOSE {
-                    CLOSE_THRESHOLD
-                } else {
-                    self.model.threshold
-                };
+                let (input, threshold) = (Size::new(size.0, size.1), self.model.threshold);
                 let net =
                     FaceDetectorYN::create(path, "", input, threshold, OVERLAP, CANDIDATES, 0, 0)
                         .map_err(|e| anyhow!("it does not load ({})", first_line(&e.message)))?;
@@ -133,6 +128,21 @@ impl Nets {
             }
         };
         Ok(&mut self.shaped[at].1)
+    }
+
+    /// Looks for faces of at least this score in an input of the given size; a row of `found` for each.
+    fn look(
+        &mut self,
+        size: (i32, i32),
+        threshold: f32,
+        input: &Mat,
+        found: &mut Mat,
+    ) -> Result<()> {
+        let net = self.of(size)?;
+        net.set_score_threshold(threshold)
+            .and_then(|()| net.detect(input, found))
+            .map_err(|e| anyhow!("YuNet failed ({})", first_line(&e.message)))?;
+        Ok(())
     }
 }
 
@@ -191,10 +201,8 @@ impl Detector for YuNet {
         let decoded = self.decoder.decode(picture)?;
         let size = input_size(decoded.mat.cols(), decoded.mat.rows());
         let (input, fit) = self.fitter.fit(decoded.mat, size)?;
-        self.nets
-            .of(size)?
-            .detect(input, &mut self.found)
-            .map_err(|e| anyhow!("YuNet failed ({})", first_line(&e.message)))?;
+        let threshold = self.nets.model.threshold;
+        self.nets.look(size, threshold, input, &mut self.found)?;
         let scale = (f64::from(decoded.reduction) / fit) as f32;
         let mut faces = Vec::new();
         for row in 0..self.found.rows() {
@@ -211,7 +219,7 @@ impl Detector for YuNet {
         if let Some(face) = largest {
             if face.w / scale < LARGE && self.lean.wants_look(face) {
                 let roll = look_closely(
-                    self.nets.of(CLOSE)?,
+                    (&mut self.nets, size),
                     decoded.mat,
                     (&mut self.close, &mut self.found),
                     face,
@@ -235,10 +243,10 @@ impl Detector for YuNet {
     }
 }
 
-/// The roll of a face in degrees, from a picture of it that fills the input; `reduction` is how much
-/// smaller `mat` is than the full picture. None if it is not found again.
+/// The roll of a face in degrees, from a picture of it that fills the input of the given size; `reduction`
+/// is how much smaller `mat` is than the full picture. None if it is not found again.
 fn look_closely(
-    net: &mut Ptr<FaceDetectorYN>,
+    (nets, size): (&mut Nets, (i32, i32)),
     mat: &Mat,
     (close, found): (&mut Mat, &mut Mat),
     face: &Face,
@@ -246,7 +254,7 @@ fn look_closely(
 ) -> Result<Option<f32>> {
     let part = |pixels: f32| f64::from(pixels / reduction);
     let (width, height) = (part(face.w).max(1.0), part(face.h).max(1.0));
-    let input = (f64::from(CLOSE.0), f64::from(CLOSE.1));
+    let input = (f64::from(size.0), f64::from(size.1));
     let scale = (input.0 / width).min(input.1 / height) / CLOSE_MARGIN;
     let centre = face.centre();
     let map = Mat::from_slice_2d(&[
@@ -257,13 +265,12 @@ fn look_closely(
         mat,
         close,
         &map,
-        Size::new(CLOSE.0, CLOSE.1),
+        Size::new(size.0, size.1),
         INTER_LINEAR,
         BORDER_REPLICATE,
         Scalar::default(),
     )?;
-    net.detect(close, found)
-        .map_err(|e| anyhow!("YuNet failed ({})", first_line(&e.message)))?;
+    nets.look(size, CLOSE_THRESHOLD, close, found)?;
     let mut largest: Option<Face> = None;
     for row in 0..found.rows() {
         let seen = self::face(found.at_row::<f32>(row)?, 1.0);
