@@ -157,7 +157,7 @@ boot() { # NUMBER
 
 # Counts the reports of the planned steps; one that is missing has failed.
 verdict() {
-    local step line passed=0 failed=0 skipped=0
+    local step line passed=0 failed=0 skipped=0 silent=no
     for step in "${plan[@]}"; do
         line=$(grep -ao "\[scenario\] \(PASS\|FAIL\|SKIP\) $step\b.*" "$console" | head -n 1 || true)
         case $line in
@@ -165,18 +165,18 @@ verdict() {
             '[scenario] SKIP'*) skipped=$((skipped + 1)) ;;
             '[scenario] FAIL'*) failed=$((failed + 1)) ;;
             *)
-                failed=$((failed + 1))
+                failed=$((failed + 1)) silent=yes
                 printf '  FAIL %s: no report\n' "$step"
                 ;;
         esac
     done
-    if [[ -n $trouble ]]; then
-        printf '  %s\n' "$trouble"
+    if [[ -n $trouble || $silent == yes ]]; then
+        printf '  %s\n  the end of the console log:\n' "${trouble:-not every step reported}"
+        tail -n 30 "$console" | sed 's/^/    /'
     fi
-    if [[ -n $trouble || $failed -gt 0 ]]; then
-        printf '  the end of the console log (%s):\n' "$console"
-        grep -av '^\[scenario\] RUN' "$console" | tail -n 40 | sed 's/^/    /'
-    elif [[ $keep == no ]]; then
+    if [[ -n $trouble || $failed -gt 0 || $keep == yes ]]; then
+        printf '  the console log is kept: %s\n' "$console"
+    else
         rm -f "$console"
     fi
     say "$passed passed, $failed failed, $skipped skipped, in $((SECONDS / 60)) min $((SECONDS % 60)) s"

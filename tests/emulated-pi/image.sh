@@ -117,7 +117,7 @@ assemble_image() { # PACKAGE WORK STEP...
     add_scenario "$root" "$@"
     # The card of a Pi: its size has to be a power of two. Made without mounting anything.
     rm -f "$image"
-    mke2fs -qq -t ext4 -L rootfs -d "$root" "$image" 2G
+    mke2fs -q -t ext4 -L rootfs -d "$root" "$image" 2G >/dev/null
     rm -rf --one-file-system "$root"
 }
 

@@ -5,7 +5,7 @@
 server_on
 wait_for 60 "the tap from before the reboot is at the server" is_stored 012E44A7A5185C05
 expect_tap_delivered 012E44A7A5185C06
-[[ $(stored 012E44A7A5185C05) == 1 ]] || fail "it was stored $(stored 012E44A7A5185C05) times"
+expect_stored_once 012E44A7A5185C05
 twice=$(grep -o '"key": "[^"]*"' "$ROWS" | sort | uniq -d)
 [[ -z $twice ]] || fail "sent more than once: $twice"
 taps=$(ledger_taps)

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Pictures of a V4L2 camera of the kernel are processed.
+# Pictures of a V4L2 camera of the kernel are processed, with the camera's rate and the detector that are the default.
 
 since=$(mark)
-configure
+configure '{"camera": {"fps": 30}, "detector": {"kind": "auto", "min_face": 40}}'
 wait_log 60 "$since" 'camera opened: /dev/v4l/by-path/platform-vivid[^ ]*: 640x480'
 wait_log 60 "$since" 'detector: '
 expect_pictures

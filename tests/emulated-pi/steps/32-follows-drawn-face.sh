@@ -2,7 +2,7 @@
 # The service follows the face that it draws itself, and the servos receive goals that move.
 
 before=$(frames_received)
-configure '{"camera": {"source": "simulated"}}'
+configure '{"camera": {"source": "simulated", "fps": 30}}'
 servos_ready
 moved() {
     tail -n "+$((before + 1))" "$FRAMES" | grep -o '"1": [0-9]*' | sort -u | head -n 20 | wc -l | grep -qx 20
