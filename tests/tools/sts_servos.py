@@ -5,9 +5,11 @@ Written from the protocol alone, independently of the Rust code. Standard librar
 
     sts_servos.py LINK [--log FILE] [--ids 1,2,3] [--load-at-stop [STEPS]] [--frozen]
                        [--start ID=STEPS ...] [--mute ID ...] [--no-ack] [--echo]
+    sts_servos.py DEVICE --device [...]
 
-LINK becomes a symbolic link to the serial port; it is removed at the end (SIGTERM or SIGINT). Every valid
-frame is written to the log as one JSON object a line, for example
+LINK becomes a symbolic link to the serial port; it is removed at the end (SIGTERM or SIGINT). With --device
+the servos are at a real line instead, such as a USB gadget's /dev/ttyGS0; while that is unplugged they wait
+for it, under power. Every valid frame is written to the log as one JSON object a line, for example
 
     {"t": 1.234567, "id": 1, "instruction": "write", "register": 40, "data": [0]}
     {"t": 1.254567, "id": 254, "instruction": "sync_write", "register": 42, "goals": {"1": 2100, "3": 2048}}
@@ -22,6 +24,7 @@ import os
 import select
 import signal
 import sys
+import termios
 import time
 import tty
 
@@ -76,8 +79,8 @@ class Servo:
 
 
 class Bus:
-    def __init__(self, master, options, log):
-        self.master, self.options, self.log = master, options, log
+    def __init__(self, line, options, log):
+        self.line, self.options, self.log = line, options, log
         self.servos = {n: Servo(n, options) for n in options.ids}
         self.buffer = bytearray()
 
@@ -169,7 +172,7 @@ class Bus:
 
     def send(self, data):
         try:
-            os.write(self.master, data)
+            os.write(self.line, data)
         except OSError:
             pass  # nobody reads: lost, as on a wire
 
@@ -179,9 +182,61 @@ class Bus:
                   position={str(n): s.get(POSITION) for n, s in self.servos.items()})
 
 
+def on_pseudo_terminal(link, bus, ended):
+    """Serves the far end of a pseudo-terminal until the order to end."""
+    bus.line, slave = os.openpty()
+    tty.setraw(slave)
+    os.set_blocking(bus.line, False)
+    port = os.ttyname(slave)
+    # Never for a moment a link to nothing.
+    os.symlink(port, link + ".new")
+    os.replace(link + ".new", link)
+    try:
+        while serve(bus, ended):
+            pass
+    finally:
+        if os.path.islink(link) and os.readlink(link) == port:
+            os.unlink(link)
+
+
+def on_device(path, bus, ended):
+    """Serves a line of the machine, whenever it is there, until the order to end."""
+    going = True
+    while going:
+        try:
+            bus.line = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            try:
+                tty.setraw(bus.line)
+                bus.buffer.clear()
+                while going:
+                    going = serve(bus, ended)
+            finally:
+                os.close(bus.line)
+        except (OSError, termios.error):
+            pass  # not there, or unplugged
+        if going:
+            going = ended not in select.select([ended], [], [], 0.1)[0]
+
+
+def serve(bus, ended):
+    """Waits for bytes and answers them. False once the order to end was given; OSError if the line is gone."""
+    readable, _, _ = select.select([bus.line, ended], [], [])
+    if ended in readable:
+        return False
+    try:
+        data = os.read(bus.line, 4096)
+    except BlockingIOError:
+        return True
+    if not data:
+        raise OSError("hung up")
+    bus.feed(data)
+    return True
+
+
 def main():
     parser = argparse.ArgumentParser(description="Feetech STS servos on a pseudo-terminal")
     parser.add_argument("link", help="becomes a symbolic link to the serial port")
+    parser.add_argument("--device", action="store_true", help="LINK is a serial device, to be used as it is")
     parser.add_argument("--log", help="JSON lines go here instead of standard output")
     parser.add_argument("--ids", default="1,2,3", help="ids on the bus")
     parser.add_argument("--load-at-stop", type=int, nargs="?", const=300, default=None, metavar="STEPS",
@@ -196,31 +251,14 @@ def main():
     options.ids = [int(n) for n in options.ids.split(",") if n]
     options.start = {int(n): int(p) for n, p in (entry.split("=") for entry in options.start)}
 
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    os.set_blocking(master, False)
     log = open(options.log, "a", encoding="utf-8") if options.log else sys.stdout
-    bus = Bus(master, options, log)
-
+    bus = Bus(None, options, log)
     ended, end = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os.write(end, b"x"))
-    port = os.ttyname(slave)
-    # Never for a moment a link to nothing.
-    os.symlink(port, options.link + ".new")
-    os.replace(options.link + ".new", options.link)
     try:
-        while True:
-            readable, _, _ = select.select([master, ended], [], [])
-            if ended in readable:
-                break
-            try:
-                bus.feed(os.read(master, 4096))
-            except BlockingIOError:
-                continue
+        (on_device if options.device else on_pseudo_terminal)(options.link, bus, ended)
     finally:
-        if os.path.islink(options.link) and os.readlink(options.link) == port:
-            os.unlink(options.link)
         bus.end()
 
 

@@ -1,0 +1,227 @@
+# shellcheck shell=bash
+# What the steps have in common. Sourced by guest/run before each step.
+#
+# Limits are in seconds of the guest, and generous wherever nobody has promised a time: emulation is slow, and the
+# machine below may be busy.
+
+set -Eeuo pipefail
+trap 'echo "$BASH_COMMAND failed in line $LINENO of ${BASH_SOURCE[0]##*/}" >>"$WORDS"' ERR
+
+LOG=/var/log/facetap/facetap.log
+LEDGER=/var/lib/facetap/attendance.db
+# What the simulated servos and the attendance server received, one JSON object a line.
+FRAMES=/run/facetap-scenario/frames.jsonl
+ROWS=$STATE/rows.jsonl
+
+# Ends the step: it has failed, and why.
+fail() {
+    trap - ERR
+    printf '%s\n' "$*" >>"$WORDS"
+    exit 1
+}
+
+# Ends the step: it cannot be done on this image, and why.
+skip() {
+    trap - ERR
+    printf '%s\n' "$*" >>"$WORDS"
+    exit 77
+}
+
+# Words for the report of a step that passes.
+note() {
+    printf '%s\n' "$*" >>"$WORDS"
+}
+
+# Milliseconds of CLOCK_MONOTONIC, the guest's.
+now() {
+    local up
+    read -r up _ </proc/uptime
+    printf '%d' "$((10#${up/./}0))"
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+wait_for() {
+    local limit=$1 what=$2 end
+    shift 2
+    end=$(($(now) + limit * 1000))
+    until "$@"; do
+        (($(now) < end)) || fail "$what: not within $limit s"
+        sleep 0.1
+    done
+}
+
+# A place in the service's log, to look from there on.
+mark() {
+    stat -c %s "$LOG" 2>/dev/null || printf 0
+}
+
+# The lines of the log since a mark.
+log_since() {
+    [[ ! -e $LOG ]] || tail -c "+$(($1 + 1))" "$LOG"
+}
+
+# logged MARK PATTERN: whether a line since then matches (extended regular expression).
+logged() {
+    log_since "$1" | grep -qE -- "$2"
+}
+
+# wait_log SECONDS MARK PATTERN
+wait_log() {
+    wait_for "$1" "the log says \"$3\"" logged "$2" "$3"
+}
+
+# A property of the service, as systemd shows it.
+property() {
+    systemctl show --value -p "$1" "${2:-facetap}"
+}
+
+is_up() {
+    [[ $(property ActiveState) == active ]]
+}
+
+# Since its start the process has not ended: neither crashed nor been restarted.
+expect_same_process() { # PID
+    [[ $(property MainPID) == "$1" ]] || fail "the process $1 has ended; now it is $(property MainPID)"
+}
+
+# Writes the configuration, which is the scenario's with the given JSON over it, and restarts the service for it.
+configure() { # [JSON]
+    local file=/etc/facetap/config.json new since
+    new=$(python3 -c '
+import json, sys
+def over(base, more):
+    for key, value in more.items():
+        base[key] = over(base[key], value) if isinstance(base.get(key), dict) and isinstance(value, dict) else value
+    return base
+print(json.dumps(over(json.load(open(sys.argv[1])), json.loads(sys.argv[2])), indent=2))
+' "$SCENARIO/config.json" "${1:-"{}"}")
+    if is_up && [[ $new == "$(cat "$file" 2>/dev/null)" ]]; then
+        return
+    fi
+    mkdir -p "${file%/*}"
+    printf '%s\n' "$new" >"$file"
+    since=$(mark)
+    # Returns when the service has said that it is ready.
+    systemctl restart facetap
+    wait_log 30 "$since" '\[SERVER_START\]'
+}
+
+# frames_processed: how many pictures the service has processed since its start, by the last line of its monitor.
+frames_processed() {
+    sed -n 's/.*\[RESOURCE_MONITOR\].* Frames: \([0-9]*\),.*/\1/p' "$LOG" | tail -n 1
+}
+
+more_frames_than() {
+    (($(frames_processed) > $1))
+}
+
+# Pictures are being processed: at least five more than now.
+expect_pictures() {
+    # The count of the process that runs now, not of the one before.
+    local since
+    since=$(mark)
+    wait_log 30 "$since" '\[RESOURCE_MONITOR\]'
+    wait_for 60 "five more pictures are processed" more_frames_than "$(($(frames_processed) + 5))"
+}
+
+# The servos have power all the time and stand at the far end of the USB cable, which is what g_serial is.
+servos_on() {
+    [[ $(property ActiveState sts-servos) == active ]] ||
+        systemd-run -q --collect --unit=sts-servos \
+            python3 "$SCENARIO/sts_servos.py" /dev/ttyGS0 --device --log "$FRAMES"
+}
+
+servos_off() {
+    systemctl stop sts-servos 2>/dev/null || true
+}
+
+plug_servos() {
+    modprobe g_serial
+    servos_on
+}
+
+unplug_servos() {
+    modprobe -r g_serial
+}
+
+# Servos plugged in, and the service on them.
+servos_ready() {
+    [[ -e /dev/ttyACM0 ]] || plug_servos
+    servos_on
+    wait_for 60 "the service drives the servos" drives_servos
+}
+
+# Two looks at what the servos receive, a second apart: frames arrive.
+drives_servos() {
+    local before
+    before=$(frames_received)
+    sleep 1
+    (($(frames_received) > before + 5))
+}
+
+frames_received() {
+    wc -l 2>/dev/null <"$FRAMES" || printf 0
+}
+
+# A Python program that looks at the frames received since the given number of lines.
+look_at_frames() { # LINES PROGRAM [ARGUMENT...]
+    local lines=$1 program=$2
+    shift 2
+    tail -n "+$((lines + 1))" "$FRAMES" | python3 -c "
+import json, sys
+frames = [json.loads(line) for line in sys.stdin if line.endswith('}\n')]
+bad = [f for f in frames if 'bad' in f]
+goals = lambda n: [f['goals'][str(n)] for f in frames if str(n) in f.get('goals', {})]
+$program" "$@" || fail "the frames are not as expected: $(tail -n 1 /run/facetap-scenario/output)"
+}
+
+server_on() {
+    [[ $(property ActiveState attendance-server) == active ]] ||
+        systemd-run -q --collect --unit=attendance-server \
+            python3 "$SCENARIO/attendance_server.py" --port 5000 --log "$ROWS"
+}
+
+server_off() {
+    systemctl stop attendance-server 2>/dev/null || true
+}
+
+# How often the server has stored a tap of this card.
+stored() { # UID
+    grep -c "\"status\": \"success\".*\"$1\"" "$ROWS" 2>/dev/null || true
+}
+
+is_stored() {
+    (($(stored "$1") > 0))
+}
+
+# Lays a card on the reader for as long as a slow board takes to read it.
+tap() { # UID
+    python3 "$SCENARIO/virtual_card.py" --hold 2 --patience 60 "$1"
+}
+
+reader_ready() {
+    logged 0 'card reader: Virtual PCD 00 00'
+}
+
+# A tap that is in the ledger and reaches the server. That it does so once is seen at the end, over all of them.
+expect_tap_delivered() { # UID
+    tap "$1"
+    wait_for 60 "the tap of $1 is at the server" is_stored "$1"
+}
+
+# The server has this tap, and will not get it again: another attempt would be made after retry_interval.
+expect_stored_once() { # UID
+    sleep 4
+    [[ $(stored "$1") == 1 ]] || fail "the server has stored the tap of $1 $(stored "$1") times"
+}
+
+# The taps in the ledger as JSON, one a line, in their order; the ledger itself is left alone.
+ledger_taps() {
+    python3 - "$LEDGER" <<'PROGRAM'
+import json, sqlite3, sys
+db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",), "the ledger is damaged"
+for row in db.execute("SELECT id, uid, local_time, boot_id, idempotency_key, state FROM tap ORDER BY id"):
+    print(json.dumps(row))
+PROGRAM
+}
