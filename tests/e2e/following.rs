@@ -224,20 +224,23 @@ fn a_truncated_clip_plays_what_is_there_and_a_corrupt_picture_is_passed_over() {
     std::fs::write(&cut, &data[..data.len() / 2]).unwrap();
     let scene = scene.set("camera.source", json!(cut));
     assert_eq!(scene.run(&[]).end().0.code(), Some(0));
-    assert!(
-        (40..120).contains(&scene.trace().len()),
-        "{} frames",
-        scene.trace().len()
-    );
+    // A busy machine leaves pictures out, so their numbers count.
+    let last = scene.trace().last().unwrap()["frame"].as_u64().unwrap();
+    assert!((40..120).contains(&last), "the last picture is {last}");
 
-    // The tenth picture becomes noise, its size stays.
+    // A third of the pictures become noise, in no regular order: whichever a busy machine leaves out, some
+    // of both are seen. Their sizes stay.
     let movi = data.windows(4).position(|w| w == b"movi").unwrap();
     let chunks: Vec<usize> = (movi..data.len() - 4)
         .filter(|i| &data[*i..*i + 4] == b"00dc")
-        .take(11)
+        .take(120)
         .collect();
+    let mut random = fastrand::Rng::with_seed(1);
+    let noise: Vec<usize> = (1..119).filter(|_| random.u8(..3) == 0).collect();
     let mut corrupt = data.clone();
-    corrupt[chunks[10] + 8..chunks[10] + 8 + 5000].fill(0x5A);
+    for picture in &noise {
+        corrupt[chunks[*picture] + 8..chunks[*picture] + 8 + 5000].fill(0x5A);
+    }
     let scene = base();
     let file = scene.path("corrupt.avi");
     std::fs::write(&file, corrupt).unwrap();
@@ -246,9 +249,16 @@ fn a_truncated_clip_plays_what_is_there_and_a_corrupt_picture_is_passed_over() {
     assert_eq!(status.code(), Some(0));
     let trace = scene.trace();
     assert_eq!(trace.last().unwrap()["frame"], 119);
-    let tenth = trace.iter().find(|l| l["frame"] == 10).expect("its line");
-    assert_eq!(tenth["faces"], json!([]));
-    assert!(scene.log().contains("picture 10 "), "{}", scene.log());
+    let number = |line: &serde_json::Value| line["frame"].as_u64().unwrap() as usize;
+    let (bad, good): (Vec<_>, Vec<_>) = trace
+        .iter()
+        .filter(|l| l.get("frame").is_some())
+        .partition(|l| noise.contains(&number(l)));
+    assert!(!bad.is_empty());
+    assert!(bad.iter().all(|l| l["faces"] == json!([])), "{bad:?}");
+    assert!(good.iter().any(|l| l["faces"] != json!([])), "{good:?}");
+    let first = format!("picture {} ", number(bad[0]));
+    assert!(scene.log().contains(&first), "{}", scene.log());
 }
 
 #[test]
