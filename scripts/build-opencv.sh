@@ -31,6 +31,8 @@ OPENCV_OPTIONS=(
     -DBUILD_TESTS=OFF -DBUILD_PERF_TESTS=OFF -DBUILD_EXAMPLES=OFF -DBUILD_opencv_apps=OFF -DBUILD_DOCS=OFF
     -DBUILD_JAVA=OFF -DBUILD_opencv_python2=OFF -DBUILD_opencv_python3=OFF -DOPENCV_GENERATE_PKGCONFIG=OFF
     -DBUILD_PACKAGE=OFF -DENABLE_CCACHE=OFF -DOPENCV_GENERATE_SETUPVARS=OFF
+    # The same input gives the same library.
+    -DBUILD_INFO_SKIP_TIMESTAMP=ON -DBUILD_INFO_SKIP_SYSTEM_VERSION=ON -DBUILD_INFO_SKIP_EXTRA_MODULES=ON
     # The system's libraries instead of copies of them.
     -DWITH_JPEG=ON -DBUILD_JPEG=OFF -DWITH_PNG=ON -DBUILD_PNG=OFF -DBUILD_ZLIB=OFF
     -DWITH_PROTOBUF=ON -DBUILD_PROTOBUF=OFF -DPROTOBUF_UPDATE_FILES=ON
@@ -71,12 +73,14 @@ fetch_opencv() { # OUT
 }
 
 make_opencv() { # ARCHITECTURE OUT
-    local work log=$2.log cpu
+    local work log=$2.log cpu flags
     work=$(mktemp -d "${TMPDIR:-/tmp}/facetap-opencv.XXXXXX")
     # shellcheck disable=SC2064  # the folder of now
     trap "rm -rf '$work'" EXIT
     tar -C "$work" -xJf "$OPENCV_FILE" --strip-components=1
     read -ra cpu < <(cpu_options "$1")
+    # Messages name source files, and OpenCV describes its build: no folder of this machine in either.
+    flags="-ffile-prefix-map=$work=opencv -ffile-prefix-map=$SYSROOT="
     cat >"$work/toolchain.cmake" <<END
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR ${TRIPLET%%-*})
@@ -96,7 +100,10 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 END
     if ! {
         cmake -G Ninja -S "$work" -B "$work/build" -DCMAKE_TOOLCHAIN_FILE="$work/toolchain.cmake" \
-            -DCMAKE_INSTALL_PREFIX="$2" "${OPENCV_OPTIONS[@]}" "${cpu[@]}" &&
+            -DCMAKE_INSTALL_PREFIX="$2" -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" \
+            "${OPENCV_OPTIONS[@]}" "${cpu[@]}" &&
+            sed -i "s|$SYSROOT||g; s|$work|opencv|g; /Install to:/d; /Python (for build):/d" \
+                "$work/build/modules/core/version_string.inc" &&
             ninja -C "$work/build" install/strip
     } >"$log" 2>&1; then
         tail -n 60 "$log" >&2

@@ -58,11 +58,15 @@ setup_target() { # ARCHITECTURE
 # The variables by which cargo, cc, pkg-config and the opencv crate learn of the target.
 export_target() {
     local upper=${RUST_TARGET//-/_} lower=${RUST_TARGET//-/_} clang="--target=$TRIPLET --sysroot=$SYSROOT"
+    local crates=${CARGO_HOME:-$HOME/.cargo}
     upper=${upper^^}
+    # Messages and line numbers name source files; no folder of this machine in them.
+    clang+=" -ffile-prefix-map=$SYSROOT= -ffile-prefix-map=$OPENCV=opencv -ffile-prefix-map=$crates=cargo"
     export "CC_$lower=clang" "CXX_$lower=clang++" "AR_$lower=llvm-ar" "CFLAGS_$lower=$clang" "CXXFLAGS_$lower=$clang"
     export "CARGO_TARGET_${upper}_LINKER=clang"
     export "CARGO_TARGET_${upper}_RUSTFLAGS=$RUST_SYSROOT -Cforce-frame-pointers=yes -Clink-arg=--target=$TRIPLET \
--Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=safe"
+--remap-path-prefix=$crates=cargo --remap-path-prefix=$CARGO_TARGET_DIR=target \
+--remap-path-prefix=$FACETAP_TOP=facetap -Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=safe"
     export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$SYSROOT PKG_CONFIG_PATH=
     export PKG_CONFIG_LIBDIR=$SYSROOT/usr/lib/$TRIPLET/pkgconfig:$SYSROOT/usr/share/pkgconfig
     OPENCV_LINK_LIBS=$(printf 'static=%s,' "${OPENCV_STATIC_LIBRARIES[@]}")stdc++
@@ -79,15 +83,23 @@ check_pages() { # FILE
     done < <(llvm-readelf --program-headers "$1" | awk '$1 == "LOAD" { print $NF }')
 }
 
+# Fails if the file tells where it was built: two machines would build two different files.
+check_paths() { # FILE
+    local folder
+    for folder in "$FACETAP_TOP" "$FACETAP_CACHE" "${CARGO_HOME:-$HOME/.cargo}" "${TMPDIR:-/tmp}/facetap-opencv"; do
+        ! grep -qaF "$folder" "$1" || die "$1 names $folder, a folder of the machine that built it"
+    done
+}
+
 release() { # ARCHITECTURE
     local out
     install_packages "${TOOLCHAIN_PACKAGES[@]}" curl
     use_sysroot "$1"
     use_opencv "$1"
     setup_target "$1"
-    export_target
     CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$FACETAP_TOP/target}")
     export CARGO_TARGET_DIR
+    export_target
     out=$CARGO_TARGET_DIR/dist/$1
     say "building for $1 with $(rustc --version)"
     (cd "$FACETAP_TOP" && cargo build --release --locked --target "$RUST_TARGET")
@@ -96,6 +108,7 @@ release() { # ARCHITECTURE
     llvm-objcopy --strip-all --add-gnu-debuglink="$out/facetap.debug" \
         "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap"
     [[ $1 != arm64 ]] || check_pages "$out/facetap"
+    check_paths "$out/facetap"
     say "$out/facetap: $(stat -c %s "$out/facetap") bytes"
 }
 
