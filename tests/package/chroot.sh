@@ -31,6 +31,9 @@ enter_root() { # BASE
     mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$top/dev/pts"
     ln -s pts/ptmx "$top/dev/ptmx"
     ln -s /proc/self/fd "$top/dev/fd"
+    ln -s /proc/self/fd/0 "$top/dev/stdin"
+    ln -s /proc/self/fd/1 "$top/dev/stdout"
+    ln -s /proc/self/fd/2 "$top/dev/stderr"
     mount -t tmpfs -o mode=1777 shm "$top/dev/shm"
 }
 
