@@ -84,26 +84,26 @@ expect_same_process() { # PID
     [[ $(property MainPID) == "$1" ]] || fail "the process $1 has ended; now it is $(property MainPID)"
 }
 
-# Writes the configuration, which is the scenario's with the given JSON over it, and restarts the service for it.
+# Writes the configuration, which is the scenario's with the given JSON over it, and restarts the service for it. A
+# service that runs with it already is left alone.
 configure() { # [JSON]
-    local file=/etc/facetap/config.json new since
-    new=$(python3 -c '
+    local file=/etc/facetap/config.json over=${1:-"{}"} given=/run/facetap-scenario/configured since
+    if is_up && [[ -e $given && $over == "$(cat "$given")" ]]; then
+        return
+    fi
+    python3 -c '
 import json, sys
 def over(base, more):
     for key, value in more.items():
         base[key] = over(base[key], value) if isinstance(base.get(key), dict) and isinstance(value, dict) else value
     return base
 print(json.dumps(over(json.load(open(sys.argv[1])), json.loads(sys.argv[2])), indent=2))
-' "$SCENARIO/config.json" "${1:-"{}"}")
-    if is_up && [[ $new == "$(cat "$file" 2>/dev/null)" ]]; then
-        return
-    fi
-    mkdir -p "${file%/*}"
-    printf '%s\n' "$new" >"$file"
+' "$SCENARIO/config.json" "$over" >"$file"
     since=$(mark)
     # Returns when the service has said that it is ready.
     systemctl restart facetap
     wait_log 30 "$since" '\[SERVER_START\]'
+    printf '%s\n' "$over" >"$given"
 }
 
 # frames_processed: how many pictures the service has processed since its start, by the last line of its monitor.
