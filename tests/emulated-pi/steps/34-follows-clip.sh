@@ -55,4 +55,5 @@ print(f"{len(seen)} of {len(looks)} looks followed a face, {agreeing} turns agre
       f"age {ages[len(ages) // 2]:.0f} ms")' "$trace"
 note "$(tail -n 1 /run/facetap-scenario/output)"
 rm "$trace"
-configure
+# They are talked to a hundred times a second, which slows an emulated board down.
+unplug_servos
