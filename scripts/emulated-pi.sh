@@ -194,6 +194,8 @@ if [[ $EUID -ne 0 ]]; then
 fi
 
 mkdir -p "$work"
+exec {lock}>"$work/lock"
+flock --nonblock "$lock" || die "another run works in $work; wait for it, or set CARGO_TARGET_DIR"
 trap at_exit EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
