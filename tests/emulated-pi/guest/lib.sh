@@ -138,8 +138,8 @@ servos_off() {
 }
 
 plug_servos() {
-    modprobe g_serial
     servos_on
+    modprobe g_serial
 }
 
 unplug_servos() {
