@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the steps have in common. Sourced by guest/run before each step.
+# What the steps have in common. Sourced by guest/run.sh before each step.
 #
 # Limits are in seconds of the guest, and generous wherever nobody has promised a time: emulation is slow, and the
 # machine below may be busy.
