@@ -19,7 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 # shellcheck source=tests/emulated-pi/image.sh
 source "$FACETAP_TOP/tests/emulated-pi/image.sh"
 
-# No step runs longer than a third of this without a word (guest/run), so silence means that the guest hangs.
+# No step runs longer than a third of this without a word (guest/run.sh), so silence means that the guest hangs.
 QUIET_LIMIT=420
 # For everything after the image is made; a run takes three minutes on an idle machine.
 TOTAL_LIMIT=2400
@@ -194,6 +194,8 @@ if [[ $EUID -ne 0 ]]; then
 fi
 
 mkdir -p "$work"
+exec {lock}>"$work/lock"
+flock --nonblock "$lock" || die "another run works in $work; wait for it, or set CARGO_TARGET_DIR"
 trap at_exit EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP

@@ -150,6 +150,8 @@ add_scenario() { # ROOT STEP...
     mv "$home/facetap-scenario.service" "$root/etc/systemd/system/"
     mv "$home/devices.conf" "$root/etc/modules-load.d/"
     mv "$home/options.conf" "$root/etc/modprobe.d/"
+    mkdir -p "$root/etc/systemd/system/facetap.service.d"
+    mv "$home/slow-board.conf" "$root/etc/systemd/system/facetap.service.d/"
     for step in "$@"; do
         case $step in
             first/*) cp "$EMULATED_PI/steps/${step#*/}.sh" "$home/first/" ;;

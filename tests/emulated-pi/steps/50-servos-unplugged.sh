@@ -18,3 +18,4 @@ plug_servos
 wait_log 60 "$since" '\[SERVO_RECONNECT\] servos are back'
 servos_ready
 expect_same_process "$pid"
+unplug_servos

@@ -17,4 +17,5 @@ look_at_frames "$before" '
 torque = {f["id"]: f["data"] for f in frames if f.get("instruction") == "write" and f["register"] == 40}
 assert torque == {1: [0], 2: [0], 3: [0]}, f"torque registers last written: {torque}"'
 note "stopped after $took ms; $(log_since "$since" | sed -n 's/.*\(peak memory: .*\)/\1/p')"
+unplug_servos
 systemctl start facetap
