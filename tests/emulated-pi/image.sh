@@ -26,7 +26,9 @@ prepare_board() {
     cached board-kernel "$(declare -f make_board_kernel make_initrd)" "${UNUSED_MODULES[*]}" "${BOOT_MODULES[*]}" -- \
         make_board_kernel
     BOARD_KERNEL=$CACHED
-    cached board-root "$(declare -f make_board_root)" "${BOARD_PACKAGES[*]}" -- make_board_root "$BOARD_KERNEL"
+    # It has this kernel's modules.
+    cached board-root "$(declare -f make_board_root)" "${BOARD_PACKAGES[*]}" "$(<"$BOARD_KERNEL/release")" -- \
+        make_board_root "$BOARD_KERNEL"
     BOARD_ROOT=$CACHED
 }
 
@@ -54,7 +56,7 @@ make_board_kernel() { # OUT
 make_initrd() { # BUSYBOX KERNEL-FOLDER
     local tree=$2/initrd.tree release module
     release=$(cat "$2/release")
-    mkdir -p "$tree"/{bin,modules,dev,proc,root}
+    mkdir -p "$tree"/{bin,modules,dev,proc,card}
     cp "$1" "$tree/bin/busybox"
     for module in "${BOOT_MODULES[@]}"; do
         modprobe -d "$2" -S "$release" --show-depends "$module"
@@ -74,9 +76,9 @@ until [ -b /dev/mmcblk0 ]; do
     [ "$tries" -lt 600 ] || { echo "no SD card"; exit 1; }
     /bin/busybox sleep 0.1
 done
-/bin/busybox mount -t ext4 /dev/mmcblk0 /root || { echo "the SD card cannot be mounted"; exit 1; }
-/bin/busybox mount -o move /dev /root/dev
-exec /bin/busybox switch_root /root /sbin/init
+/bin/busybox mount -t ext4 /dev/mmcblk0 /card || { echo "the SD card cannot be mounted"; exit 1; }
+/bin/busybox mount -o move /dev /card/dev
+exec /bin/busybox switch_root /card /sbin/init
 INIT
     chmod +x "$tree/init"
     (cd "$tree" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$2/initrd"
