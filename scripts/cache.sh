@@ -95,6 +95,14 @@ debian_root() { # SUITE ARCHITECTURE VARIANT PACKAGES(comma) OUT [MMDEBSTRAP-OPT
     return "$status"
 }
 
+# Runs a command as root in a mount and process namespace of its own: whatever it mounts or starts ends with it.
+isolated() { # COMMAND...
+    local propagation=private
+    # The root of a chroot is no mount and cannot be made private; its mounts seldom are shared.
+    mountpoint --quiet / || propagation=unchanged
+    as_root unshare --mount --propagation "$propagation" --pid --fork --kill-child "$@"
+}
+
 # Programs of the other architecture run as if they were this machine's (binfmt_misc and qemu-user-static).
 enable_emulation() {
     local rules=/proc/sys/fs/binfmt_misc

@@ -26,5 +26,5 @@ esac
 install_packages mount util-linux
 running_root trixie
 work=$(realpath -m "${CARGO_TARGET_DIR:-$FACETAP_TOP/target}")/debian13
-as_root unshare --mount --pid --fork --kill-child env CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" \
+isolated env CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" \
     bash "$FACETAP_TOP/tests/package/development.sh" trixie "$CACHED" "$work"

@@ -29,11 +29,10 @@ scratch=$(mktemp -d)
 trap 'rm -rf --one-file-system "$scratch"' EXIT
 failed=0
 
-# Runs a test in a mount and process namespace of its own: whatever it mounts or starts ends with it.
 run_test() { # SCRIPT ARGUMENT...
     local script=$1
     shift
-    as_root unshare --mount --pid --fork --kill-child bash "$tests/$script" "$@" || failed=1
+    isolated bash "$tests/$script" "$@" || failed=1
 }
 
 lint() { # DEB

@@ -129,7 +129,7 @@ install_package() { # PACKAGE ROOT
     name=$(basename "$1")
     cp "$1" "$2/tmp/$name"
     # shellcheck disable=SC2016  # expanded in there
-    if ! unshare --mount --pid --fork --kill-child sh -c '
+    if ! isolated sh -c '
         mount --make-rprivate / && mount -t proc proc "$1/proc" && mount -t tmpfs dev "$1/dev" &&
             for node in null zero full random urandom; do
                 : >"$1/dev/$node" && mount --bind "/dev/$node" "$1/dev/$node" || exit
