@@ -110,10 +110,11 @@ start_board() { # SERIAL-OPTIONS...
     local kernel=$BOARD_KERNEL
     local line='console=ttyS1,115200 root=/dev/mmcblk0 rw cgroup_disable=memory panic=-1 oops=panic quiet loglevel=3'
     [[ $shell == yes ]] || line+=' systemd.getty_auto=no systemd.show_status=no systemd.wants=facetap-scenario.service'
-    # With this script every emulator dies, however the script ends.
+    # The emulator dies with this script, however that ends. cache=unsafe: what the guest has on its disk is in this
+    # machine's memory, which outlives the guest.
     setpriv --pdeathsig KILL qemu-system-aarch64 -M raspi3b -m 1G -smp 4 \
         -kernel "$kernel/Image" -initrd "$kernel/initrd" -dtb "$kernel/board.dtb" -append "$line" \
-        -drive file="$work/board.img",format=raw,if=sd -display none -no-reboot -serial null "$@" &
+        -drive file="$work/board.img",format=raw,if=sd,cache=unsafe -display none -no-reboot -serial null "$@" &
     qemu=$!
 }
 
