@@ -71,6 +71,7 @@ impl Service {
     /// Something without which there is no service cannot be had: the ledger, the simulated servos, a
     /// thread.
     pub fn run(self, mut threads: Threads) -> Result<Ended> {
+        health::starting();
         let start = self.clock.now();
         let stats = Arc::new(Stats::default());
         if let Err(e) = self.start_all(&mut threads, &stats) {

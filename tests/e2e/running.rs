@@ -251,7 +251,7 @@ fn standard_error_that_nobody_reads_holds_nothing_up() {
 }
 
 #[test]
-fn the_service_manager_is_told_ready_and_stopping() {
+fn the_service_manager_is_told_starting_ready_and_stopping() {
     let scene = Scene::new();
     let socket = scene.path("notify");
     let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
@@ -264,6 +264,7 @@ fn the_service_manager_is_told_ready_and_stopping() {
         String::from_utf8_lossy(&buffer[..n]).into_owned()
     };
     let running = scene.run_with(&[], &[("NOTIFY_SOCKET", socket.to_str().unwrap())]);
+    assert!(told().contains("EXTEND_TIMEOUT_USEC=60000000"));
     assert!(told().contains("READY=1"));
     assert!(scene.log().contains("[SERVER_START]"));
     running.signal(nix::sys::signal::Signal::SIGINT);
