@@ -21,7 +21,7 @@ source "$FACETAP_TOP/tests/emulated-pi/image.sh"
 
 # No step runs longer than a third of this without a word (guest/run.sh), so silence means that the guest hangs.
 QUIET_LIMIT=420
-# For everything after the image is made; a run takes three minutes on an idle machine.
+# For everything after the image is made; a run takes less than five minutes on an idle machine.
 TOTAL_LIMIT=2400
 
 package='' steps=() keep=no shell=no
