@@ -93,7 +93,6 @@ check_paths() { # FILE
 
 release() { # ARCHITECTURE
     local out
-    install_packages "${TOOLCHAIN_PACKAGES[@]}" curl
     use_sysroot "$1"
     use_opencv "$1"
     setup_target "$1"

@@ -13,8 +13,8 @@
 # input gives the same package, byte for byte; its date is $SOURCE_DATE_EPOCH, else that of the last commit.
 
 set -euo pipefail
-# shellcheck source=scripts/cache.sh
-source "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+# shellcheck source=scripts/sysroot.sh
+source "$(dirname "${BASH_SOURCE[0]}")/sysroot.sh"
 
 # What the package may need: Debian 12's C library and C++ library, which Debian 13 has, too.
 GLIBC_NEWEST=2.36
@@ -83,9 +83,8 @@ run_binary() {
         "$binary" "$@"
     else
         install_packages qemu-user-static
-        cached "libraries-$arch" bookworm "$arch" -- \
-            debian_root bookworm "$arch" extract libc6,libstdc++6,libgcc-s1,libpcsclite1
-        "$emulator" -L "$CACHED" "$binary" "$@"
+        use_sysroot "$arch"
+        "$emulator" -L "$SYSROOT" "$binary" "$@"
     fi
 }
 
