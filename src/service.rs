@@ -16,13 +16,14 @@ use crate::camera::source::{self, SourceKind};
 use crate::config::{Config, Protocol};
 use crate::control::Follower;
 use crate::control::pose::Pose;
-use crate::indicator::{self, Display};
+use crate::indicator::{self, Display, Panel};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
 use crate::monitor::{Monitor, peak_rss_bytes};
 use crate::reader::selection::Selection;
 use crate::reader::watch::Watch;
 use crate::servo::{self, ServoLoop, SimulatedServos};
+use crate::standing::Standing;
 use crate::stats::Stats;
 use crate::summary::Summary;
 use crate::trace::Tracer;
@@ -143,8 +144,9 @@ impl Service {
     /// opened first: without it there is nothing to promise at the door, and the start fails.
     fn start_cards(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
         let ledger = Ledger::open(&self.data_dir)?;
-        let bell = self.start_uplink(threads, stats)?;
+        let standing = Arc::new(Standing::default());
         let (panel, events) = indicator::panel();
+        let bell = self.start_uplink(threads, stats, &panel, &standing)?;
         let gpio = self.config.gpio.clone();
         let (clock, stop) = (Arc::clone(&self.clock), self.stop.clone());
         threads.start("indicator", &self.stop, move || {
@@ -163,7 +165,7 @@ impl Service {
             taps,
             ledger,
             repeat: Duration::from_secs_f64(cards.repeat_seconds),
-            panel,
+            panel: panel.clone(),
             bell,
             tracer: Arc::clone(&self.tracer),
             clock: Arc::clone(&self.clock),
@@ -176,6 +178,8 @@ impl Service {
             open: reader::open(cards, &self.clock, &self.stop),
             selection: Selection::new(&cards.readers),
             taps: queue,
+            panel,
+            standing,
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             stats: Arc::clone(stats),
@@ -188,6 +192,8 @@ impl Service {
         &self,
         threads: &mut Threads,
         stats: &Arc<Stats>,
+        panel: &Panel,
+        standing: &Arc<Standing>,
     ) -> Result<Option<Arc<Slot<()>>>> {
         let bell = Arc::new(Slot::default());
         let uplink = uplink::open(
@@ -197,6 +203,8 @@ impl Service {
             Arc::clone(&self.clock),
             &self.stop,
             Arc::clone(stats),
+            panel.clone(),
+            Arc::clone(standing),
         )?;
         let Some(uplink) = uplink else {
             return Ok(None);

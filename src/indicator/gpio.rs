@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use rppal::gpio::{Gpio, OutputPin};
 
-use super::{Event, Glow, Indicator};
+use super::{Glow, Indicator, Notice};
 use crate::base::clock::Monotime;
 use crate::say;
 
@@ -57,8 +57,8 @@ impl Drop for GreenLed {
 }
 
 impl Indicator for GreenLed {
-    fn show(&mut self, event: Event, now: Monotime) -> Result<()> {
-        self.set(Glow::green(event, now));
+    fn show(&mut self, notice: &Notice, now: Monotime) -> Result<()> {
+        self.set(Glow::green(notice.event, now));
         Ok(())
     }
 

@@ -18,11 +18,19 @@ use crate::base::stop::Stop;
 use crate::config::Gpio;
 use crate::say;
 
-/// What became of a tap, for the person who made it.
+/// What happens, for the person at the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
+    /// The service has started.
+    Started,
+    /// The server answers: for the first time, or again.
+    ServerConnected,
+    /// A card lies on a reader and is being read.
+    Reading,
     /// It is durable in the ledger.
     Counted,
+    /// It is in the ledger, which lies on a disk that forgets everything at a power cut.
+    CountedInMemory,
     /// The card had just been counted.
     Repeat,
     /// This card cannot be used here.
@@ -33,16 +41,38 @@ pub enum Event {
     StorageFailed,
 }
 
+/// An event, and whom and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What happens.
+    pub event: Event,
+    /// The reader that it happens at, if it happens at one.
+    pub reader: Option<String>,
+    /// The person's name, if the roster tells.
+    pub name: Option<String>,
+}
+
+impl From<Event> for Notice {
+    /// What concerns no reader and nobody in particular.
+    fn from(event: Event) -> Self {
+        Self {
+            event,
+            reader: None,
+            name: None,
+        }
+    }
+}
+
 /// Something that shows events, for as long as each of them takes.
 ///
 /// After an error the indicator may be used further; nobody waits for it to succeed. Dropping it leaves
 /// everything dark and silent.
 pub trait Indicator: Send {
-    /// Begins to show `event`; one that is still being shown gives way.
+    /// Begins to show `notice`; one that is still being shown gives way.
     ///
     /// # Errors
     /// The device failed; the message names it.
-    fn show(&mut self, event: Event, now: Monotime) -> Result<()>;
+    fn show(&mut self, notice: &Notice, now: Monotime) -> Result<()>;
 
     /// Carries on with what is being shown. Returns when it wants to be called next, none while it
     /// shows nothing.
@@ -57,31 +87,31 @@ const QUEUE: usize = 8;
 /// How soon the order to stop is heard while nothing happens and the keeper hangs.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// The keeper's end. Showing never blocks.
+/// The other threads' end. Showing never blocks.
 #[derive(Debug, Clone)]
-pub struct Panel(SyncSender<Event>);
+pub struct Panel(SyncSender<Notice>);
 
 impl Panel {
     /// Shows an event as soon as may be; drops it if the display is far behind.
-    pub fn show(&self, event: Event) {
-        match self.0.try_send(event) {
+    pub fn show(&self, notice: impl Into<Notice>) {
+        match self.0.try_send(notice.into()) {
             // Without a display nobody looks.
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
     }
 }
 
-/// The queue from keeper to display.
+/// The queue to the display.
 #[must_use]
-pub fn panel() -> (Panel, Receiver<Event>) {
+pub fn panel() -> (Panel, Receiver<Notice>) {
     let (sender, receiver) = sync_channel(QUEUE);
     (Panel(sender), receiver)
 }
 
 /// The thread's body.
 pub struct Display {
-    /// Events from the keeper.
-    pub events: Receiver<Event>,
+    /// Events from the other threads.
+    pub events: Receiver<Notice>,
     /// What shows them.
     pub indicator: Box<dyn Indicator>,
     /// Time.
@@ -102,7 +132,7 @@ impl Display {
                 _ => PATIENCE,
             };
             let shown = match self.events.recv_timeout(pause) {
-                Ok(event) => self.indicator.show(event, self.clock.now()),
+                Ok(notice) => self.indicator.show(&notice, self.clock.now()),
                 Err(RecvTimeoutError::Timeout) if !self.stop.requested() => Ok(()),
                 Err(_) => return,
             };
@@ -173,9 +203,9 @@ impl Glow {
     #[must_use]
     pub fn green(event: Event, now: Monotime) -> Self {
         match event {
-            Event::Counted => Self::Until(now + Self::COUNTED),
+            Event::Counted | Event::CountedInMemory => Self::Until(now + Self::COUNTED),
             // A light left over from the tap before would say yes to this one.
-            Event::Repeat | Event::Refused | Event::ReadFailed | Event::StorageFailed => Self::Off,
+            _ => Self::Off,
         }
     }
 
@@ -214,7 +244,7 @@ mod tests {
     struct Broken(Arc<std::sync::atomic::AtomicU32>);
 
     impl Indicator for Broken {
-        fn show(&mut self, _event: Event, _now: Monotime) -> Result<()> {
+        fn show(&mut self, _notice: &Notice, _now: Monotime) -> Result<()> {
             self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             anyhow::bail!("broken")
         }

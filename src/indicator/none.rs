@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Event, Indicator};
+use super::{Indicator, Notice};
 use crate::base::clock::Monotime;
 
 /// Shows nothing.
@@ -10,7 +10,7 @@ use crate::base::clock::Monotime;
 pub struct Nothing;
 
 impl Indicator for Nothing {
-    fn show(&mut self, _event: Event, _now: Monotime) -> Result<()> {
+    fn show(&mut self, _notice: &Notice, _now: Monotime) -> Result<()> {
         Ok(())
     }
 

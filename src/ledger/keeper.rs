@@ -10,7 +10,7 @@ use super::{Entry, Ledger, Recorded};
 use crate::base::clock::Clock;
 use crate::base::slot::Slot;
 use crate::base::stop::Stop;
-use crate::indicator::{Event, Panel};
+use crate::indicator::{Event, Notice, Panel};
 use crate::reader::{Sighting, Tap};
 use crate::say;
 use crate::stats::Stats;
@@ -76,7 +76,11 @@ impl Keeper {
         let verdict = self.decide(tap);
         let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
         let durable = matches!(verdict, Verdict::Counted(_)).then(|| since(self.clock.as_ref()));
-        self.panel.show(verdict.event());
+        self.panel.show(Notice {
+            event: verdict.event(),
+            reader: Some(tap.reader.clone()),
+            name: None,
+        });
         let feedback = since(self.clock.as_ref());
         let uid = match &tap.sighting {
             Sighting::Card(uid, _) | Sighting::Refused(uid, _) => uid.to_string(),

@@ -40,6 +40,47 @@ CREATE INDEX tap_pending ON tap (uid, id) WHERE state = 'pending';
 -- Says in the file's header whose it is, to file(1) and to us: \"FTap\", see APPLICATION_ID.
 PRAGMA application_id = 0x46546170;
 ",
+    "
+-- From the roster, when the card was tapped.
+ALTER TABLE tap ADD COLUMN name TEXT;
+-- How far the times can be trusted. held: the clock is about to be synchronised, the tap waits for it;
+-- synchronised: it was; corrected: told from a synchronisation of the same boot; uncertain: as good as can be known.
+ALTER TABLE tap ADD COLUMN clock TEXT NOT NULL DEFAULT 'uncertain'
+    CHECK (clock IN ('held', 'synchronised', 'corrected', 'uncertain'));
+UPDATE tap SET clock = 'synchronised' WHERE clock_synchronised = 1;
+-- Faces in view, and for how long the nearest had been; null where no camera could tell.
+ALTER TABLE tap ADD COLUMN faces INTEGER;
+ALTER TABLE tap ADD COLUMN nearest_face_ms INTEGER;
+-- Why a person should look at this tap; words separated by spaces.
+ALTER TABLE tap ADD COLUMN review TEXT;
+CREATE INDEX tap_held ON tap (id) WHERE clock = 'held';
+CREATE INDEX tap_review ON tap (id) WHERE review IS NOT NULL;
+-- Cards that were read but not counted, for whoever asks why. Never delivered; bounded.
+CREATE TABLE uncounted (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    outcome TEXT NOT NULL CHECK (outcome IN ('repeat', 'refused')),
+    -- The last tap before it: the order among them.
+    after_tap INTEGER NOT NULL,
+    uid TEXT NOT NULL,
+    name TEXT,
+    reader TEXT NOT NULL,
+    local_time TEXT NOT NULL,
+    utc_offset_s INTEGER NOT NULL,
+    utc_time TEXT NOT NULL,
+    why TEXT
+) STRICT;
+-- A moment of one boot whose wall time was right.
+CREATE TABLE anchor (
+    boot_id TEXT PRIMARY KEY,
+    boottime_ms INTEGER NOT NULL,
+    utc_time TEXT NOT NULL
+) STRICT;
+-- Counted up by other programs to tell the running service that they changed something: 'retries'.
+CREATE TABLE signal (
+    name TEXT PRIMARY KEY,
+    count INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 /// "FTap" in ASCII; in the header of every ledger from version 2 on.
@@ -167,9 +208,14 @@ mod tests {
                 "last_attempt_utc TEXT",
                 "answer TEXT",
                 "settled_utc TEXT",
+                "name TEXT",
+                "clock TEXT",
+                "faces INTEGER",
+                "nearest_face_ms INTEGER",
+                "review TEXT",
             ]
         );
-        assert_eq!(version(&db).unwrap(), 2);
+        assert_eq!(version(&db).unwrap(), 3);
     }
 
     #[test]
@@ -238,7 +284,7 @@ mod tests {
         .unwrap();
         drop(db);
         let db = open(&file).unwrap();
-        assert_eq!(version(&db).unwrap(), 2);
+        assert_eq!(version(&db).unwrap(), 3);
         assert_eq!(count(&db, "pending").unwrap(), 1);
         let id: i32 = db
             .pragma_query_value(None, "application_id", |r| r.get(0))

@@ -15,7 +15,9 @@ use super::{Moment, Open, ReadError, Readers, Sighting, Tap, apdu, refusal};
 use crate::base::backoff::Backoff;
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
+use crate::indicator::{Event, Notice, Panel};
 use crate::say;
+use crate::standing::Standing;
 use crate::stats::Stats;
 
 /// Longest wait for a change: hot-plugging is found within this time where the daemon misses it, and the
@@ -35,6 +37,10 @@ pub struct Watch {
     pub selection: Selection,
     /// Where taps go.
     pub taps: SyncSender<Tap>,
+    /// Told when a card is being read.
+    pub panel: Panel,
+    /// Told how many readers can be used.
+    pub standing: Arc<Standing>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The order to stop.
@@ -82,6 +88,7 @@ impl Watch {
                 if self.stop.requested() {
                     return;
                 }
+                self.standing.set_readers(0);
                 if memory.lost(&fault) {
                     self.stats.reader_faults.increment();
                 }
@@ -101,6 +108,7 @@ impl Watch {
                 .filter(|s| self.selection.includes(&s.reader))
                 .cloned()
                 .collect();
+            self.standing.set_readers(used.len());
             for change in memory.insertions.look(&used) {
                 self.react(readers.as_mut(), memory, change)?;
             }
@@ -161,6 +169,11 @@ impl Watch {
                 memory.unplugged.insert(name);
             }
             Change::Card { reader, atr, new } => {
+                self.panel.show(Notice {
+                    event: Event::Reading,
+                    reader: Some(reader.clone()),
+                    name: None,
+                });
                 let (at, sighting) = self.read(readers, &reader, &atr)?;
                 let uid = match &sighting {
                     Sighting::Card(uid, _) | Sighting::Refused(uid, _) => Some(*uid),

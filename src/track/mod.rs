@@ -1,5 +1,6 @@
 //! Track: faces keep their identity from frame to frame, and one of them is followed.
 
+pub mod presence;
 mod tracker;
 
 pub use tracker::Tracker;

@@ -13,8 +13,10 @@ use super::pace::{Next, Pace};
 use super::wire::{self, Verdict};
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
+use crate::indicator::{Event, Panel};
 use crate::ledger::outbox::{Outbox, Outgoing, Settled};
 use crate::say;
+use crate::standing::{self, Standing};
 use crate::stats::Stats;
 
 /// What was last said about the server, so that a fault is logged once and not at every attempt.
@@ -33,6 +35,8 @@ pub(super) struct Courier {
     clock: Arc<dyn Clock>,
     stop: Stop,
     stats: Arc<Stats>,
+    panel: Panel,
+    standing: Arc<Standing>,
     pace: Pace,
     /// None until it could be opened, and after it has failed.
     outbox: Option<Outbox>,
@@ -60,6 +64,8 @@ impl Courier {
             clock: uplink.clock,
             stop: uplink.stop,
             stats: uplink.stats,
+            panel: uplink.panel,
+            standing: uplink.standing,
             outbox: None,
             told: Told::Nothing,
         }
@@ -233,6 +239,8 @@ impl Courier {
         if self.told != Told::Fine {
             info!("{}", say!("server connected", "サーバーに接続しました"));
             self.told = Told::Fine;
+            self.standing.set_server(standing::Server::Up);
+            self.panel.show(Event::ServerConnected);
         }
     }
 
@@ -247,6 +255,7 @@ impl Courier {
                 )
             );
             self.told = trouble;
+            self.standing.set_server(standing::Server::Down);
         }
     }
 }

@@ -21,7 +21,9 @@ use crate::base::clock::Clock;
 use crate::base::slot::{Slot, Taken};
 use crate::base::stop::Stop;
 use crate::config::Config;
+use crate::indicator::Panel;
 use crate::say;
+use crate::standing::Standing;
 use crate::stats::Stats;
 use client::{HttpServer, Server};
 use courier::{Courier, unwell};
@@ -44,6 +46,10 @@ pub struct Uplink {
     pub stop: Stop,
     /// Counts.
     pub stats: Arc<Stats>,
+    /// Told when the server answers.
+    pub panel: Panel,
+    /// Told how many taps wait, and whether the server takes them.
+    pub standing: Arc<Standing>,
 }
 
 impl Uplink {
@@ -98,6 +104,8 @@ pub fn open(
     clock: Arc<dyn Clock>,
     stop: &Stop,
     stats: Arc<Stats>,
+    panel: Panel,
+    standing: Arc<Standing>,
 ) -> Result<Option<Uplink>> {
     let Some(server) = HttpServer::new(config, stop)? else {
         return Ok(None);
@@ -111,5 +119,7 @@ pub fn open(
         clock,
         stop: stop.clone(),
         stats,
+        panel,
+        standing,
     }))
 }

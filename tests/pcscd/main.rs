@@ -48,6 +48,8 @@ impl Watching {
             open: facetap::reader::open(&cards, &clock, &stop),
             selection: Selection::new(&cards.readers),
             taps: sender,
+            panel: facetap::indicator::panel().0,
+            standing: Arc::default(),
             clock,
             stop: stop.clone(),
             stats: Arc::clone(&stats),

@@ -16,7 +16,7 @@ struct Desk {
     clock: Arc<ManualClock>,
     sender: SyncSender<Tap>,
     keeper: Keeper,
-    events: Receiver<Event>,
+    events: Receiver<Notice>,
     stats: Arc<Stats>,
     bell: Arc<Slot<()>>,
 }
@@ -81,7 +81,11 @@ impl Desk {
                 (outcome, v["uid"].as_str().unwrap().to_owned())
             })
             .collect();
-        (self.events.try_iter().collect(), trace, self.stats)
+        (
+            self.events.try_iter().map(|n| n.event).collect(),
+            trace,
+            self.stats,
+        )
     }
 }
 

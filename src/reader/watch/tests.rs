@@ -65,6 +65,8 @@ fn watch_with(script: Script, selection: Selection) -> (Receiver<Tap>, Arc<Stats
         }),
         selection,
         taps: sender,
+        panel: crate::indicator::panel().0,
+        standing: Arc::default(),
         clock: Arc::new(ManualClock::new(
             Duration::from_secs(1),
             Timestamp::UNIX_EPOCH,

@@ -126,6 +126,8 @@ fn scene(mode: Mode) -> Scene {
         clock: Arc::clone(&book.clock) as Arc<dyn Clock>,
         stop: Stop::new(),
         stats: Arc::clone(&stats),
+        panel: crate::indicator::panel().0,
+        standing: Arc::default(),
     });
     Scene {
         book,
@@ -330,6 +332,8 @@ fn the_thread_delivers_at_the_bell_and_ends_at_the_order_to_stop() {
         clock: Arc::clone(&book.clock) as Arc<dyn Clock>,
         stop: stop.clone(),
         stats: Arc::default(),
+        panel: crate::indicator::panel().0,
+        standing: Arc::default(),
     };
     let thread = std::thread::spawn(move || uplink.run());
     for card in 1..=3 {

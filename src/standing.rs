@@ -1,0 +1,79 @@
+//! How the card side stands now, in numbers that every thread may look at: what a display at rest shows.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+/// The attendance server, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Server {
+    /// None is configured.
+    #[default]
+    None = 0,
+    /// Not asked yet.
+    Unknown = 1,
+    /// It takes taps.
+    Up = 2,
+    /// It does not; they stay in the ledger.
+    Down = 3,
+}
+
+/// How things stand. Each number is set by one thread and read by all.
+#[derive(Debug, Default)]
+pub struct Standing {
+    readers: AtomicU32,
+    waiting: AtomicU64,
+    sending: AtomicBool,
+    server: AtomicU8,
+}
+
+impl Standing {
+    /// Readers that can be used now.
+    #[must_use]
+    pub fn readers(&self) -> u32 {
+        self.readers.load(Ordering::Relaxed)
+    }
+
+    /// Tells how many readers can be used now.
+    pub fn set_readers(&self, readers: usize) {
+        let readers = u32::try_from(readers).unwrap_or(u32::MAX);
+        self.readers.store(readers, Ordering::Relaxed);
+    }
+
+    /// Taps that the server does not have yet.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Tells how many taps wait.
+    pub fn set_waiting(&self, taps: u64) {
+        self.waiting.store(taps, Ordering::Relaxed);
+    }
+
+    /// Whether taps are on their way to the server now.
+    #[must_use]
+    pub fn sending(&self) -> bool {
+        self.sending.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether taps are on their way.
+    pub fn set_sending(&self, sending: bool) {
+        self.sending.store(sending, Ordering::Relaxed);
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn server(&self) -> Server {
+        match self.server.load(Ordering::Relaxed) {
+            1 => Server::Unknown,
+            2 => Server::Up,
+            3 => Server::Down,
+            _ => Server::None,
+        }
+    }
+
+    /// Tells what is known of the server.
+    pub fn set_server(&self, server: Server) {
+        self.server.store(server as u8, Ordering::Relaxed);
+    }
+}
