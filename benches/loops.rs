@@ -95,8 +95,11 @@ fn recording(c: &mut Criterion) {
             let entry = Entry {
                 uid,
                 card: CardType::Felica,
+                name: None,
                 reader: "bench",
                 at: &at,
+                in_view: None,
+                review: None,
             };
             ledger.record(&entry, Duration::from_secs(60)).unwrap()
         });

@@ -19,14 +19,18 @@ use crate::control::pose::Pose;
 use crate::indicator::{self, Display, Panel};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
+use crate::ledger::store::Store;
+use crate::ledger::upkeep::Upkeep;
 use crate::monitor::{Monitor, peak_rss_bytes};
 use crate::reader::selection::Selection;
 use crate::reader::watch::Watch;
 use crate::servo::{self, ServoLoop, SimulatedServos};
-use crate::standing::Standing;
+use crate::standing::{self, Standing};
 use crate::stats::Stats;
 use crate::summary::Summary;
 use crate::trace::Tracer;
+use crate::track::presence::Presence;
+use crate::uplink::Uplink;
 use crate::vision::Vision;
 use crate::{health, reader, say, uplink};
 
@@ -109,8 +113,9 @@ impl Service {
 
     fn start_all(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
         self.start_monitor(threads, stats)?;
+        let presence = Arc::new(Presence::default());
         if self.config.cards.enabled {
-            self.start_cards(threads, stats)?;
+            self.start_cards(threads, stats, &presence)?;
         }
         let Config {
             tracking,
@@ -125,7 +130,7 @@ impl Service {
         let follower = Arc::new(Mutex::new(follower));
         let pose = self.start_servos(threads, stats, &follower)?;
         if let Some(kind) = &self.camera {
-            self.start_camera(threads, stats, kind.clone(), follower, pose)?;
+            self.start_camera(threads, stats, kind.clone(), follower, presence, pose)?;
         }
         Ok(())
     }
@@ -142,11 +147,17 @@ impl Service {
 
     /// Reader, ledger, indicator and uplink, from the end of the line to its beginning. The ledger is
     /// opened first: without it there is nothing to promise at the door, and the start fails.
-    fn start_cards(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
-        let ledger = Ledger::open(&self.data_dir)?;
+    fn start_cards(
+        &self,
+        threads: &mut Threads,
+        stats: &Arc<Stats>,
+        presence: &Arc<Presence>,
+    ) -> Result<()> {
+        let store = Arc::new(Store::open(&self.data_dir)?);
+        let ledger = Ledger::of(Arc::clone(&store))?;
         let standing = Arc::new(Standing::default());
         let (panel, events) = indicator::panel();
-        let bell = self.start_uplink(threads, stats, &panel, &standing)?;
+        let bell = self.start_uplink(threads, stats, &store, &panel, &standing)?;
         let gpio = self.config.gpio.clone();
         let (clock, stop) = (Arc::clone(&self.clock), self.stop.clone());
         threads.start("indicator", &self.stop, move || {
@@ -159,13 +170,26 @@ impl Service {
             .run();
         })?;
 
+        let upkeep = Upkeep {
+            store,
+            keep_days: self.config.attendance.keep_days,
+            bell: bell.clone(),
+            standing: Arc::clone(&standing),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        threads.start("upkeep", &self.stop, move || upkeep.run())?;
+
         let cards = &self.config.cards;
         let (queue, taps) = keeper::queue();
         let keeper = Keeper {
             taps,
             ledger,
             repeat: Duration::from_secs_f64(cards.repeat_seconds),
+            presence: Arc::clone(presence),
+            require_face: self.config.attendance.require_face,
             panel: panel.clone(),
+            standing: Arc::clone(&standing),
             bell,
             tracer: Arc::clone(&self.tracer),
             clock: Arc::clone(&self.clock),
@@ -192,24 +216,29 @@ impl Service {
         &self,
         threads: &mut Threads,
         stats: &Arc<Stats>,
+        store: &Arc<Store>,
         panel: &Panel,
         standing: &Arc<Standing>,
     ) -> Result<Option<Arc<Slot<()>>>> {
-        let bell = Arc::new(Slot::default());
-        let uplink = uplink::open(
-            &self.config,
-            &self.data_dir,
-            Arc::clone(&bell),
-            Arc::clone(&self.clock),
-            &self.stop,
-            Arc::clone(stats),
-            panel.clone(),
-            Arc::clone(standing),
-        )?;
-        let Some(uplink) = uplink else {
+        let Some((server, terminal_id)) = uplink::server(&self.config, &self.data_dir, &self.stop)?
+        else {
             return Ok(None);
         };
-        threads.start("uplink", &self.stop, move || uplink.run())?;
+        standing.set_server(standing::Server::Unknown);
+        let bell = Arc::new(Slot::default());
+        Uplink {
+            server,
+            store: Arc::clone(store),
+            terminal_id,
+            longest_pause: Duration::from_secs_f64(self.config.retry_interval),
+            bell: Arc::clone(&bell),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            stats: Arc::clone(stats),
+            panel: panel.clone(),
+            standing: Arc::clone(standing),
+        }
+        .start(threads)?;
         Ok(Some(bell))
     }
 
@@ -263,6 +292,7 @@ impl Service {
         stats: &Arc<Stats>,
         kind: SourceKind,
         follower: Arc<Mutex<Follower>>,
+        presence: Arc<Presence>,
         pose: PoseNow,
     ) -> Result<()> {
         let slot = Arc::new(Slot::default());
@@ -290,6 +320,7 @@ impl Service {
             slot,
             feedback,
             follower,
+            presence,
             tracer: Arc::clone(&self.tracer),
             stats: Arc::clone(stats),
             clock: Arc::clone(&self.clock),

@@ -17,7 +17,7 @@ pub enum Server {
     Down = 3,
 }
 
-/// How things stand. Each number is set by one thread and read by all.
+/// How things stand. The numbers are for people: each is right within a minute.
 #[derive(Debug, Default)]
 pub struct Standing {
     readers: AtomicU32,
@@ -48,6 +48,11 @@ impl Standing {
     /// Tells how many taps wait.
     pub fn set_waiting(&self, taps: u64) {
         self.waiting.store(taps, Ordering::Relaxed);
+    }
+
+    /// One more tap waits.
+    pub fn one_more_waits(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether taps are on their way to the server now.

@@ -20,6 +20,7 @@ use crate::say;
 use crate::stats::Stats;
 use crate::trace::{FrameRecord, Tracer};
 use crate::track::Tracker;
+use crate::track::presence::Presence;
 
 /// How long a wait for a picture lasts before the order to stop is looked at again.
 const WAIT: Duration = Duration::from_millis(100);
@@ -36,6 +37,8 @@ pub struct Vision {
     pub feedback: Arc<CaptureFeedback>,
     /// Who is told where the face is.
     pub follower: Arc<Mutex<Follower>>,
+    /// Told who is in view.
+    pub presence: Arc<Presence>,
     /// The trace.
     pub tracer: Arc<Tracer>,
     /// The counters.
@@ -121,6 +124,7 @@ impl Vision {
     fn follow(&self, frame: &Frame, detection: &Detection, tracker: &mut Tracker) {
         let ready = self.clock.now();
         let faces = tracker.update(ready, &detection.faces);
+        self.presence.update(ready, &faces);
         let followed = faces.iter().find(|f| f.followed).map(|f| f.face);
         self.stats.frames.increment();
         if !faces.is_empty() {

@@ -13,7 +13,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
 use crate::config::{self, Config, Loaded, Readers, Source};
-use crate::ledger::outbox::Outbox;
+use crate::ledger::probe;
 use crate::logging::Logging;
 use crate::service::{Ended, Service};
 use crate::text::{self, Language};
@@ -84,9 +84,7 @@ fn leave(status: u8) -> ! {
 
 /// Taps in the ledger that the server does not have yet, if that can be told.
 fn pending(data_dir: &Path) -> Option<u64> {
-    Outbox::open(data_dir)
-        .and_then(|outbox| outbox.pending())
-        .ok()
+    probe::pending(data_dir).ok()
 }
 
 fn load(options: &RunOptions) -> Result<Loaded> {

@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use log::{error, info, warn};
+use log::{debug, error, info, warn};
 
+use super::timekeeper::Trust;
 use super::{Entry, Ledger, Recorded};
 use crate::base::clock::Clock;
 use crate::base::slot::Slot;
 use crate::base::stop::Stop;
 use crate::indicator::{Event, Notice, Panel};
+use crate::reader::atr::CardType;
 use crate::reader::{Sighting, Tap};
 use crate::say;
+use crate::standing::Standing;
 use crate::stats::Stats;
 use crate::trace::{Outcome, TapRecord, Tracer};
+use crate::track::presence::Presence;
 
 /// Taps that may wait for the disk; then the reader waits too.
 const QUEUE: usize = 64;
@@ -36,8 +40,14 @@ pub struct Keeper {
     pub ledger: Ledger,
     /// How long a card counts once.
     pub repeat: Duration,
+    /// Who is in view.
+    pub presence: Arc<Presence>,
+    /// Whether a tap without a face in view is marked for review.
+    pub require_face: bool,
     /// What the person sees and hears.
     pub panel: Panel,
+    /// Told that one more tap waits.
+    pub standing: Arc<Standing>,
     /// Rung for the uplink when there is something to deliver; none without a server.
     pub bell: Option<Arc<Slot<()>>>,
     /// The trace.
@@ -52,7 +62,15 @@ pub struct Keeper {
 
 /// What became of a tap, as far as it is told.
 enum Verdict {
-    Counted(i64),
+    Counted {
+        id: i64,
+        /// The ledger's file system, if it forgets everything at a power cut.
+        forgetful: Option<&'static str>,
+        /// Nobody vouches for the time.
+        uncertain: bool,
+        /// A face was required, and none was in view.
+        faceless: bool,
+    },
     Repeat,
     Refused(String),
     Unread(String),
@@ -75,7 +93,8 @@ impl Keeper {
     fn keep(&mut self, tap: &Tap) {
         let verdict = self.decide(tap);
         let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
-        let durable = matches!(verdict, Verdict::Counted(_)).then(|| since(self.clock.as_ref()));
+        let durable =
+            matches!(verdict, Verdict::Counted { .. }).then(|| since(self.clock.as_ref()));
         self.panel.show(Notice {
             event: verdict.event(),
             reader: Some(tap.reader.clone()),
@@ -99,20 +118,36 @@ impl Keeper {
     }
 
     fn decide(&mut self, tap: &Tap) -> Verdict {
-        let (uid, card) = match &tap.sighting {
-            Sighting::Card(uid, card) => (*uid, *card),
-            Sighting::Refused(_, why) => return Verdict::Refused(why.to_string()),
+        let (uid, card, refusal) = match &tap.sighting {
+            Sighting::Card(uid, card) => (*uid, *card, None),
+            Sighting::Refused(uid, why) => (*uid, CardType::Unknown, Some(why.to_string())),
             Sighting::Unread(why) => return Verdict::Unread(why.clone()),
         };
-        let Tap { reader, at, .. } = tap;
+        let in_view = self.presence.at(tap.at.monotonic);
+        let faceless = self.require_face && in_view.is_none_or(|v| v.faces == 0);
         let entry = Entry {
             uid,
             card,
-            reader,
-            at,
+            name: None,
+            reader: &tap.reader,
+            at: &tap.at,
+            in_view,
+            review: faceless.then_some("no-face"),
         };
+        if let Some(why) = refusal {
+            if let Err(e) = self.ledger.refuse(&entry, &why) {
+                // The person is told the same; only the list of refused cards lacks one.
+                debug!("a refused card was not noted: {e:#}");
+            }
+            return Verdict::Refused(why);
+        }
         match self.ledger.record(&entry, self.repeat) {
-            Ok(Recorded::Counted { id }) => Verdict::Counted(id),
+            Ok(Recorded::Counted { id, clock }) => Verdict::Counted {
+                id,
+                forgetful: self.ledger.store().forgetful(),
+                uncertain: clock == Trust::Uncertain,
+                faceless,
+            },
             Ok(Recorded::Repeat) => Verdict::Repeat,
             Err(e) => Verdict::NotStored(format!("{e:#}")),
         }
@@ -121,8 +156,9 @@ impl Keeper {
     fn count(&self, verdict: &Verdict) {
         let stats = &self.stats;
         match verdict {
-            Verdict::Counted(_) => {
+            Verdict::Counted { .. } => {
                 stats.taps_counted.increment();
+                self.standing.one_more_waits();
                 if let Some(bell) = &self.bell {
                     bell.put(());
                 }
@@ -137,7 +173,10 @@ impl Keeper {
 impl Verdict {
     fn event(&self) -> Event {
         match self {
-            Self::Counted(_) => Event::Counted,
+            Self::Counted {
+                forgetful: Some(_), ..
+            } => Event::CountedInMemory,
+            Self::Counted { .. } => Event::Counted,
             Self::Repeat => Event::Repeat,
             Self::Refused(_) => Event::Refused,
             Self::Unread(_) => Event::ReadFailed,
@@ -147,7 +186,7 @@ impl Verdict {
 
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Counted(_) => Outcome::Counted,
+            Self::Counted { .. } => Outcome::Counted,
             Self::Repeat => Outcome::Repeat,
             Self::Refused(_) => Outcome::Refused,
             Self::Unread(_) | Self::NotStored(_) => Outcome::Failed,
@@ -156,13 +195,21 @@ impl Verdict {
 
     fn log(&self, reader: &str, uid: &str) {
         match self {
-            Self::Counted(id) => info!(
-                "{}",
-                say!(
-                    "card reader {reader}: {uid} counted (tap {id})",
-                    "カードリーダー {reader}: {uid} を記録しました（{id} 件目）"
-                )
-            ),
+            Self::Counted {
+                id,
+                forgetful,
+                uncertain,
+                faceless,
+            } => {
+                info!(
+                    "{}",
+                    say!(
+                        "card reader {reader}: {uid} counted (tap {id})",
+                        "カードリーダー {reader}: {uid} を記録しました（{id} 件目）"
+                    )
+                );
+                tell_doubts(*id, *forgetful, *uncertain, *faceless);
+            }
             Self::Repeat => info!(
                 "{}",
                 say!(
@@ -192,6 +239,31 @@ impl Verdict {
                 )
             ),
         }
+    }
+}
+
+/// What a person has to know of a tap that was counted all the same.
+fn tell_doubts(id: i64, forgetful: Option<&str>, uncertain: bool, faceless: bool) {
+    if let Some(kind) = forgetful {
+        error!(
+            "{}",
+            say!(
+                "tap {id} is on {kind}: A POWER CUT LOSES IT unless it is delivered before",
+                "{id} 件目は {kind} 上にあります。送信前に停電すると失われます"
+            )
+        );
+    }
+    if uncertain {
+        debug!("tap {id}: nobody vouches for the time");
+    }
+    if faceless {
+        warn!(
+            "{}",
+            say!(
+                "tap {id}: no face was in view; marked for review",
+                "{id} 件目: 顔が検出されていません。要確認として記録しました"
+            )
+        );
     }
 }
 

@@ -1,12 +1,22 @@
 //! The delivering end of the ledger: what the server does not have yet, in order per card.
 
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
-use jiff::Zoned;
-use rusqlite::{Connection, Row, params};
+use anyhow::Result;
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, ToSpan as _, Zoned};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::{FILE, schema, stamp};
+use super::store::Store;
+use super::turn::Urgency;
+use super::writer::Writer;
+use super::{schema, stamp};
+
+/// The old server takes a tap for a duplicate whose time lies within this of the last row of the same card.
+const SERVER_WINDOW: SignedDuration = SignedDuration::from_secs(10);
+/// Where a tap is moved that would be taken for the one before: just out of it.
+const OUT_OF_WINDOW_S: i64 = 11;
 
 /// A tap on its way to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,67 +27,142 @@ pub struct Outgoing {
     pub uid: String,
     /// When, local time without offset.
     pub local_time: String,
+    /// How far that can be trusted: `synchronised`, `corrected` or `uncertain`.
+    pub clock: String,
     /// The same at every attempt.
     pub idempotency_key: String,
     /// Attempts before this one.
     pub attempts: i64,
 }
 
-/// How a delivery ended.
+/// A tap that may be sent now: the oldest pending one of its card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its number in the ledger.
+    pub id: i64,
+    /// The card, upper-case hex.
+    pub uid: String,
+}
+
+/// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     /// The server has it.
     Delivered,
     /// The server will never take it.
     Rejected,
+    /// The server says that it has it already, at the very first attempt: a person should look.
+    UnexpectedDuplicate,
+    /// Neither; it stays pending.
+    NotYet,
 }
 
-/// The delivering end of the ledger, over a connection of its own.
+/// An attempt that has ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Number of the tap.
+    pub id: i64,
+    /// The card.
+    pub uid: String,
+    /// How.
+    pub how: Settled,
+    /// What the server answered, or why it did not.
+    pub answer: String,
+}
+
+/// What an exchange with the ledger has yielded.
+#[derive(Debug, Default)]
+pub struct Exchanged {
+    /// Taps whose next attempt is on record: they may be sent now.
+    pub begun: Vec<Outgoing>,
+    /// How many of the candidates were looked at.
+    pub taken: usize,
+    /// Further candidates: the next taps of the cards that were settled.
+    pub next: Vec<Head>,
+}
+
+/// The delivering end of the ledger.
 #[derive(Debug)]
 pub struct Outbox {
-    file: PathBuf,
-    db: Connection,
+    store: Arc<Store>,
+    writer: Writer,
 }
 
 impl Outbox {
-    /// Opens the ledger in `dir`.
+    /// The delivering end of `store`.
     ///
     /// # Errors
     /// The file cannot be used; the message names it.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let file = dir.join(FILE);
+    pub fn open(store: &Arc<Store>) -> Result<Self> {
         Ok(Self {
-            db: schema::open(&file)?,
-            file,
+            writer: Writer::open(store)?,
+            store: Arc::clone(store),
         })
     }
 
     /// The oldest pending tap of each card, least tried first, then oldest first: the only ones that may
     /// be sent now, for the server tells a retry only by the last tap of the card. With `fresh_only`
-    /// just those that were never tried.
+    /// just those that were never tried. Taps that wait for the right time are left out, and all after them.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn heads(&self, fresh_only: bool) -> Result<Vec<i64>> {
+    pub fn heads(&mut self, fresh_only: bool) -> Result<Vec<Head>> {
         // One step of the recursion jumps to the next card on the index of pending taps, so that a
         // million taps of a few cards cost no more than a few cards.
-        self.reading(|db| {
-            db.prepare_cached(
-                "WITH RECURSIVE head (uid, id) AS (
-                   SELECT * FROM (SELECT uid, id FROM tap WHERE state = 'pending'
-                                  ORDER BY uid, id LIMIT 1)
-                   UNION ALL
-                   SELECT (SELECT uid FROM tap WHERE state = 'pending' AND uid > head.uid
-                           ORDER BY uid LIMIT 1),
-                          (SELECT id FROM tap WHERE state = 'pending' AND uid > head.uid
-                           ORDER BY uid, id LIMIT 1)
-                   FROM head WHERE head.uid IS NOT NULL
-                 )
-                 SELECT tap.id FROM head JOIN tap ON tap.id = head.id
-                 WHERE NOT ?1 OR tap.attempts = 0 ORDER BY tap.attempts, tap.id",
-            )?
-            .query_map([fresh_only], |row| row.get(0))?
-            .collect()
+        let ordered = "WITH RECURSIVE head (uid, id) AS (
+               SELECT * FROM (SELECT uid, id FROM tap WHERE state = 'pending'
+                              ORDER BY uid, id LIMIT 1)
+               UNION ALL
+               SELECT (SELECT uid FROM tap WHERE state = 'pending' AND uid > head.uid
+                       ORDER BY uid LIMIT 1),
+                      (SELECT id FROM tap WHERE state = 'pending' AND uid > head.uid
+                       ORDER BY uid, id LIMIT 1)
+               FROM head WHERE head.uid IS NOT NULL
+             )
+             SELECT tap.id, tap.uid FROM head JOIN tap ON tap.id = head.id
+             WHERE tap.clock <> 'held' AND (NOT ?1 OR tap.attempts = 0) ORDER BY tap.attempts, tap.id";
+        let unordered = "SELECT id, uid FROM tap WHERE state = 'pending' AND clock <> 'held'
+             AND (NOT ?1 OR attempts = 0) ORDER BY random() LIMIT 1000";
+        let sql = if cfg!(feature = "unordered-delivery") {
+            unordered
+        } else {
+            ordered
+        };
+        self.writer.read(&self.store, |db| {
+            db.prepare_cached(sql)?
+                .query_map([fresh_only], head)?
+                .collect()
+        })
+    }
+
+    /// The number of the newest tap; 0 if there is none.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn newest(&mut self) -> Result<i64> {
+        self.writer.read(&self.store, |db| {
+            db.prepare_cached("SELECT coalesce(max(id), 0) FROM tap")?
+                .query_row([], |row| row.get(0))
+        })
+    }
+
+    /// The cards that have pending taps newer than number `after`, and of each the tap that may be sent; with
+    /// `fresh_only` just those that were never tried.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn arrivals(&mut self, after: i64, fresh_only: bool) -> Result<Vec<Head>> {
+        self.writer.read(&self.store, |db| {
+            let cards: Vec<String> = db
+                .prepare_cached("SELECT DISTINCT uid FROM tap WHERE id > ?1 AND state = 'pending'")?
+                .query_map([after], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            let heads = cards.iter().map(|uid| next_of(db, uid, fresh_only));
+            Ok(heads
+                .collect::<rusqlite::Result<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+                .collect())
         })
     }
 
@@ -85,70 +170,143 @@ impl Outbox {
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn pending(&self) -> Result<u64> {
-        schema::count(&self.db, "pending").with_context(|| self.failure("read"))
+    pub fn pending(&mut self) -> Result<u64> {
+        self.writer
+            .read(&self.store, |db| schema::count(db, "pending"))
     }
 
-    /// Notes an attempt, durably, and only then hands out the tap that it is about. None if the tap is
-    /// not pending any more.
+    /// In one durable step: notes how attempts ended, and notes the next attempts of as many candidates as there is
+    /// `room` for. Only what is handed out as begun may be sent, so that no attempt is made that is not on record. A
+    /// candidate that is not pending any more, or waits for the right time, is passed over. With `fresh_only` the next
+    /// taps of a settled card are candidates only if they were never tried.
     ///
     /// # Errors
-    /// The ledger cannot be written. No attempt must be made.
-    pub fn begin_attempt(&self, id: i64, now: &Zoned) -> Result<Option<Outgoing>> {
-        self.writing(|db| {
-            db.prepare_cached(
-                "UPDATE tap SET attempts = attempts + 1, last_attempt_utc = ?2 \
-                 WHERE id = ?1 AND state = 'pending' \
-                 RETURNING id, uid, local_time, idempotency_key, attempts - 1",
-            )?
-            .query_map(params![id, stamp::utc(now)], outgoing)?
-            .next()
-            .transpose()
+    /// The ledger cannot be written: nothing was noted, nothing may be sent.
+    pub fn exchange(
+        &mut self,
+        ended: &[Ended],
+        candidates: &VecDeque<Head>,
+        room: usize,
+        fresh_only: bool,
+        now: &Zoned,
+    ) -> Result<Exchanged> {
+        let now = stamp::utc(now);
+        self.writer.write(&self.store, Urgency::Background, |tx| {
+            let mut result = Exchanged::default();
+            for end in ended {
+                note_end(tx, end, &now)?;
+                if end.how != Settled::NotYet
+                    && !cfg!(feature = "unordered-delivery")
+                    && let Some(next) = next_of(tx, &end.uid, fresh_only)?
+                {
+                    result.next.push(next);
+                }
+            }
+            let mut next = 0;
+            while result.begun.len() < room {
+                let candidate = if let Some(old) = candidates.get(result.taken) {
+                    result.taken += 1;
+                    old
+                } else if let Some(new) = result.next.get(next) {
+                    next += 1;
+                    new
+                } else {
+                    break;
+                };
+                result.begun.extend(begin(tx, candidate.id, &now)?);
+            }
+            result.next.drain(..next);
+            Ok(result)
         })
     }
+}
 
-    /// Notes how a delivery ended, and the server's answer.
-    ///
-    /// # Errors
-    /// The ledger cannot be written. The tap stays pending and is sent again, which the server takes
-    /// for a duplicate.
-    pub fn settle(&self, id: i64, how: Settled, answer: &str, now: &Zoned) -> Result<()> {
-        let state = match how {
-            Settled::Delivered => "delivered",
-            Settled::Rejected => "rejected",
-        };
-        self.writing(|db| {
-            db.prepare_cached(
-                "UPDATE tap SET state = ?2, answer = ?3, settled_utc = ?4 WHERE id = ?1",
-            )?
-            .execute(params![id, state, answer, stamp::utc(now)])
-        })?;
-        Ok(())
-    }
+/// The oldest pending tap of a card, unless it waits for the right time.
+fn next_of(db: &Connection, uid: &str, fresh_only: bool) -> rusqlite::Result<Option<Head>> {
+    Ok(db
+        .prepare_cached(
+            "SELECT id, uid, clock <> 'held' AND (NOT ?2 OR attempts = 0) FROM tap \
+             WHERE state = 'pending' AND uid = ?1 ORDER BY id LIMIT 1",
+        )?
+        .query_row(params![uid, fresh_only], |row| {
+            Ok((head(row)?, row.get(2)?))
+        })
+        .optional()?
+        .and_then(|(head, may_be_sent): (Head, bool)| may_be_sent.then_some(head)))
+}
 
-    /// Notes what came of an attempt after which the tap stays pending.
-    ///
-    /// # Errors
-    /// The ledger cannot be written.
-    pub fn note_trouble(&self, id: i64, answer: &str) -> Result<()> {
-        self.writing(|db| {
-            db.prepare_cached("UPDATE tap SET answer = ?2 WHERE id = ?1")?
-                .execute(params![id, answer])
-        })?;
-        Ok(())
-    }
+fn note_end(tx: &Transaction, end: &Ended, now: &str) -> rusqlite::Result<()> {
+    let (state, review) = match end.how {
+        Settled::NotYet => {
+            tx.prepare_cached("UPDATE tap SET answer = ?2 WHERE id = ?1")?
+                .execute(params![end.id, end.answer])?;
+            return Ok(());
+        }
+        Settled::Delivered => ("delivered", None),
+        Settled::Rejected => ("rejected", None),
+        Settled::UnexpectedDuplicate => ("rejected", Some("unexpected-duplicate")),
+    };
+    tx.prepare_cached(
+        "UPDATE tap SET state = ?2, answer = ?3, settled_utc = ?4, \
+         review = nullif(trim(coalesce(review, '') || ' ' || coalesce(?5, '')), '') WHERE id = ?1",
+    )?
+    .execute(params![end.id, state, end.answer, now, review])?;
+    Ok(())
+}
 
-    fn reading<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        act(&self.db).with_context(|| self.failure("read"))
+/// Notes an attempt; none if the tap is not pending any more, or waits for the right time.
+fn begin(tx: &Transaction, id: i64, now: &str) -> rusqlite::Result<Option<Outgoing>> {
+    let begun = tx
+        .prepare_cached(
+            "UPDATE tap SET attempts = attempts + 1, last_attempt_utc = ?2 \
+             WHERE id = ?1 AND state = 'pending' AND clock <> 'held' \
+             RETURNING id, uid, local_time, clock, idempotency_key, attempts - 1",
+        )?
+        .query_map(params![id, now], outgoing)?
+        .next()
+        .transpose()?;
+    let Some(mut tap) = begun else {
+        return Ok(None);
+    };
+    if tap.attempts == 0
+        && let Some(moved) = out_of_the_window(tx, &tap)?
+    {
+        "uncertain".clone_into(&mut tap.clock);
+        tx.prepare_cached("UPDATE tap SET local_time = ?2, clock = 'uncertain' WHERE id = ?1")?
+            .execute(params![id, moved])?;
+        tap.local_time = moved;
     }
+    Ok(Some(tap))
+}
 
-    fn writing<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        act(&self.db).with_context(|| self.failure("write"))
+/// A time for a tap that the server would swallow, because its time happens to be that of the tap before: clocks that
+/// were wrong, or the hour that comes twice in autumn. The two were really further apart, or the second would not have
+/// been counted.
+fn out_of_the_window(tx: &Transaction, tap: &Outgoing) -> rusqlite::Result<Option<String>> {
+    let before: Option<String> = tx
+        .prepare_cached(
+            "SELECT local_time FROM tap WHERE uid = ?1 AND id < ?2 AND state <> 'rejected' \
+             ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row(params![tap.uid, tap.id], |row| row.get(0))
+        .optional()?;
+    let parse = |text: &str| text.parse::<DateTime>().ok();
+    let (Some(before), Some(time)) = (before.as_deref().and_then(parse), parse(&tap.local_time))
+    else {
+        return Ok(None);
+    };
+    if time.duration_since(before).abs() > SERVER_WINDOW {
+        return Ok(None);
     }
+    let moved = before.saturating_add(OUT_OF_WINDOW_S.seconds());
+    Ok(Some(stamp::naive(moved)))
+}
 
-    fn failure(&self, verb: &str) -> String {
-        format!("cannot {verb} the ledger {}", self.file.display())
-    }
+fn head(row: &Row) -> rusqlite::Result<Head> {
+    Ok(Head {
+        id: row.get(0)?,
+        uid: row.get(1)?,
+    })
 }
 
 fn outgoing(row: &Row) -> rusqlite::Result<Outgoing> {
@@ -156,62 +314,11 @@ fn outgoing(row: &Row) -> rusqlite::Result<Outgoing> {
         id: row.get(0)?,
         uid: row.get(1)?,
         local_time: row.get(2)?,
-        idempotency_key: row.get(3)?,
-        attempts: row.get(4)?,
+        clock: row.get(3)?,
+        idempotency_key: row.get(4)?,
+        attempts: row.get(5)?,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::tests::{Book, CLOCK_STEP};
-
-    #[test]
-    fn only_the_oldest_tap_of_a_card_may_be_sent() {
-        let mut book = Book::new();
-        let (a1, b1) = (book.count(1), book.count(2));
-        book.advance(CLOCK_STEP);
-        let a2 = book.count(1);
-        let outbox = book.outbox();
-        assert_eq!(outbox.heads(false).unwrap(), [a1, b1]);
-        assert_eq!(outbox.pending().unwrap(), 3);
-        outbox
-            .settle(a1, Settled::Delivered, "200", &book.wall())
-            .unwrap();
-        assert_eq!(outbox.heads(false).unwrap(), [b1, a2]);
-        outbox
-            .settle(b1, Settled::Rejected, "400", &book.wall())
-            .unwrap();
-        assert_eq!(outbox.heads(false).unwrap(), [a2]);
-        outbox
-            .settle(a2, Settled::Delivered, "200", &book.wall())
-            .unwrap();
-        assert_eq!(outbox.heads(false).unwrap(), [0i64; 0]);
-    }
-
-    #[test]
-    fn what_was_tried_steps_back_behind_what_was_not() {
-        let mut book = Book::new();
-        let (a, b, c) = (book.count(1), book.count(2), book.count(3));
-        let outbox = book.outbox();
-        let tried = outbox.begin_attempt(a, &book.wall()).unwrap().unwrap();
-        assert_eq!((tried.id, tried.attempts), (a, 0));
-        assert_eq!(outbox.heads(false).unwrap(), [b, c, a]);
-        assert_eq!(outbox.heads(true).unwrap(), [b, c]);
-        let again = outbox.begin_attempt(a, &book.wall()).unwrap().unwrap();
-        assert_eq!(again.attempts, 1, "each attempt is noted before it is made");
-        assert_eq!(again.idempotency_key, tried.idempotency_key);
-        assert_eq!(again.idempotency_key.len(), 32);
-    }
-
-    #[test]
-    fn a_settled_tap_is_not_tried_again() {
-        let mut book = Book::new();
-        let a = book.count(1);
-        let outbox = book.outbox();
-        outbox
-            .settle(a, Settled::Rejected, "400", &book.wall())
-            .unwrap();
-        assert_eq!(outbox.begin_attempt(a, &book.wall()).unwrap(), None);
-    }
-}
+mod tests;

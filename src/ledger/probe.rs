@@ -35,9 +35,21 @@ pub fn probe(dir: &Path) -> Result<Report> {
     read(&file, in_use).with_context(|| format!("cannot read the ledger {}", file.display()))
 }
 
-fn read(file: &Path, in_use: bool) -> Result<Report> {
+/// How many taps in the ledger in `dir` the server does not have yet.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn pending(dir: &Path) -> Result<u64> {
+    Ok(schema::count(&open(&dir.join(FILE))?, "pending")?)
+}
+
+fn open(file: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(file, flags)?;
+    Ok(Connection::open_with_flags(file, flags)?)
+}
+
+fn read(file: &Path, in_use: bool) -> Result<Report> {
+    let db = open(file)?;
     let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
     ensure!(verdict == "ok", "it is damaged: {verdict}");
     Ok(Report {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 /// One entry brings a file from the version before to the next; `PRAGMA user_version` counts them. An
 /// entry that was released is never changed.
@@ -86,6 +86,13 @@ CREATE TABLE signal (
 /// "FTap" in ASCII; in the header of every ledger from version 2 on.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTap");
 
+/// Pages in the journal at which whoever writes copies them into the file himself.
+const JOURNAL_MOST: u32 = 16_384;
+/// Bytes in the journal at which the upkeep copies them at once.
+const JOURNAL_LONG: u64 = 4 << 20;
+/// Bytes that the journal keeps on the disk once it was copied.
+const JOURNAL_KEPT: i64 = 1 << 20;
+
 /// How long one connection waits for the other's write.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -99,6 +106,18 @@ pub(super) fn open(file: &Path) -> Result<Connection> {
         )
     })
 }
+
+/// The file holds something that no ledger holds: what.
+#[derive(Debug)]
+pub(super) struct Damaged(pub String);
+
+impl std::fmt::Display for Damaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Damaged {}
 
 fn connect(file: &Path) -> Result<Connection> {
     let mut db = Connection::open(file)?;
@@ -117,8 +136,58 @@ fn connect(file: &Path) -> Result<Connection> {
         mode == "wal",
         "its file system does not allow the WAL journal (mode {mode}); put data_dir on a local disk"
     );
+    // The upkeep copies the journal into the file, so that no tap has to wait for it; this is for the case that the
+    // upkeep cannot.
+    db.pragma_update(None, "wal_autocheckpoint", JOURNAL_MOST)?;
+    db.pragma_update(None, "journal_size_limit", JOURNAL_KEPT)?;
     migrate(&mut db)?;
+    check(&db)?;
     Ok(db)
+}
+
+/// Looks whether the tables are there, and whether the ends of them can be read.
+fn check(db: &Connection) -> Result<()> {
+    for sql in [
+        "SELECT max(id), max(name), max(clock), max(review) FROM (SELECT * FROM tap ORDER BY id DESC LIMIT 1)",
+        "SELECT max(id) FROM (SELECT id FROM tap WHERE state = 'pending' LIMIT 1)",
+        "SELECT max(id) FROM (SELECT id FROM uncounted LIMIT 1)",
+        "SELECT max(boottime_ms) FROM anchor",
+    ] {
+        match db.query_row(sql, [], |_| Ok(())) {
+            // No such table, no such column.
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+                return Err(Damaged(e.to_string()).into());
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Copies the journal into the file where it has grown: much, or a little and it is `due`. What is not yet free is
+/// copied next time. Nobody waits for it.
+pub(super) fn shorten_journal(db: &Connection, due: bool) -> rusqlite::Result<()> {
+    let Some(file) = db.path() else {
+        return Ok(());
+    };
+    let length = std::fs::metadata(format!("{file}-wal")).map_or(0, |m| m.len());
+    if length > JOURNAL_LONG || (due && length > 0) {
+        db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// How often other programs have made taps pending again.
+pub(super) fn retries(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("SELECT coalesce(max(count), 0) FROM signal WHERE name = 'retries'")?
+        .query_row([], |row| row.get(0))
+}
+
+/// The columns of the taps, in their order.
+pub(super) fn tap_columns(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    db.prepare("SELECT name FROM pragma_table_info('tap')")?
+        .query_map([], |row| row.get(0))?
+        .collect()
 }
 
 fn migrate(db: &mut Connection) -> Result<()> {
@@ -162,7 +231,7 @@ fn is_ours(db: &Connection) -> Result<bool> {
 }
 
 /// How many taps are in this state.
-pub(super) fn count(db: &Connection, state: &str) -> Result<u64> {
+pub(super) fn count(db: &Connection, state: &str) -> rusqlite::Result<u64> {
     // The literal lets SQLite use the partial index, a parameter would not.
     let sql = if state == "pending" {
         "SELECT count(*) FROM tap WHERE state = 'pending' AND ?1 = 'pending'"
@@ -174,7 +243,7 @@ pub(super) fn count(db: &Connection, state: &str) -> Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Other programs read this table, and files in the field have it. A change is a new migration.
@@ -268,24 +337,34 @@ mod tests {
         .unwrap()
     }
 
+    /// A ledger as version 1 wrote it.
+    pub(in crate::ledger) fn version_1(file: &Path, taps: u32) {
+        let db = Connection::open(file).unwrap();
+        db.execute_batch(MIGRATIONS[0]).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        for _ in 0..taps {
+            db.execute(
+                "INSERT INTO tap (uid, card, reader, local_time, utc_offset_s, utc_time, boottime_ms, boot_id, \
+                 clock_synchronised, idempotency_key) \
+                 VALUES ('04A1', 'x', 'r', '2026-11-21T09:00:00', 32400, '2026-11-21T00:00:00Z', 1, 'b', 1, 'k')",
+                [],
+            )
+            .unwrap();
+        }
+    }
+
     #[test]
     fn an_older_ledger_is_brought_up_to_date_with_its_taps() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.db");
-        let db = Connection::open(&file).unwrap();
-        db.execute_batch(MIGRATIONS[0]).unwrap();
-        db.pragma_update(None, "user_version", 1).unwrap();
-        db.execute(
-            "INSERT INTO tap (uid, card, reader, local_time, utc_offset_s, utc_time, boottime_ms, boot_id, \
-             clock_synchronised, idempotency_key) \
-             VALUES ('04A1', 'x', 'r', '2026-11-21T09:00:00', 32400, '2026-11-21T00:00:00Z', 1, 'b', 1, 'k')",
-            [],
-        )
-        .unwrap();
-        drop(db);
+        version_1(&file, 1);
         let db = open(&file).unwrap();
         assert_eq!(version(&db).unwrap(), 3);
         assert_eq!(count(&db, "pending").unwrap(), 1);
+        let clock: String = db
+            .query_row("SELECT clock FROM tap", [], |r| r.get(0))
+            .unwrap();
+        assert_eq!(clock, "synchronised");
         let id: i32 = db
             .pragma_query_value(None, "application_id", |r| r.get(0))
             .unwrap();

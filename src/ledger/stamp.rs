@@ -2,23 +2,32 @@
 
 use std::path::Path;
 
-use jiff::Zoned;
+use jiff::civil::DateTime;
+use jiff::{Timestamp, Zoned};
 use nix::libc;
 
 /// Touched by systemd-timesyncd at each synchronisation since boot.
 const TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
+/// Folders that exist while a time daemon runs: systemd-timesyncd, chrony.
+const DAEMONS: &[&str] = &["/run/systemd/timesync", "/run/chrony"];
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Local time without offset, exactly as Python's `datetime.now().isoformat()` writes it: microseconds,
 /// but no fraction where they are zero. The server answers 500 to anything with an offset.
 #[must_use]
 pub fn naive_local(wall: &Zoned) -> String {
-    let format = if wall.subsec_nanosecond() / 1000 == 0 {
+    naive(wall.datetime())
+}
+
+/// The same for a time without a zone.
+#[must_use]
+pub fn naive(time: DateTime) -> String {
+    let format = if time.subsec_nanosecond() / 1000 == 0 {
         "%Y-%m-%dT%H:%M:%S"
     } else {
         "%Y-%m-%dT%H:%M:%S.%6f"
     };
-    wall.strftime(format).to_string()
+    time.strftime(format).to_string()
 }
 
 /// The same moment in UTC, with microseconds and `Z`.
@@ -27,30 +36,60 @@ pub fn utc(wall: &Zoned) -> String {
     format!("{:.6}", wall.timestamp())
 }
 
-/// Which boot of the machine it is.
-#[derive(Debug, Clone)]
-pub(super) struct Origin {
-    pub boot_id: String,
-}
-
-impl Origin {
-    /// The present one. Where the kernel does not tell, every start of the program counts as a boot: times
-    /// since boot are then never compared across a restart.
-    pub fn of_this_boot() -> Self {
-        let boot_id = std::fs::read_to_string(BOOT_ID)
-            .map(|id| id.trim().to_owned())
-            .ok()
-            .filter(|id| !id.is_empty())
-            .unwrap_or_else(|| format!("unknown-{:016x}", fastrand::u64(..)));
-        Self { boot_id }
-    }
-}
-
-/// Whether the wall clock has been synchronised since boot: timesyncd says so, or the kernel does, which
-/// chrony and ntpd tell.
+/// Which boot of the machine it is. Where the kernel does not tell, every start of the program counts as a boot: times
+/// since boot are then never compared across a restart.
 #[must_use]
-pub fn clock_is_synchronised() -> bool {
-    Path::new(TIMESYNCD).exists() || kernel_is_synchronised()
+pub(super) fn boot_id() -> String {
+    std::fs::read_to_string(BOOT_ID)
+        .map(|id| id.trim().to_owned())
+        .ok()
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(|| format!("unknown-{:016x}", fastrand::u64(..)))
+}
+
+/// What is known of the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sync {
+    /// When systemd-timesyncd last synchronised it since boot, by the wall clock itself.
+    pub daemon: Option<Timestamp>,
+    /// Whether the kernel takes it for synchronised, which chrony and ntpd tell it. The kernel takes its word back when
+    /// somebody sets the clock.
+    pub kernel: bool,
+    /// Whether a time daemon runs.
+    pub expected: bool,
+}
+
+impl Sync {
+    /// Looks.
+    #[must_use]
+    pub fn now() -> Self {
+        let daemon = std::fs::metadata(TIMESYNCD)
+            .and_then(|m| m.modified())
+            .ok()
+            .and_then(|at| Timestamp::try_from(at).ok());
+        Self {
+            daemon,
+            kernel: kernel_is_synchronised(),
+            expected: DAEMONS.iter().any(|d| Path::new(d).exists()),
+        }
+    }
+
+    /// Whether anybody vouches for the wall clock.
+    #[must_use]
+    pub fn vouches(&self) -> bool {
+        self.daemon.is_some() || self.kernel
+    }
+
+    /// Whether somebody vouches for the clock as it is now, after a step: the kernel does not go on doing so when it is
+    /// set, the daemon's mark has to be another one than at the look `before`, or than at the time of the anchor.
+    #[must_use]
+    pub fn vouches_anew(&self, before: Option<&Self>, anchor: Timestamp) -> bool {
+        self.kernel
+            || match before {
+                Some(before) => self.daemon != before.daemon,
+                None => self.daemon.is_some_and(|at| at > anchor),
+            }
+    }
 }
 
 fn kernel_is_synchronised() -> bool {
@@ -93,10 +132,10 @@ mod tests {
 
     #[test]
     fn one_boot_has_one_name() {
-        let first = Origin::of_this_boot().boot_id;
+        let first = boot_id();
         assert!(first.len() >= 16);
         if !first.starts_with("unknown") {
-            assert_eq!(first, Origin::of_this_boot().boot_id);
+            assert_eq!(first, boot_id());
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Tests of the ledger, and a ledger in a folder of its own for the tests of its neighbours.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use jiff::{Timestamp, Zoned};
 
-use super::outbox::Outbox;
+use super::outbox::{Ended, Outbox, Settled};
+use super::stamp::Sync;
 use super::*;
 use crate::base::clock::{Clock as _, ManualClock};
+use crate::base::stop::lock;
 
 /// Longer than the time in which a tap counts as a repeat.
 pub(crate) const CLOCK_STEP: Duration = Duration::from_secs(61);
@@ -16,19 +18,31 @@ const REPEAT: Duration = Duration::from_secs(60);
 /// A ledger in a folder of its own, and a clock.
 pub(crate) struct Book {
     pub clock: Arc<ManualClock>,
+    /// What vouches for its wall clock; at first nobody does, and nobody is about to.
+    pub sync: Arc<Mutex<Sync>>,
     ledger: Ledger,
     dir: tempfile::TempDir,
 }
 
 impl Book {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    /// In a folder that may hold a ledger.
+    pub fn in_folder(dir: tempfile::TempDir) -> Self {
+        let sync = Arc::new(Mutex::new(Sync {
+            daemon: None,
+            kernel: false,
+            expected: false,
+        }));
         Self {
             clock: Arc::new(ManualClock::new(
                 Duration::from_secs(1000),
                 Timestamp::from_second(1_763_703_000).unwrap(),
             )),
-            ledger: Ledger::open(dir.path()).unwrap(),
+            ledger: ledger(dir.path(), &sync),
+            sync,
             dir,
         }
     }
@@ -38,8 +52,11 @@ impl Book {
         let entry = Entry {
             uid: Uid::new(&[card; 4]).unwrap(),
             card: CardType::Felica,
+            name: None,
             reader: "R",
             at: &at,
+            in_view: None,
+            review: None,
         };
         self.ledger.record(&entry, REPEAT)
     }
@@ -47,7 +64,7 @@ impl Book {
     /// Records a tap that must be counted; its number.
     pub fn count(&mut self, card: u8) -> i64 {
         match self.record(card).unwrap() {
-            Recorded::Counted { id } => id,
+            Recorded::Counted { id, .. } => id,
             Recorded::Repeat => panic!("card {card} was taken for a repeat"),
         }
     }
@@ -60,8 +77,75 @@ impl Book {
         self.clock.wall()
     }
 
+    pub fn store(&self) -> Arc<Store> {
+        Arc::clone(self.ledger.store())
+    }
+
     pub fn outbox(&self) -> Outbox {
-        Outbox::open(self.dir.path()).unwrap()
+        Outbox::open(self.ledger.store()).unwrap()
+    }
+
+    /// Settles a tap, as delivered or as rejected.
+    pub fn settle(&self, id: i64, delivered: bool) {
+        let how = if delivered {
+            Settled::Delivered
+        } else {
+            Settled::Rejected
+        };
+        let ended = Ended {
+            id,
+            uid: self.uid_of(id),
+            how,
+            answer: "200".into(),
+        };
+        self.outbox()
+            .exchange(&[ended], &VecDeque::new(), 0, false, &self.wall())
+            .unwrap();
+    }
+
+    /// A column of a tap.
+    pub fn text(&self, id: i64, column: &str) -> Option<String> {
+        let sql = format!("SELECT CAST({column} AS TEXT) FROM tap WHERE id = ?1");
+        self.ledger
+            .writer
+            .db()
+            .query_row(&sql, [id], |r| r.get(0))
+            .unwrap()
+    }
+
+    pub fn uid_of(&self, id: i64) -> String {
+        self.text(id, "uid").unwrap()
+    }
+
+    pub fn ids(&self) -> Vec<i64> {
+        // The file as it is now, which may be another one than the ledger has open.
+        let mut writer = Writer::open(self.ledger.store()).unwrap();
+        let ids = writer.read(self.ledger.store(), |db| {
+            let mut rows = db.prepare("SELECT id FROM tap ORDER BY id")?;
+            rows.query_map([], |r| r.get(0))?.collect()
+        });
+        ids.unwrap()
+    }
+
+    /// Looks at every page, as the upkeep does.
+    pub fn examine(&self) {
+        let store = self.ledger.store();
+        let mut writer = Writer::open(store).unwrap();
+        writer
+            .examine(store, &crate::base::stop::Stop::new())
+            .unwrap();
+    }
+
+    pub fn shorten_journal(&self) {
+        schema::shorten_journal(self.ledger.writer.db(), true).unwrap();
+    }
+
+    /// Writes as the upkeep does.
+    pub fn transact<T>(&self, act: impl Fn(&Transaction) -> rusqlite::Result<T>) -> T {
+        Writer::open(self.ledger.store())
+            .unwrap()
+            .write(self.ledger.store(), Urgency::Background, act)
+            .unwrap()
     }
 
     pub fn dir(&self) -> &Path {
@@ -73,15 +157,27 @@ impl Book {
         self.dir
     }
 
-    fn restart(self) -> Self {
-        let Self { clock, ledger, dir } = self;
-        drop(ledger);
-        Self {
-            ledger: Ledger::open(dir.path()).unwrap(),
+    pub fn restart(self) -> Self {
+        let Self {
             clock,
+            sync,
+            ledger: old,
+            dir,
+        } = self;
+        drop(old);
+        Self {
+            ledger: ledger(dir.path(), &sync),
+            clock,
+            sync,
             dir,
         }
     }
+}
+
+fn ledger(dir: &Path, sync: &Arc<Mutex<Sync>>) -> Ledger {
+    let sync = Arc::clone(sync);
+    let store = Store::asking(dir, Box::new(move || *lock(&sync))).unwrap();
+    Ledger::of(Arc::new(store)).unwrap()
 }
 
 #[test]
@@ -114,63 +210,90 @@ fn repeats_survive_a_restart_and_are_deaf_to_the_wall_clock() {
 fn a_reboot_ends_the_time_of_repeats() {
     let mut book = Book::new();
     book.count(1);
-    book.ledger.origin.boot_id = "another boot".into();
+    book.transact(|tx| tx.execute("UPDATE tap SET boot_id = 'an earlier boot'", []));
     book.count(1);
 }
 
 #[test]
 fn everything_about_a_tap_is_kept() {
     let mut book = Book::new();
-    let id = book.count(0xA1);
-    let row: (
-        String,
-        String,
-        String,
-        String,
-        i64,
-        String,
-        i64,
-        String,
-        String,
-        i64,
-    ) = book
-        .ledger
-        .db
-        .query_row(
-            "SELECT uid, card, reader, local_time, utc_offset_s, utc_time, boottime_ms, boot_id, \
-             state, attempts FROM tap WHERE id = ?1",
-            [id],
-            |r| {
-                Ok((
-                    r.get(0)?,
-                    r.get(1)?,
-                    r.get(2)?,
-                    r.get(3)?,
-                    r.get(4)?,
-                    r.get(5)?,
-                    r.get(6)?,
-                    r.get(7)?,
-                    r.get(8)?,
-                    r.get(9)?,
-                ))
-            },
+    let at = Moment::now(book.clock.as_ref());
+    let entry = Entry {
+        uid: Uid::new(&[0xA1; 4]).unwrap(),
+        card: CardType::Felica,
+        name: Some("山田"),
+        reader: "R",
+        at: &at,
+        in_view: Some(InView {
+            faces: 2,
+            nearest: Some(Duration::from_millis(1500)),
+        }),
+        review: Some("no-face"),
+    };
+    let Recorded::Counted { id, .. } = book.ledger.record(&entry, REPEAT).unwrap() else {
+        panic!("not counted");
+    };
+    let boot_id = book.store().boot_id().to_owned();
+    for (column, want) in [
+        ("uid", "A1A1A1A1"),
+        ("card", "felica"),
+        ("name", "山田"),
+        ("reader", "R"),
+        ("local_time", "2025-11-21T05:30:00"),
+        ("utc_offset_s", "0"),
+        ("utc_time", "2025-11-21T05:30:00.000000Z"),
+        ("boottime_ms", "1000000"),
+        ("boot_id", boot_id.as_str()),
+        ("state", "pending"),
+        ("attempts", "0"),
+        ("faces", "2"),
+        ("nearest_face_ms", "1500"),
+        ("review", "no-face"),
+    ] {
+        assert_eq!(book.text(id, column).as_deref(), Some(want), "{column}");
+    }
+    assert_eq!(book.text(id, "idempotency_key").unwrap().len(), 32);
+}
+
+#[test]
+fn repeats_and_refused_cards_are_kept_for_a_while() {
+    let mut book = Book::new();
+    book.count(1);
+    assert_eq!(book.record(1).unwrap(), Recorded::Repeat);
+    let at = Moment::now(book.clock.as_ref());
+    let entry = Entry {
+        uid: Uid::new(&[8, 1, 2, 3]).unwrap(),
+        card: CardType::TypeA,
+        name: None,
+        reader: "R",
+        at: &at,
+        in_view: None,
+        review: None,
+    };
+    book.ledger.refuse(&entry, "a phone").unwrap();
+    let kept = |book: &Book| -> Vec<String> {
+        let mut rows = book
+            .ledger
+            .writer
+            .db()
+            .prepare("SELECT outcome || uid || after_tap || coalesce(why, '') FROM uncounted")
+            .unwrap();
+        let rows = rows.query_map([], |r| r.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(kept(&book), ["repeat010101011", "refused080102031a phone"]);
+    // As many as are kept, later.
+    let many = UNCOUNTED_KEPT;
+    book.transact(|tx| {
+        tx.execute(
+            "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'uncounted'",
+            [many],
         )
-        .unwrap();
-    let boot_id = book.ledger.origin.boot_id.clone();
+    });
+    book.ledger.refuse(&entry, "again").unwrap();
     assert_eq!(
-        row,
-        (
-            "A1A1A1A1".into(),
-            "felica".into(),
-            "R".into(),
-            "2025-11-21T05:30:00".into(),
-            0,
-            "2025-11-21T05:30:00.000000Z".into(),
-            1_000_000,
-            boot_id,
-            "pending".into(),
-            0
-        )
+        kept(&book),
+        ["refused080102031a phone", "refused080102031again"]
     );
 }
 
@@ -190,12 +313,14 @@ fn a_full_disk_is_never_a_yes_and_is_got_over() {
     book.count(1);
     let pages: i64 = book
         .ledger
-        .db
+        .writer
+        .db()
         .pragma_query_value(None, "page_count", |r| r.get(0))
         .unwrap();
     // As far as SQLite is concerned the disk is full now; opening the file anew lifts it.
     book.ledger
-        .db
+        .writer
+        .db()
         .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
         .unwrap();
     let mut refused = None;

@@ -8,7 +8,8 @@ use ureq::http::Response;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Error, Timeout};
 
-use super::wire::{ATTENDANCE, HEALTH, address};
+use super::lines::LINES;
+use super::wire::{ATTENDANCE, CLOCK_HEADER, HEALTH, address};
 use crate::base::stop::Stop;
 use crate::config::Config;
 use crate::say;
@@ -39,10 +40,21 @@ pub enum Reply {
     NoAnswer(String),
 }
 
+/// What is sent for a tap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// The body, as the old client wrote it.
+    pub body: String,
+    /// The same at every attempt (header `Idempotency-Key`).
+    pub idempotency_key: String,
+    /// How far the time can be trusted (header `FaceTap-Clock`): `synchronised`, `corrected` or `uncertain`.
+    pub clock: String,
+}
+
 /// The attendance server, or what stands in for it. Calls block for a few seconds at most.
-pub trait Server: Send {
+pub trait Server: Send + Sync {
     /// Sends a tap.
-    fn post(&self, body: &str, idempotency_key: &str) -> Reply;
+    fn post(&self, parcel: &Parcel) -> Reply;
 
     /// Asks whether it is there.
     fn health(&self) -> Reply;
@@ -78,7 +90,7 @@ impl HttpServer {
             .max_redirects_will_error(false)
             // A proxy variable left in the environment must not divert taps from a server on the LAN.
             .proxy(None)
-            .max_idle_connections_per_host(1)
+            .max_idle_connections_per_host(LINES)
             .max_idle_age(IDLE_MAX)
             .user_agent(concat!("facetap/", env!("CARGO_PKG_VERSION")));
         if let Some(file) = &config.ca_file {
@@ -111,18 +123,19 @@ impl HttpServer {
 }
 
 impl Server for HttpServer {
-    fn post(&self, body: &str, idempotency_key: &str) -> Reply {
+    fn post(&self, parcel: &Parcel) -> Reply {
         let mut request = self
             .agent
             .post(&self.attendance)
             .header("Content-Type", "application/json")
-            .header("Idempotency-Key", idempotency_key);
+            .header("Idempotency-Key", &parcel.idempotency_key)
+            .header(CLOCK_HEADER, &parcel.clock);
         match self.bearer() {
             Ok(None) => {}
             Ok(Some(bearer)) => request = request.header("Authorization", bearer),
             Err(e) => return Reply::NoAnswer(format!("{e:#}")),
         }
-        reply(request.send(body))
+        reply(request.send(parcel.body.as_str()))
     }
 
     fn health(&self) -> Reply {

@@ -1,6 +1,6 @@
 //! Carries taps from the ledger to the server, as `pace` says.
 
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +8,25 @@ use anyhow::Result;
 use log::{debug, error, info, warn};
 
 use super::Uplink;
-use super::client::{Reply, Server};
+use super::client::{Parcel, Reply, Server};
+use super::lines::{LINES, Lines, Sent};
 use super::pace::{Next, Pace};
 use super::wire::{self, Verdict};
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
 use crate::indicator::{Event, Panel};
-use crate::ledger::outbox::{Outbox, Outgoing, Settled};
+use crate::ledger::outbox::{Ended, Head, Outbox, Outgoing, Settled};
+use crate::ledger::store::Store;
 use crate::say;
 use crate::standing::{self, Standing};
 use crate::stats::Stats;
+
+/// How soon the order to stop is heard while taps are on their way.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Attempts that were denied, while the server took other taps, after which it is this tap that it does not want.
+const DENIALS: u32 = 3;
+/// Denied taps that are remembered; more are more than one tap's fault.
+const DENIED_MOST: usize = 1000;
 
 /// What was last said about the server, so that a fault is logged once and not at every attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,10 +36,19 @@ enum Told {
     Trouble(String),
 }
 
+/// A tap that was denied for a reason that may be everybody's.
+#[derive(Debug)]
+struct Denied {
+    times: u32,
+    /// How many taps the server had taken when it was first denied.
+    accepted_before: u64,
+}
+
 /// Carries taps from the ledger to the server.
 pub(super) struct Courier {
-    server: Box<dyn Server>,
-    dir: PathBuf,
+    server: Arc<dyn Server>,
+    lines: Box<dyn Lines>,
+    store: Arc<Store>,
     terminal_id: String,
     clock: Arc<dyn Clock>,
     stop: Stop,
@@ -41,25 +59,35 @@ pub(super) struct Courier {
     /// None until it could be opened, and after it has failed.
     outbox: Option<Outbox>,
     told: Told,
+    denied: HashMap<i64, Denied>,
+    /// Taps that the server has taken.
+    accepted: u64,
 }
 
-/// Whether the server has dealt with what it was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    /// It has, one way or the other.
-    None,
-    /// Something is still pending.
-    Some,
-    /// The same, and there is no use in going on.
-    Enough,
+/// One round: what is to be sent in it, and what has come of it.
+struct Round {
+    fresh_only: bool,
+    queue: VecDeque<Head>,
+    /// Cards that are in the queue, on their way, or in trouble: no second tap of theirs is sent.
+    cards: HashSet<String>,
+    /// The newest tap that was looked at.
+    newest: i64,
+    in_flight: usize,
+    ended: Vec<Ended>,
+    settled: u64,
+    /// Whether anything was tried in vain.
+    left: bool,
+    /// Whether there is no use in going on.
+    enough: bool,
 }
 
 impl Courier {
-    pub fn new(uplink: Uplink) -> Self {
+    pub fn new(uplink: Uplink, lines: Box<dyn Lines>) -> Self {
         Self {
             pace: Pace::new(uplink.longest_pause),
             server: uplink.server,
-            dir: uplink.dir,
+            lines,
+            store: uplink.store,
             terminal_id: uplink.terminal_id,
             clock: uplink.clock,
             stop: uplink.stop,
@@ -68,6 +96,8 @@ impl Courier {
             standing: uplink.standing,
             outbox: None,
             told: Told::Nothing,
+            denied: HashMap::new(),
+            accepted: 0,
         }
     }
 
@@ -89,18 +119,21 @@ impl Courier {
     /// Does what is to be done now. Returns how long nothing else is, unless a tap is recorded.
     pub fn step(&mut self, mut rung: bool) -> Duration {
         loop {
-            match self.pace.next(self.clock.now(), rung) {
+            let next = self.pace.next(self.clock.now(), rung);
+            rung = false;
+            match next {
                 Next::Wait(pause) => return pause,
                 Next::AskHealth => self.ask_health(),
-                round => {
-                    if let Err(e) = self.round(round) {
+                Next::DeliverAll | Next::DeliverFresh => match self.round(next) {
+                    Ok(more) => rung = more,
+                    Err(e) => {
                         self.outbox = None;
                         self.pace.stumbled(self.clock.now(), fastrand::f64());
                         self.tell_trouble(&format!("{e:#}"));
                     }
-                }
+                },
             }
-            rung = false;
+            self.standing.set_sending(false);
             if self.stop.requested() {
                 return Duration::ZERO;
             }
@@ -114,125 +147,209 @@ impl Courier {
         }
     }
 
-    /// Sends the oldest tap of each card, then the next ones of those that got through, and so on.
-    fn round(&mut self, round: Next) -> Result<()> {
-        let outbox = match self.outbox.take() {
+    /// Sends the oldest tap of each card, then the next ones of those that got through, and so on. True if taps have
+    /// come meanwhile that were not looked at.
+    fn round(&mut self, kind: Next) -> Result<bool> {
+        let mut outbox = match self.outbox.take() {
             Some(outbox) => outbox,
-            None => Outbox::open(&self.dir)?,
+            None => Outbox::open(&self.store)?,
         };
-        let mut sent = 0u64;
-        let mut left = false;
-        let mut fresh_only = round == Next::DeliverFresh;
-        loop {
-            let (settled, trouble) = self.pass(&outbox, fresh_only)?;
-            if self.stop.requested() {
-                return Ok(());
-            }
-            sent += settled;
-            left |= trouble != Trouble::None;
-            if settled == 0 || trouble == Trouble::Enough {
-                break;
-            }
-            // What has been tried in this round is not tried again in it.
-            fresh_only = true;
+        let fresh_only = kind == Next::DeliverFresh;
+        // In this order: what comes in between is looked at twice rather than never.
+        let newest = outbox.newest()?;
+        let queue: VecDeque<Head> = outbox.heads(fresh_only)?.into();
+        let mut round = Round {
+            fresh_only,
+            cards: queue.iter().map(|h| h.uid.clone()).collect(),
+            queue,
+            newest,
+            in_flight: 0,
+            ended: Vec::new(),
+            settled: 0,
+            left: false,
+            enough: false,
+        };
+        self.send_all(&mut outbox, &mut round)?;
+        if self.stop.requested() {
+            return Ok(false);
         }
+        let Round { settled, left, .. } = round;
         self.pace
-            .round_over(round, sent > 0, left, self.clock.now(), fastrand::f64());
-        if sent > 0 {
+            .round_over(kind, settled > 0, left, self.clock.now(), fastrand::f64());
+        if settled > 0 {
             let waiting = outbox.pending()?;
+            self.standing.set_waiting(waiting);
             info!(
                 "{}",
                 say!(
-                    "sent to the server: {sent}, still waiting: {waiting}",
-                    "サーバーへ送信済み: {sent} 件、未送信: {waiting} 件"
+                    "sent to the server: {settled}, still waiting: {waiting}",
+                    "サーバーへ送信済み: {settled} 件、未送信: {waiting} 件"
                 )
             );
         }
+        let more = outbox.newest()? > round.newest;
         self.outbox = Some(outbox);
+        Ok(more)
+    }
+
+    /// Keeps the lines busy until the queue is empty, or there is no use in going on, or the order to stop comes.
+    fn send_all(&mut self, outbox: &mut Outbox, round: &mut Round) -> Result<()> {
+        loop {
+            self.exchange(outbox, round)?;
+            self.standing.set_sending(round.in_flight > 0);
+            if round.in_flight == 0 {
+                return Ok(());
+            }
+            // All that have ended are noted in one go.
+            let mut timeout = PATIENCE;
+            while let Some(sent) = self.lines.take_back(timeout) {
+                round.in_flight -= 1;
+                self.judge(sent, round);
+                timeout = Duration::ZERO;
+            }
+            if self.stop.requested() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Notes what has ended, and hands out what may be sent next.
+    fn exchange(&mut self, outbox: &mut Outbox, round: &mut Round) -> Result<()> {
+        let newest = outbox.newest()?;
+        if newest > round.newest {
+            for head in outbox.arrivals(round.newest, round.fresh_only)? {
+                if round.cards.insert(head.uid.clone()) {
+                    round.queue.push_back(head);
+                }
+            }
+            round.newest = newest;
+        }
+        // A server in trouble is asked with one tap.
+        let lines = if self.pace.server_is_out() { 1 } else { LINES };
+        let room = if round.enough {
+            0
+        } else {
+            lines.saturating_sub(round.in_flight)
+        };
+        if round.ended.is_empty() && (room == 0 || round.queue.is_empty()) {
+            return Ok(());
+        }
+        let now = self.clock.wall();
+        let done = outbox.exchange(&round.ended, &round.queue, room, round.fresh_only, &now)?;
+        for ended in round.ended.drain(..) {
+            if ended.how != Settled::NotYet {
+                round.cards.remove(&ended.uid);
+            }
+        }
+        round.queue.drain(..done.taken);
+        for head in done.next {
+            round.cards.insert(head.uid.clone());
+            round.queue.push_back(head);
+        }
+        for tap in done.begun {
+            round.cards.insert(tap.uid.clone());
+            round.in_flight += 1;
+            let parcel = Parcel {
+                body: wire::body(&tap.uid, &tap.local_time, &self.terminal_id),
+                idempotency_key: tap.idempotency_key.clone(),
+                clock: tap.clock.clone(),
+            };
+            self.lines.hand_over(tap, parcel);
+        }
         Ok(())
     }
 
-    /// Sends the oldest tap of each card. Returns how many were settled, and whether any was not.
-    fn pass(&mut self, outbox: &Outbox, fresh_only: bool) -> Result<(u64, Trouble)> {
-        let mut settled = 0;
-        let mut trouble = Trouble::None;
-        for id in outbox.heads(fresh_only)? {
-            if self.stop.requested() {
-                break;
-            }
-            match self.deliver(outbox, id)? {
-                Trouble::None => settled += 1,
-                Trouble::Some => trouble = Trouble::Some,
-                Trouble::Enough => return Ok((settled, Trouble::Enough)),
-            }
-        }
-        Ok((settled, trouble))
-    }
-
-    fn deliver(&mut self, outbox: &Outbox, id: i64) -> Result<Trouble> {
-        let Some(tap) = outbox.begin_attempt(id, &self.clock.wall())? else {
-            return Ok(Trouble::None);
+    /// Decides what an answer means for its tap.
+    fn judge(&mut self, sent: Sent, round: &mut Round) {
+        let Sent { tap, reply } = sent;
+        let (answer, there, verdict) = match reply {
+            Reply::Answer { status, body } => (
+                wire::summary(status, &body),
+                true,
+                wire::verdict(status, &body),
+            ),
+            Reply::NoAnswer(why) => (why, true, Verdict::Trouble),
+            Reply::Unreachable(why) => (why, false, Verdict::Trouble),
         };
-        let body = wire::body(&tap.uid, &tap.local_time, &self.terminal_id);
-        let reply = self.server.post(&body, &tap.idempotency_key);
-        let (why, there) = match reply {
-            Reply::Answer { status, body } => {
-                let answer = wire::summary(status, &body);
-                match wire::verdict(status, &body) {
-                    Verdict::Delivered => {
-                        return self.settle(outbox, &tap, Settled::Delivered, &answer);
-                    }
-                    Verdict::Rejected => {
-                        return self.settle(outbox, &tap, Settled::Rejected, &answer);
-                    }
-                    Verdict::Trouble => (answer, true),
-                }
-            }
-            Reply::NoAnswer(why) => (why, true),
-            Reply::Unreachable(why) => (why, false),
+        let how = match verdict {
+            Verdict::Stored => Settled::Delivered,
+            // An attempt before this one may have been stored, whatever was heard of it.
+            Verdict::Duplicate if tap.attempts > 0 => Settled::Delivered,
+            Verdict::Duplicate => Settled::UnexpectedDuplicate,
+            Verdict::Rejected => Settled::Rejected,
+            Verdict::Denied if self.is_this_taps_fault(tap.id) => Settled::Rejected,
+            Verdict::Denied | Verdict::Trouble => Settled::NotYet,
         };
-        if self.stop.requested() {
+        if how == Settled::NotYet && self.stop.requested() {
             // We hung up ourselves.
-            return Ok(Trouble::Enough);
+            return;
         }
-        self.stats.delivery_faults.increment();
-        outbox.note_trouble(id, &why)?;
-        self.tell_trouble(&why);
-        Ok(if self.pace.trouble(id, there) {
-            Trouble::Enough
+        self.tell(&tap, how, &answer);
+        if how == Settled::NotYet {
+            round.left = true;
+            round.enough |= self.pace.trouble(tap.id, there);
         } else {
-            Trouble::Some
-        })
+            round.settled += 1;
+            self.pace.worked();
+            self.tell_fine();
+        }
+        round.ended.push(Ended {
+            id: tap.id,
+            uid: tap.uid,
+            how,
+            answer,
+        });
     }
 
-    fn settle(
-        &mut self,
-        outbox: &Outbox,
-        tap: &Outgoing,
-        how: Settled,
-        answer: &str,
-    ) -> Result<Trouble> {
+    /// Whether a tap that was denied once more is to blame itself: the server has taken others meanwhile.
+    fn is_this_taps_fault(&mut self, id: i64) -> bool {
+        if self.denied.len() > DENIED_MOST {
+            self.denied.clear();
+        }
+        let denied = self.denied.entry(id).or_insert(Denied {
+            times: 0,
+            accepted_before: self.accepted,
+        });
+        denied.times += 1;
+        let fault = denied.times >= DENIALS && self.accepted > denied.accepted_before;
+        if fault {
+            self.denied.remove(&id);
+        }
+        fault
+    }
+
+    /// Counts and logs how an attempt ended.
+    fn tell(&mut self, tap: &Outgoing, how: Settled, answer: &str) {
         let Outgoing { id, uid, .. } = tap;
-        outbox.settle(*id, how, answer, &self.clock.wall())?;
         match how {
             Settled::Delivered => {
+                self.accepted += 1;
+                self.denied.remove(id);
                 self.stats.delivered.increment();
                 debug!("tap {id} delivered: {answer}");
+                return;
             }
-            Settled::Rejected => {
-                self.stats.delivery_faults.increment();
-                error!(
-                    "{}",
-                    say!(
-                        "the server rejected tap {id} ({uid}); it stays in the ledger: {answer}",
-                        "サーバーが {id} 件目 ({uid}) を拒否しました。記録は保持します: {answer}"
-                    )
-                );
-            }
+            Settled::Rejected => error!(
+                "{}",
+                say!(
+                    "the server rejected tap {id} ({uid}); it stays in the ledger (facetap attendance list \
+                     --rejected): {answer}",
+                    "サーバーが {id} 件目 ({uid}) を拒否しました。記録は保持します \
+                     (facetap attendance list --rejected): {answer}"
+                )
+            ),
+            Settled::UnexpectedDuplicate => error!(
+                "{}",
+                say!(
+                    "the server takes tap {id} ({uid}) for one that it has, though it was never sent; please look \
+                     (facetap attendance list --review): {answer}",
+                    "サーバーは未送信の {id} 件目 ({uid}) を重複と判定しました。確認してください \
+                     (facetap attendance list --review): {answer}"
+                )
+            ),
+            Settled::NotYet => self.tell_trouble(answer),
         }
-        self.pace.worked();
-        self.tell_fine();
-        Ok(Trouble::None)
+        self.stats.delivery_faults.increment();
     }
 
     fn tell_fine(&mut self) {

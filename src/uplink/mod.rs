@@ -1,17 +1,19 @@
 //! Uplink: what the ledger holds goes to the attendance server, in order per card.
 //!
-//! A thread of its own with a connection of its own to the ledger: the reader never waits for it. The
+//! Threads of its own with a connection of their own to the ledger: the reader never waits for them. The
 //! server tells a repeated delivery only by the last tap of the card that it received, so the next tap of
-//! a card is sent only when the one before is settled; then retries are harmless. [`wire`] knows the
-//! bytes, [`client`] speaks HTTP, `pace` decides when, `courier` does it.
+//! a card is sent only when the one before is settled; then retries are harmless. Taps of different cards
+//! are sent side by side. [`wire`] knows the bytes, [`client`] speaks HTTP, `pace` decides when, `courier`
+//! what, `lines` carry it.
 
 pub mod client;
 mod courier;
+mod lines;
 mod pace;
 pub mod terminal;
 pub mod wire;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,20 +22,23 @@ use anyhow::{Result, bail};
 use crate::base::clock::Clock;
 use crate::base::slot::{Slot, Taken};
 use crate::base::stop::Stop;
+use crate::base::threads::Threads;
 use crate::config::Config;
 use crate::indicator::Panel;
+use crate::ledger::store::Store;
 use crate::say;
 use crate::standing::Standing;
 use crate::stats::Stats;
 use client::{HttpServer, Server};
 use courier::{Courier, unwell};
+use lines::{Lines, Threaded};
 
-/// The thread's body.
+/// What the threads need.
 pub struct Uplink {
     /// The server.
-    pub server: Box<dyn Server>,
-    /// Data folder with the ledger.
-    pub dir: PathBuf,
+    pub server: Arc<dyn Server>,
+    /// The ledger.
+    pub store: Arc<Store>,
     /// Name of this device at the server.
     pub terminal_id: String,
     /// Longest pause between attempts (`retry_interval`).
@@ -53,15 +58,24 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// Delivers until the order to stop. The ledger must have been opened for recording before.
-    pub fn run(self) {
+    /// Starts the threads: they deliver until the order to stop.
+    ///
+    /// # Errors
+    /// The operating system refuses another thread.
+    pub fn start(self, threads: &mut Threads) -> Result<()> {
+        let lines = Threaded::start(threads, &self.stop, &self.server)?;
+        let stop = self.stop.clone();
+        threads.start("uplink", &stop, move || self.run(Box::new(lines)))
+    }
+
+    fn run(self, lines: Box<dyn Lines>) {
         let bell = Arc::clone(&self.bell);
         self.stop.on_request({
             let bell = Arc::clone(&bell);
             move || bell.close()
         });
         let stop = self.stop.clone();
-        let mut courier = Courier::new(self);
+        let mut courier = Courier::new(self, lines);
         courier.greet();
         let mut rung = false;
         while !stop.requested() {
@@ -93,33 +107,18 @@ pub fn probe(config: &Config) -> Result<Option<String>> {
     }
 }
 
-/// The thread's body as configured; none without a server.
+/// The server of the configuration, and the name of this device at it; none without a server.
 ///
 /// # Errors
 /// A file that the configuration names cannot be used, or the name of this device cannot be kept.
-pub fn open(
+pub fn server(
     config: &Config,
     dir: &Path,
-    bell: Arc<Slot<()>>,
-    clock: Arc<dyn Clock>,
     stop: &Stop,
-    stats: Arc<Stats>,
-    panel: Panel,
-    standing: Arc<Standing>,
-) -> Result<Option<Uplink>> {
+) -> Result<Option<(Arc<dyn Server>, String)>> {
     let Some(server) = HttpServer::new(config, stop)? else {
         return Ok(None);
     };
-    Ok(Some(Uplink {
-        server: Box::new(server),
-        dir: dir.to_owned(),
-        terminal_id: terminal::id(config.terminal_id.as_deref(), dir)?,
-        longest_pause: Duration::from_secs_f64(config.retry_interval),
-        bell,
-        clock,
-        stop: stop.clone(),
-        stats,
-        panel,
-        standing,
-    }))
+    let name = terminal::id(config.terminal_id.as_deref(), dir)?;
+    Ok(Some((Arc::new(server), name)))
 }

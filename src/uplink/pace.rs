@@ -95,7 +95,8 @@ impl Pace {
         self.server_is_out()
     }
 
-    fn server_is_out(&self) -> bool {
+    /// Whether it is the server that is in trouble, and not a tap.
+    pub fn server_is_out(&self) -> bool {
         !self.there || self.troubled.len() >= ENOUGH
     }
 

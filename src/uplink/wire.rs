@@ -8,6 +8,8 @@ use serde_json::Value;
 pub const ATTENDANCE: &str = "/api/attendance";
 /// Where the server tells that it is there.
 pub const HEALTH: &str = "/api/health";
+/// The header that says how far a tap's time can be trusted; the body has no room for it.
+pub const CLOCK_HEADER: &str = "FaceTap-Clock";
 /// Characters of an answer that are kept in the ledger.
 const KEPT: usize = 300;
 
@@ -57,10 +59,14 @@ fn python_string(text: &str) -> String {
 /// What an answer means for a tap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The server has it, now or from an earlier attempt.
-    Delivered,
+    /// The server has stored it.
+    Stored,
+    /// The server says that it has had it before.
+    Duplicate,
     /// The server will never take this tap; others may pass.
     Rejected,
+    /// The server refuses, for a reason that may lie in this tap or in what all have in common: address, token.
+    Denied,
     /// The server is in trouble, or it is not the attendance server that answered: try again later.
     Trouble,
 }
@@ -71,11 +77,16 @@ pub fn verdict(status: u16, body: &str) -> Verdict {
     match status {
         // A proxy's or a router's page is an answer too, but not one of the API.
         200..=299 => match serde_json::from_str::<Value>(body) {
-            Ok(v) if v["status"] == "success" || v["status"] == "duplicate" => Verdict::Delivered,
+            Ok(v) if v["status"] == "success" => Verdict::Stored,
+            Ok(v) if v["status"] == "duplicate" => Verdict::Duplicate,
             _ => Verdict::Trouble,
         },
+        // Timeout, too early, too many requests: later.
+        408 | 425 | 429 => Verdict::Trouble,
+        // Token, address, method, proxy, misdirected.
+        401..=407 | 421 => Verdict::Denied,
         // The tap itself is at fault.
-        400 | 409 | 410 | 413 | 415 | 422 => Verdict::Rejected,
+        400..=499 => Verdict::Rejected,
         _ => Verdict::Trouble,
     }
 }
@@ -129,11 +140,11 @@ mod tests {
 
     #[test]
     fn answers_are_judged() {
-        use Verdict::{Delivered, Rejected, Trouble};
+        use Verdict::{Denied, Duplicate, Rejected, Stored, Trouble};
         let duplicate = r#"{"status":"duplicate","message":"重複データ","time_diff":3}"#;
         for (status, body, want) in [
-            (200, r#"{"status":"success","attendance_id":7}"#, Delivered),
-            (200, duplicate, Delivered),
+            (200, r#"{"status":"success","attendance_id":7}"#, Stored),
+            (200, duplicate, Duplicate),
             (200, r#"{"status":"broken"}"#, Trouble),
             (200, "<html>hotel network</html>", Trouble),
             (200, "", Trouble),
@@ -142,9 +153,10 @@ mod tests {
             (302, "", Trouble),
             (400, r#"{"status":"error"}"#, Rejected),
             (422, "", Rejected),
-            (401, "", Trouble),
-            (403, "", Trouble),
-            (404, "", Trouble),
+            (418, "", Rejected),
+            (401, "", Denied),
+            (403, "", Denied),
+            (404, "", Denied),
             (408, "", Trouble),
             (429, "", Trouble),
             (500, duplicate, Trouble),

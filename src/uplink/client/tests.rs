@@ -34,6 +34,14 @@ fn server(answers: Vec<Option<String>>) -> (String, Receiver<String>) {
     (url, requests)
 }
 
+fn parcel(body: &str, key: &str) -> Parcel {
+    Parcel {
+        body: body.to_owned(),
+        idempotency_key: key.to_owned(),
+        clock: "synchronised".to_owned(),
+    }
+}
+
 /// Head and body of a request.
 fn request(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
@@ -88,12 +96,12 @@ fn answered(status: u16, body: &str) -> Reply {
     }
 }
 
-/// The old server was written for this request; the extra header is ours.
+/// The old server was written for this request; the extra headers are ours.
 #[test]
 fn the_request_is_frozen() {
     let (url, requests) = server(vec![http("200 OK", "{}")]);
     assert_eq!(
-        client(&format!("{url}/")).post(r#"{"idm": "04"}"#, "00ff"),
+        client(&format!("{url}/")).post(&parcel(r#"{"idm": "04"}"#, "00ff")),
         answered(200, "{}")
     );
     let request = requests.recv().unwrap();
@@ -106,6 +114,7 @@ fn the_request_is_frozen() {
         "content-type: application/json\r\n",
         "content-length: 13\r\n",
         "idempotency-key: 00ff\r\n",
+        "facetap-clock: synchronised\r\n",
     ] {
         assert!(lower.contains(header), "{header} in {request}");
     }
@@ -131,7 +140,7 @@ fn answers_come_back_as_they_are() {
         answered(302, ""),
         answered(307, ""),
     ] {
-        assert_eq!(client.post("{}", "k"), want);
+        assert_eq!(client.post(&parcel("{}", "k")), want);
     }
     assert_eq!(requests.try_iter().count(), 5, "no redirect was followed");
 }
@@ -146,7 +155,7 @@ fn no_answer_and_no_server_are_told_apart() {
     ]);
     let client_there = client(&url);
     for case in ["hangs up", "gibberish", "cut off", "endless"] {
-        let reply = client_there.post("{}", "k");
+        let reply = client_there.post(&parcel("{}", "k"));
         assert!(matches!(reply, Reply::NoAnswer(_)), "{case}: {reply:?}");
     }
     let free = {
@@ -162,7 +171,7 @@ fn the_order_to_stop_ends_a_request_that_nobody_answers() {
     let (url, requests) = server(vec![Some(String::new())]);
     let stop = Stop::new();
     let client = client_with(&url, &stop, |_| ());
-    let waiting = std::thread::spawn(move || client.post("{}", "k"));
+    let waiting = std::thread::spawn(move || client.post(&parcel("{}", "k")));
     requests.recv().unwrap();
     stop.request(Reason::Duration);
     let reply = waiting.join().unwrap();
@@ -177,7 +186,7 @@ fn the_token_is_sent_and_renewed() {
     let client = client_with(&url, &Stop::new(), |c| {
         c.auth_token_file = Some(file.path().to_owned());
     });
-    client.post("{}", "k");
+    client.post(&parcel("{}", "k"));
     std::fs::write(&file, "second-token").unwrap();
     client.health();
     for token in ["first-token", "second-token"] {

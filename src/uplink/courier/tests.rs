@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::base::slot::Slot;
 use crate::base::stop::{Reason, lock};
+use crate::base::threads::Threads;
 use crate::ledger::tests::{Book, CLOCK_STEP};
 
 const TERMINAL: &str = "AA:BB:CC:DD:EE:FF";
@@ -28,6 +29,12 @@ enum Mode {
     Poison(u8),
     /// 400 to this card alone.
     Rejects(u8),
+    /// 403 to this card alone.
+    Denies(u8),
+    /// 403 to everybody.
+    DeniesAll,
+    /// Says that it has everything already.
+    KnowsAll,
 }
 
 /// The old server: a tap is a duplicate if the row last received from the same card and terminal lies
@@ -68,8 +75,9 @@ fn answer(status: u16, body: &str) -> Reply {
 struct Shared(Arc<Mutex<Model>>);
 
 impl Server for Shared {
-    fn post(&self, body: &str, key: &str) -> Reply {
-        assert_eq!(key.len(), 32);
+    fn post(&self, parcel: &Parcel) -> Reply {
+        let body = parcel.body.as_str();
+        assert_eq!(parcel.idempotency_key.len(), 32);
         let mut model = lock(&self.0);
         model.posts += 1;
         match model.mode {
@@ -82,7 +90,12 @@ impl Server for Shared {
             }
             Mode::Poison(n) if body.contains(&hex(n)) => answer(500, ""),
             Mode::Rejects(n) if body.contains(&hex(n)) => answer(400, "missing"),
-            Mode::Fine | Mode::Poison(_) | Mode::Rejects(_) => model.receive(body),
+            Mode::Denies(n) if body.contains(&hex(n)) => answer(403, "no"),
+            Mode::DeniesAll => answer(403, "no"),
+            Mode::KnowsAll => answer(200, r#"{"status":"duplicate"}"#),
+            Mode::Fine | Mode::Poison(_) | Mode::Rejects(_) | Mode::Denies(_) => {
+                model.receive(body)
+            }
         }
     }
 
@@ -101,6 +114,24 @@ fn hex(card: u8) -> String {
     format!("{card:02X}").repeat(4)
 }
 
+/// Sends at once, on the caller's own thread.
+struct Inline {
+    server: Shared,
+    sent: VecDeque<Sent>,
+}
+
+impl Lines for Inline {
+    fn hand_over(&mut self, tap: Outgoing, parcel: Parcel) {
+        assert!(self.sent.len() < LINES, "more at once than there are lines");
+        let reply = self.server.post(&parcel);
+        self.sent.push_back(Sent { tap, reply });
+    }
+
+    fn take_back(&mut self, _timeout: Duration) -> Option<Sent> {
+        self.sent.pop_front()
+    }
+}
+
 struct Scene {
     book: Book,
     courier: Courier,
@@ -117,9 +148,13 @@ fn scene(mode: Mode) -> Scene {
         healths: 0,
     })));
     let stats = Arc::new(Stats::default());
-    let courier = Courier::new(Uplink {
-        server: Box::new(server.clone()),
-        dir: book.dir().to_owned(),
+    let lines = Inline {
+        server: server.clone(),
+        sent: VecDeque::new(),
+    };
+    let uplink = Uplink {
+        server: Arc::new(server.clone()),
+        store: book.store(),
         terminal_id: TERMINAL.to_owned(),
         longest_pause: Duration::from_secs(600),
         bell: Arc::default(),
@@ -128,7 +163,8 @@ fn scene(mode: Mode) -> Scene {
         stats: Arc::clone(&stats),
         panel: crate::indicator::panel().0,
         standing: Arc::default(),
-    });
+    };
+    let courier = Courier::new(uplink, Box::new(lines));
     Scene {
         book,
         courier,
@@ -284,18 +320,82 @@ fn a_rejected_tap_steps_aside_and_is_kept() {
     assert_eq!((report.delivered, report.rejected), (1, 2));
 }
 
+/// 403 may be about this tap, or about our token.
+#[test]
+fn a_tap_that_is_denied_while_others_pass_steps_aside() {
+    let mut s = scene(Mode::Denies(1));
+    s.book.count(1);
+    s.pass(MINUTE);
+    assert_eq!(s.pending(), 1, "nobody else has passed yet");
+    for card in 2..=4 {
+        s.book.count(card);
+        s.ring();
+        s.pass(10 * MINUTE);
+    }
+    assert_eq!((s.rows(1), s.pending()), (0, 0));
+    let report = crate::ledger::probe::probe(s.book.dir()).unwrap();
+    assert_eq!((report.delivered, report.rejected), (3, 1));
+}
+
+#[test]
+fn a_wrong_token_costs_no_tap() {
+    let mut s = scene(Mode::DeniesAll);
+    for card in 1..=9 {
+        s.book.count(card);
+    }
+    s.pass(120 * MINUTE);
+    assert_eq!(s.pending(), 9);
+    s.mode(Mode::Fine);
+    s.pass(13 * MINUTE);
+    assert_eq!(s.pending(), 0);
+}
+
+#[test]
+fn a_duplicate_that_was_never_sent_is_for_a_person_to_look_at() {
+    let mut s = scene(Mode::KnowsAll);
+    let id = s.book.count(1);
+    s.pass(SECOND);
+    assert_eq!(s.pending(), 0);
+    assert_eq!(s.book.text(id, "state").as_deref(), Some("rejected"));
+    assert_eq!(
+        s.book.text(id, "review").as_deref(),
+        Some("unexpected-duplicate")
+    );
+}
+
+#[test]
+fn a_duplicate_after_an_answer_that_was_lost_is_delivered() {
+    let mut s = scene(Mode::DropsAnswer);
+    let id = s.book.count(1);
+    s.pass(SECOND / 2);
+    s.mode(Mode::Fine);
+    s.pass(MINUTE);
+    assert_eq!((s.rows(1), s.pending()), (1, 0));
+    assert_eq!(s.book.text(id, "state").as_deref(), Some("delivered"));
+    assert_eq!(s.book.text(id, "review"), None);
+}
+
+#[test]
+fn taps_that_come_while_others_are_sent_go_along() {
+    let mut s = scene(Mode::Fine);
+    for n in 0..200u8 {
+        s.book.count(n % 50);
+        s.book.advance(CLOCK_STEP);
+    }
+    s.courier.step(false);
+    assert_eq!(s.pending(), 0);
+    for card in 0..50 {
+        assert_eq!(s.rows(card), 4);
+    }
+}
+
 #[test]
 fn an_attempt_is_on_record_before_it_is_made() {
     let mut s = scene(Mode::Broken { health: true });
     let id = s.book.count(1);
     s.pass(SECOND);
-    let tap = s
-        .book
-        .outbox()
-        .begin_attempt(id, &s.book.wall())
-        .unwrap()
-        .unwrap();
-    assert_eq!(tap.attempts, i64::from(s.posts()));
+    let noted: u32 = s.book.text(id, "attempts").unwrap().parse().unwrap();
+    assert_eq!(noted, s.posts());
 }
 
 #[test]
@@ -324,8 +424,8 @@ fn the_thread_delivers_at_the_bell_and_ends_at_the_order_to_stop() {
     let bell = Arc::<Slot<()>>::default();
     let stop = Stop::new();
     let uplink = Uplink {
-        server: Box::new(server.clone()),
-        dir: book.dir().to_owned(),
+        server: Arc::new(server.clone()),
+        store: book.store(),
         terminal_id: TERMINAL.to_owned(),
         longest_pause: Duration::from_secs(600),
         bell: Arc::clone(&bell),
@@ -335,16 +435,18 @@ fn the_thread_delivers_at_the_bell_and_ends_at_the_order_to_stop() {
         panel: crate::indicator::panel().0,
         standing: Arc::default(),
     };
-    let thread = std::thread::spawn(move || uplink.run());
+    let mut threads = Threads::default();
+    uplink.start(&mut threads).unwrap();
     for card in 1..=3 {
         book.count(card);
         bell.put(());
-        let outbox = book.outbox();
+        let mut outbox = book.outbox();
         while outbox.pending().unwrap() > 0 {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
     stop.request(Reason::Duration);
-    thread.join().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(crate::base::clock::SystemClock);
+    assert_eq!(threads.join(&clock, MINUTE), [""; 0]);
     assert_eq!(lock(&server.0).rows.len(), 3);
 }

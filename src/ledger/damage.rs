@@ -1,0 +1,232 @@
+//! A damaged ledger is set aside, and a fresh one takes over what can still be read.
+//!
+//! The order of the steps is made for a power cut between any two of them. The fresh file is filled under another
+//! name, then called [`READY`]; only then is the damaged one renamed, its journal first: a journal that is left beside
+//! a file that it does not belong to would be played into it.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use log::error;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+
+use super::schema;
+use crate::say;
+
+/// What is added to the name of the fresh file while it is filled.
+const FILLING: &str = ".filling";
+/// What is added once it is complete.
+const READY: &str = ".ready";
+/// What is added to the name of the damaged one, with a number.
+const DAMAGED: &str = ".damaged";
+/// SQLite's header at the beginning of the file, in bytes.
+const HEADER: usize = 100;
+/// After a row that cannot be read, so many numbers are tried one by one before larger steps are made: a page holds
+/// fewer rows.
+const NEAR: i64 = 500;
+/// No door sees more taps; steps that double pass as many numbers in no time.
+const FARTHEST: i64 = 1 << 40;
+/// Numbers that are left free after those that were seen, for rows that could not be read.
+const GAP: i64 = 1000;
+
+/// Sets `file` aside because of `why`, in favour of a fresh one with everything that can be read. Nobody may write
+/// meanwhile.
+pub(super) fn set_aside(file: &Path, why: &anyhow::Error) -> Result<()> {
+    let name = file.display();
+    let failed = || {
+        format!(
+            "the ledger {name} is damaged ({why:#}) and could not be replaced; free space on its disk, check that it \
+             is not read-only"
+        )
+    };
+    let saved = salvage(file).with_context(failed)?;
+    std::fs::rename(beside(file, FILLING), beside(file, READY)).with_context(failed)?;
+    let aside = exchange(file).with_context(failed)?;
+    let (aside, taps) = (aside.display(), saved);
+    error!(
+        "{}",
+        say!(
+            "THE LEDGER {name} WAS DAMAGED ({why:#}): it is kept as {aside}; {taps} taps could be read and were \
+             carried over; check the disk",
+            "記録ファイル {name} が破損していました ({why:#})。{aside} として保存し、読み取れた {taps} 件を引き継ぎました。\
+             ディスクを確認してください"
+        )
+    );
+    Ok(())
+}
+
+/// Ends what a power cut has interrupted.
+pub(super) fn finish(file: &Path) -> Result<()> {
+    let _ = remove(&beside(file, FILLING));
+    if beside(file, READY).exists() {
+        exchange(file).with_context(|| {
+            format!(
+                "cannot put the repaired ledger {} in its place",
+                file.display()
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// Renames the damaged file and puts the complete fresh one in its place. Returns the damaged one's new name.
+fn exchange(file: &Path) -> Result<PathBuf> {
+    let free = |n: &u32| !beside(file, &format!("{DAMAGED}-{n}")).exists();
+    let number = (1..).find(free).unwrap_or(u32::MAX);
+    let aside = beside(file, &format!("{DAMAGED}-{number}"));
+    for part in ["-wal", "-shm", ""] {
+        let (from, to) = (beside(file, part), beside(&aside, part));
+        if from.exists() {
+            std::fs::rename(&from, &to)?;
+        }
+    }
+    std::fs::rename(beside(file, READY), file)?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
+    Ok(aside)
+}
+
+/// Makes a fresh ledger under the name of [`FILLING`] with the taps that can be read. Returns how many.
+fn salvage(file: &Path) -> Result<u64> {
+    let fresh_file = beside(file, FILLING);
+    remove(&fresh_file)?;
+    let mut fresh = schema::open(&fresh_file)?;
+    // Without the journal, so that one file is all there is to rename.
+    fresh.pragma_update(None, "journal_mode", "DELETE")?;
+    let copy = beside(file, ".copy");
+    let (saved, highest) = match readable(file, &fresh_file, &copy) {
+        Ok(old) => carry_over(&old, &mut fresh)?,
+        Err(_) => (0, 0),
+    };
+    fresh.execute("DELETE FROM sqlite_sequence WHERE name = 'tap'", [])?;
+    fresh.execute(
+        "INSERT INTO sqlite_sequence (name, seq) VALUES ('tap', ?1)",
+        [highest + GAP],
+    )?;
+    fresh.close().map_err(|(_, e)| e)?;
+    remove(&copy)?;
+    File::open(&fresh_file)?.sync_all()?;
+    Ok(saved)
+}
+
+/// The damaged file, open for reading. Where its header is gone, a copy of it with that of a fresh ledger.
+fn readable(file: &Path, fresh: &Path, copy: &Path) -> Result<Connection> {
+    let first = open_for_reading(file);
+    if first.is_ok() {
+        return first;
+    }
+    remove(copy)?;
+    std::fs::copy(file, copy)?;
+    let journal = beside(file, "-wal");
+    if journal.exists() {
+        std::fs::copy(journal, beside(copy, "-wal"))?;
+    }
+    let mut header = [0; HEADER];
+    File::open(fresh)?.read_exact_at(&mut header, 0)?;
+    // With a journal; the length in pages (none: that of the file), the list of free pages (none).
+    header[18..20].fill(2);
+    header[28..40].fill(0);
+    File::options()
+        .write(true)
+        .open(copy)?
+        .write_all_at(&header, 0)?;
+    open_for_reading(copy)
+}
+
+fn open_for_reading(file: &Path) -> Result<Connection> {
+    let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.pragma_update(None, "query_only", true)?;
+    db.prepare("SELECT id, uid, state FROM tap LIMIT 0")?;
+    Ok(db)
+}
+
+/// Copies every tap that can be read. Returns how many, and the highest number that was seen.
+fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
+    // An older file has fewer columns.
+    let mut columns = schema::tap_columns(fresh)?;
+    let known = schema::tap_columns(old)?;
+    columns.retain(|c| known.contains(c));
+    let list = columns.join(", ");
+    let places = vec!["?"; columns.len()].join(", ");
+    let known = highest_number(old);
+    let limit = known.unwrap_or(FARTHEST);
+    let tx = fresh.transaction()?;
+    let mut saved = 0;
+    let mut last = 0;
+    {
+        let mut insert = tx.prepare(&format!(
+            "INSERT OR IGNORE INTO tap ({list}) VALUES ({places})"
+        ))?;
+        let mut select = old.prepare(&format!(
+            "SELECT {list} FROM tap NOT INDEXED WHERE id >= ?1 ORDER BY id"
+        ))?;
+        let (mut from, mut step) = (1, 1);
+        while from <= limit {
+            let Ok(mut rows) = select.query([from]) else {
+                break;
+            };
+            // A row is a row only if the ledger takes it: garbage fails on a type or a rule.
+            let complete = loop {
+                match rows.next() {
+                    Ok(None) => break true,
+                    Ok(Some(row)) => {
+                        let values: rusqlite::Result<Vec<Value>> =
+                            (0..columns.len()).map(|i| row.get(i)).collect();
+                        if let (Ok(id), Ok(values)) = (row.get::<_, i64>(0), values) {
+                            saved += insert.execute(params_from_iter(values)).unwrap_or(0) as u64;
+                            (last, from, step) = (last.max(id), id + 1, 1);
+                        }
+                    }
+                    Err(_) => break false,
+                }
+            };
+            if complete {
+                break;
+            }
+            // Over what cannot be read: closely first, then in ever larger steps.
+            from += step;
+            if from - last > NEAR {
+                step *= 2;
+            }
+        }
+    }
+    // Whether the server has these is known as it was when the file was damaged, which may have been earlier.
+    tx.execute(
+        "UPDATE tap SET review = trim(coalesce(review, '') || ' salvaged') WHERE state = 'pending'",
+        [],
+    )?;
+    tx.commit()?;
+    Ok((saved, known.unwrap_or(last).max(last)))
+}
+
+/// The highest number that was ever given, if that can still be read.
+fn highest_number(old: &Connection) -> Option<i64> {
+    let ask = |sql| old.query_row(sql, [], |row| row.get::<_, i64>(0)).ok();
+    let noted = ask("SELECT seq FROM sqlite_sequence WHERE name = 'tap'");
+    let there = ask("SELECT max(id) FROM tap NOT INDEXED");
+    // Garbage may be any number.
+    noted.max(there).filter(|n| (1..=FARTHEST).contains(n))
+}
+
+fn beside(file: &Path, addition: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(addition);
+    name.into()
+}
+
+/// Removes a file that may not be there, with what SQLite left beside it.
+fn remove(file: &Path) -> std::io::Result<()> {
+    for part in ["", "-wal", "-shm", "-journal"] {
+        match std::fs::remove_file(beside(file, part)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Room on the disk for the last taps, put by while there is some.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::statvfs::statvfs;
+
+/// Name of the file that keeps the room.
+const FILE: &str = "attendance.reserve";
+/// Bytes that are put by. A tap takes some 25 KB of the journal until its pages are copied into the ledger, so
+/// that is room for more than a hundred even if nothing can be copied.
+const SIZE: u64 = 4 << 20;
+/// With less than this a disk is as good as full.
+const TIGHT: u64 = 1 << 20;
+/// On a small disk, no more than this part of it.
+const PART: u64 = 16;
+/// Room is put by only while there is this many times more.
+const AMPLE: u64 = 2;
+
+/// The room that is put by.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    file: PathBuf,
+}
+
+impl Reserve {
+    /// That of the data folder `dir`; nothing is put by yet.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            file: dir.join(FILE),
+        }
+    }
+
+    /// Whether there is room put by.
+    pub fn is_there(&self) -> bool {
+        self.file.exists()
+    }
+
+    /// Puts room by where there is none yet, and enough of it. True if there is some now.
+    ///
+    /// # Errors
+    /// The file cannot be made. Half of it is never left.
+    pub fn put_by(&self) -> io::Result<bool> {
+        if self.is_there() {
+            return Ok(true);
+        }
+        let folder = self.file.parent().unwrap_or(Path::new("."));
+        let disk = statvfs(folder)?;
+        let block = disk.fragment_size();
+        let size = SIZE.min(disk.blocks() * block / PART);
+        if disk.blocks_available() * block < size * (1 + AMPLE) {
+            return Ok(false);
+        }
+        // Under another name first: what a kill leaves must not look like room.
+        let half = folder.join(format!(".{FILE}.new"));
+        let made = File::create(&half).and_then(|file| {
+            let length = i64::try_from(size).unwrap_or(i64::MAX);
+            fallocate(&file, FallocateFlags::empty(), 0, length)?;
+            file.sync_all()?;
+            std::fs::rename(&half, &self.file)
+        });
+        if made.is_err() {
+            let _ = std::fs::remove_file(&half);
+        }
+        made.map(|()| true)
+    }
+
+    /// Whether the disk is so full that a tap may fail for it.
+    pub fn is_needed(&self) -> bool {
+        // A disk that cannot be asked is not known to have room.
+        self.available().is_none_or(|bytes| bytes < TIGHT)
+    }
+
+    fn available(&self) -> Option<u64> {
+        let disk = statvfs(self.file.parent()?).ok()?;
+        Some(disk.blocks_available() * disk.fragment_size())
+    }
+
+    /// Gives the room up. True if there was some.
+    pub fn give_up(&self) -> bool {
+        std::fs::remove_file(&self.file).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt as _;
+
+    #[test]
+    fn room_is_really_taken_and_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let reserve = Reserve::new(dir.path());
+        assert!(!reserve.give_up(), "nothing yet");
+        assert!(reserve.put_by().unwrap());
+        assert!(reserve.put_by().unwrap(), "once is enough");
+        let file = std::fs::metadata(dir.path().join(FILE)).unwrap();
+        assert!(file.blocks() * 512 >= file.len(), "no hole");
+        assert!(file.len() > 0);
+        assert!(reserve.give_up());
+        assert!(!reserve.is_there());
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_an_error() {
+        assert!(Reserve::new(Path::new("/nowhere/at/all")).put_by().is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! The ledger of this process: its file, its lock, and whose turn it is to write.
+//!
+//! Keeper, uplink and upkeep write through connections of their own (`writer`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use log::{error, warn};
+
+use super::lock::DirLock;
+use super::reserve::Reserve;
+use super::stamp::{self, Sync};
+use super::timekeeper::{Look, Seen, Timekeeper, Trust};
+use super::turn::Turn;
+use super::writer::is_damage;
+use super::{FILE, damage, medium, schema, times};
+use crate::base::stop::lock;
+use crate::reader::Moment;
+use crate::say;
+
+/// How long a tap waits for the clock to be synchronised, at most.
+pub const HOLD: Duration = Duration::from_secs(600);
+
+/// Asks what is known of the wall clock.
+type AskSync = Box<dyn Fn() -> Sync + Send + std::marker::Sync>;
+
+/// The ledger of this process.
+pub struct Store {
+    dir: PathBuf,
+    file: PathBuf,
+    pub(super) turn: Turn,
+    /// Counts up when the file is set aside for another.
+    pub(super) generation: AtomicU64,
+    reserve: Reserve,
+    /// Whether the room of the reserve was needed, and has been spoken of.
+    full: AtomicBool,
+    /// The file system, if it forgets everything at a power cut.
+    forgetful: Option<&'static str>,
+    boot_id: String,
+    sync: AskSync,
+    time: Mutex<Timekeeper>,
+    _lock: DirLock,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.file).finish()
+    }
+}
+
+impl Store {
+    /// Opens the ledger in `dir`; creates folder and file if need be, brings an older file up to date, and sets a damaged
+    /// one aside for a fresh one with everything that can be read.
+    ///
+    /// # Errors
+    /// The folder cannot be made, another process has the ledger, or the file cannot be used. The message names the file
+    /// and says what to do.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Self::asking(dir, Box::new(Sync::now))
+    }
+
+    /// The same, with another way to ask about the wall clock.
+    pub(super) fn asking(dir: &Path, sync: AskSync) -> Result<Self> {
+        std::fs::create_dir_all(dir).with_context(|| {
+            format!(
+                "cannot make the data folder {}; make it for this user, or set data_dir in the \
+                 configuration",
+                dir.display()
+            )
+        })?;
+        let lock = DirLock::take(dir)?;
+        let file = dir.join(FILE);
+        damage::finish(&file)?;
+        let db = match schema::open(&file) {
+            Err(e) if is_damage(&e) => {
+                damage::set_aside(&file, &e)?;
+                schema::open(&file)?
+            }
+            other => other?,
+        };
+        // The name of a new file is durable only when its folder is.
+        std::fs::File::open(dir)
+            .and_then(|d| d.sync_all())
+            .with_context(|| format!("cannot write to the data folder {}", dir.display()))?;
+        let boot_id = stamp::boot_id();
+        let anchor = times::noted_anchor(&db, &boot_id)?;
+        let forgetful = medium::forgetful(dir);
+        if let Some(kind) = forgetful {
+            let folder = dir.display();
+            error!(
+                "{}",
+                say!(
+                    "the data folder {folder} is on {kind}: A POWER CUT LOSES EVERY TAP that was not delivered; set \
+                     data_dir to a folder on a disk",
+                    "データフォルダ {folder} は {kind} 上にあります。停電時に未送信の記録がすべて失われます。\
+                     data_dir をディスク上のフォルダに設定してください"
+                )
+            );
+        }
+        Ok(Self {
+            reserve: Reserve::new(dir),
+            dir: dir.to_owned(),
+            file,
+            turn: Turn::default(),
+            generation: AtomicU64::new(0),
+            full: AtomicBool::new(false),
+            forgetful,
+            boot_id,
+            sync,
+            time: Mutex::new(Timekeeper::new(anchor, HOLD)),
+            _lock: lock,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// This boot of the machine.
+    pub(super) fn boot_id(&self) -> &str {
+        &self.boot_id
+    }
+
+    /// The file system of the folder, if it forgets everything at a power cut.
+    #[must_use]
+    pub const fn forgetful(&self) -> Option<&'static str> {
+        self.forgetful
+    }
+
+    /// Looks at the clocks; what that has shown.
+    pub(super) fn look(&self, at: &Moment) -> Seen {
+        let look = Look {
+            boottime: at.boottime,
+            wall: at.wall.timestamp(),
+            sync: (self.sync)(),
+        };
+        lock(&self.time).look(&look)
+    }
+
+    /// When that really was, and how far it can be trusted.
+    pub(super) fn judge(&self, at: &Moment) -> (jiff::Zoned, Trust) {
+        let (utc, trust) = lock(&self.time).judge(at.boottime, at.wall.timestamp());
+        (utc.to_zoned(at.wall.time_zone().clone()), trust)
+    }
+
+    /// What is known of the time.
+    pub(super) fn time(&self) -> &Mutex<Timekeeper> {
+        &self.time
+    }
+
+    /// Puts room by for the last taps. What cannot be put by now can be later.
+    pub(super) fn put_by(&self) {
+        if self.reserve.put_by().is_ok_and(|there| there)
+            && self.full.swap(false, Ordering::Relaxed)
+        {
+            let file = self.file.display();
+            warn!(
+                "{}",
+                say!(
+                    "there is room on the disk of {file} again",
+                    "{file} のディスクに空きができました"
+                )
+            );
+        }
+    }
+
+    /// Sets the damaged file aside. Whoever calls this has the turn.
+    pub(super) fn set_aside(&self, why: &anyhow::Error) -> Result<()> {
+        damage::set_aside(&self.file, why)?;
+        self.generation.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Gives the room up that was put by. True if there was some.
+    pub(super) fn give_room(&self) -> bool {
+        if !self.reserve.is_needed() || !self.reserve.give_up() {
+            return false;
+        }
+        self.full.store(true, Ordering::Relaxed);
+        let file = self.file.display();
+        error!(
+            "{}",
+            say!(
+                "THE DISK IS FULL: {file} now uses the room that was put by for the last taps; free some space",
+                "ディスクの空きがありません: {file} は予備領域を使用しています。空き容量を確保してください"
+            )
+        );
+        true
+    }
+}

@@ -1,0 +1,176 @@
+//! A connection that writes to the ledger of this process.
+//!
+//! A file that was replaced under it, by a person or because it was damaged, is opened anew at the next access.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context as _, Result};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+use super::schema;
+use super::store::Store;
+use super::turn::Urgency;
+use crate::base::stop::Stop;
+
+/// A connection that writes.
+#[derive(Debug)]
+pub(super) struct Writer {
+    db: Connection,
+    generation: u64,
+    /// Device and inode of the file behind `db`.
+    identity: (u64, u64),
+    /// After a failed write the file is opened anew before the next one.
+    suspect: bool,
+}
+
+impl Writer {
+    /// Opens a connection to the file of `store`.
+    pub fn open(store: &Store) -> Result<Self> {
+        // Read first: a file that is replaced meanwhile is noticed at the first write.
+        let generation = store.generation.load(Ordering::Acquire);
+        let db = schema::open(store.file())?;
+        Ok(Self {
+            identity: identity(store.file())?,
+            db,
+            generation,
+            suspect: false,
+        })
+    }
+
+    /// The connection, to look at.
+    #[cfg(test)]
+    pub const fn db(&self) -> &Connection {
+        &self.db
+    }
+
+    /// Lets `act` read. Where the file proves to be damaged, it is set aside and read once more.
+    pub fn read<T>(
+        &mut self,
+        store: &Store,
+        act: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.keep_up(store)?;
+        let mut result = act(&self.db).map_err(anyhow::Error::from);
+        if let Err(e) = &result
+            && is_damage(e)
+        {
+            let turn = store.turn.take(Urgency::Background);
+            // Somebody else may have been quicker.
+            if self.generation == store.generation.load(Ordering::Acquire) {
+                store.set_aside(e)?;
+            }
+            drop(turn);
+            self.keep_up(store)?;
+            result = act(&self.db).map_err(anyhow::Error::from);
+        }
+        result.with_context(|| format!("cannot read the ledger {}", store.file().display()))
+    }
+
+    /// Whether every page of the file is as it should be; sets it aside if not. Takes a while for a large file, and
+    /// ends early at the order to stop.
+    pub fn examine(&mut self, store: &Store, stop: &Stop) -> Result<()> {
+        let stop = stop.clone();
+        self.db
+            .progress_handler(10_000, Some(move || stop.requested()))?;
+        let verdict = self.read(store, |db| {
+            db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+        });
+        self.db.progress_handler(0, None::<fn() -> bool>)?;
+        match verdict {
+            Ok(verdict) if verdict != "ok" => {
+                let _turn = store.turn.take(Urgency::Background);
+                store.set_aside(&schema::Damaged(verdict).into())?;
+                *self = Self::open(store)?;
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(e) if code(&e) == Some(ErrorCode::OperationInterrupted) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Opens the file anew where it is not the one that this connection writes to. A file that was deleted or replaced
+    /// would take every tap with it, without any fault.
+    fn keep_up(&mut self, store: &Store) -> Result<()> {
+        if self.suspect
+            || self.generation != store.generation.load(Ordering::Acquire)
+            || identity(store.file()).ok() != Some(self.identity)
+        {
+            *self = Self::open(store)?;
+        }
+        Ok(())
+    }
+
+    /// Lets `act` write, in one transaction that is durable when this returns. It may be called twice: where the file
+    /// proves to be damaged, or the disk is full and there is room put by, it is tried once more.
+    pub fn write<T>(
+        &mut self,
+        store: &Store,
+        urgency: Urgency,
+        act: impl Fn(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let turn = store.turn.take(urgency);
+        let mut result = self.try_write(store, &act);
+        if let Err(e) = &result {
+            let again = if is_damage(e) {
+                store.set_aside(e)?;
+                true
+            } else {
+                // What is put by is for taps alone.
+                urgency == Urgency::Tap && is_full(e) && store.give_room()
+            };
+            self.suspect = true;
+            if again {
+                result = self.try_write(store, &act);
+            }
+        }
+        drop(turn);
+        self.suspect = result.is_err();
+        result.with_context(|| format!("cannot write the ledger {}", store.file().display()))
+    }
+
+    fn try_write<T>(
+        &mut self,
+        store: &Store,
+        act: &impl Fn(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.keep_up(store)?;
+        let tx = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = act(&tx)?;
+        tx.commit()?;
+        Ok(done)
+    }
+}
+
+fn identity(file: &Path) -> Result<(u64, u64)> {
+    let m = std::fs::metadata(file)
+        .with_context(|| format!("cannot look at the ledger {}", file.display()))?;
+    Ok((m.dev(), m.ino()))
+}
+
+fn code(e: &anyhow::Error) -> Option<ErrorCode> {
+    e.chain()
+        .find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
+        .and_then(rusqlite::Error::sqlite_error_code)
+}
+
+/// Whether the file holds something that no ledger holds.
+pub(super) fn is_damage(e: &anyhow::Error) -> bool {
+    e.is::<schema::Damaged>()
+        || matches!(
+            code(e),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
+}
+
+fn is_full(e: &anyhow::Error) -> bool {
+    // The shared memory beside the file reports a full disk as a failed access.
+    matches!(
+        code(e),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+    )
+}

@@ -1,0 +1,75 @@
+//! Lines to the server: several taps are on their way at once, each of another card.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::client::{Parcel, Reply, Server};
+use crate::base::stop::{Stop, lock};
+use crate::base::threads::Threads;
+use crate::ledger::outbox::Outgoing;
+
+/// How many taps may be on their way at once.
+pub(super) const LINES: usize = 4;
+
+/// A tap that was sent, and what came back.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub tap: Outgoing,
+    pub reply: Reply,
+}
+
+/// Takes taps and sends them, in any order. No more than [`LINES`] are handed over before one is taken back.
+pub(super) trait Lines: Send {
+    /// Begins to send.
+    fn hand_over(&mut self, tap: Outgoing, parcel: Parcel);
+
+    /// One that has been sent; waits for it up to `timeout`.
+    fn take_back(&mut self, timeout: Duration) -> Option<Sent>;
+}
+
+/// Lines on threads of their own.
+pub(super) struct Threaded {
+    jobs: SyncSender<(Outgoing, Parcel)>,
+    done: Receiver<Sent>,
+}
+
+impl Threaded {
+    /// Starts the threads. They end when this is dropped and what they send has ended.
+    pub fn start(threads: &mut Threads, stop: &Stop, server: &Arc<dyn Server>) -> Result<Self> {
+        let (jobs, queue) = sync_channel(LINES);
+        let (sender, done) = sync_channel(LINES);
+        let queue = Arc::new(Mutex::new(queue));
+        for number in 1..=LINES {
+            let (queue, sender) = (Arc::clone(&queue), sender.clone());
+            let server = Arc::clone(server);
+            threads.start(&format!("uplink-{number}"), stop, move || {
+                loop {
+                    // In a statement of its own, so that the queue is free while this one sends.
+                    let job: Result<(Outgoing, Parcel), _> = lock(&queue).recv();
+                    let Ok((tap, parcel)) = job else {
+                        return;
+                    };
+                    let reply = server.post(&parcel);
+                    if sender.send(Sent { tap, reply }).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        }
+        Ok(Self { jobs, done })
+    }
+}
+
+impl Lines for Threaded {
+    fn hand_over(&mut self, tap: Outgoing, parcel: Parcel) {
+        // The threads end after this end of the queue only; should they not, no answer is no answer.
+        let _ = self.jobs.send((tap, parcel));
+    }
+
+    fn take_back(&mut self, timeout: Duration) -> Option<Sent> {
+        self.done.recv_timeout(timeout).ok()
+    }
+}
