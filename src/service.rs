@@ -154,6 +154,7 @@ impl Service {
         presence: &Arc<Presence>,
     ) -> Result<()> {
         let store = Arc::new(Store::open(&self.data_dir)?);
+        store.look(self.clock.as_ref());
         let ledger = Ledger::of(Arc::clone(&store))?;
         let standing = Arc::new(Standing::default());
         let (panel, events) = indicator::panel();

@@ -116,10 +116,6 @@ impl Ledger {
     /// The tap could not be made durable (disk full, read-only, gone). It was not counted. The next call
     /// opens the file anew.
     pub fn record(&mut self, entry: &Entry, repeat: Duration) -> Result<Recorded> {
-        let now = self.store.look(entry.at);
-        if let timekeeper::Seen::Stepped(by) = now {
-            upkeep::tell_step(by);
-        }
         let stamp = Stamp::new(&self.store, entry.at);
         self.writer.write(&self.store, Urgency::Tap, |tx| {
             if was_just_counted(tx, entry, &stamp, repeat)? {

@@ -17,6 +17,7 @@ use super::timekeeper::{Look, Seen, Timekeeper, Trust};
 use super::turn::Turn;
 use super::writer::is_damage;
 use super::{FILE, damage, medium, schema, times};
+use crate::base::clock::Clock;
 use crate::base::stop::lock;
 use crate::reader::Moment;
 use crate::say;
@@ -137,14 +138,19 @@ impl Store {
         self.forgetful
     }
 
-    /// Looks at the clocks; what that has shown.
-    pub(super) fn look(&self, at: &Moment) -> Seen {
+    /// Looks at the clocks: when that was, and what it has shown. The first look comes before the first tap.
+    pub fn look(&self, clock: &dyn Clock) -> (Moment, Seen) {
+        // In this order: a mark that is older than the time beside it is put right by the next look, one that is newer
+        // would vouch for a time from before the synchronisation.
+        let sync = (self.sync)();
+        let at = Moment::now(clock);
         let look = Look {
             boottime: at.boottime,
             wall: at.wall.timestamp(),
-            sync: (self.sync)(),
+            sync,
         };
-        lock(&self.time).look(&look)
+        let seen = lock(&self.time).look(&look);
+        (at, seen)
     }
 
     /// When that really was, and how far it can be trusted.

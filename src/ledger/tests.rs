@@ -36,12 +36,13 @@ impl Book {
             kernel: false,
             expected: false,
         }));
+        let clock = Arc::new(ManualClock::new(
+            Duration::from_secs(1000),
+            Timestamp::from_second(1_763_703_000).unwrap(),
+        ));
         Self {
-            clock: Arc::new(ManualClock::new(
-                Duration::from_secs(1000),
-                Timestamp::from_second(1_763_703_000).unwrap(),
-            )),
-            ledger: ledger(dir.path(), &sync),
+            ledger: ledger(dir.path(), &sync, &clock),
+            clock,
             sync,
             dir,
         }
@@ -166,7 +167,7 @@ impl Book {
         } = self;
         drop(old);
         Self {
-            ledger: ledger(dir.path(), &sync),
+            ledger: ledger(dir.path(), &sync, &clock),
             clock,
             sync,
             dir,
@@ -174,9 +175,10 @@ impl Book {
     }
 }
 
-fn ledger(dir: &Path, sync: &Arc<Mutex<Sync>>) -> Ledger {
+fn ledger(dir: &Path, sync: &Arc<Mutex<Sync>>, clock: &Arc<ManualClock>) -> Ledger {
     let sync = Arc::clone(sync);
     let store = Store::asking(dir, Box::new(move || *lock(&sync))).unwrap();
+    store.look(clock.as_ref());
     Ledger::of(Arc::new(store)).unwrap()
 }
 

@@ -16,7 +16,6 @@ use super::{schema, times};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::slot::Slot;
 use crate::base::stop::{Stop, lock};
-use crate::reader::Moment;
 use crate::say;
 use crate::standing::Standing;
 
@@ -125,9 +124,7 @@ impl Upkeep {
         memory: &mut Memory,
         now: Monotime,
     ) -> Result<bool> {
-        let at = Moment::now(self.clock.as_ref());
-        // The keeper looks too, and may have seen the step first: so the state is asked for, not the change.
-        let seen = self.store.look(&at);
+        let (at, seen) = self.store.look(self.clock.as_ref());
         if let Seen::Stepped(by) = seen {
             tell_step(by);
         }
@@ -175,20 +172,19 @@ impl Upkeep {
 
     /// Removes some old taps. True if that were all.
     fn prune(&self, writer: &mut Writer) -> Result<bool> {
-        let wall = self.clock.wall();
-        // With a clock that may be years ahead everything would look old.
-        if lock(self.store.time()).anchor().is_none() {
+        // By the time that is known to be right: with a clock that is years ahead everything would look old.
+        let Some(anchor) = lock(self.store.time()).anchor() else {
             return Ok(true);
-        }
-        let before = wall
-            .timestamp()
-            .saturating_sub(DAY.saturating_mul(i32::try_from(self.keep_days).unwrap_or(i32::MAX)))
+        };
+        let days = i32::try_from(self.keep_days).unwrap_or(i32::MAX);
+        let before = anchor
+            .utc_at(self.clock.boottime())
+            .saturating_sub(DAY.saturating_mul(days))
             .unwrap_or(jiff::Timestamp::MIN);
         let gone = writer.write(&self.store, Urgency::Background, |tx| {
             times::prune(tx, before, PRUNE_BATCH)
         })?;
         if gone > 0 {
-            let days = self.keep_days;
             info!(
                 "{}",
                 say!(
@@ -236,8 +232,7 @@ fn is_small(store: &Store) -> bool {
     std::fs::metadata(store.file()).is_ok_and(|m| m.len() <= SMALL)
 }
 
-/// Says that the clock was set.
-pub(super) fn tell_step(by: SignedDuration) {
+fn tell_step(by: SignedDuration) {
     let seconds = by.as_secs_f64();
     warn!(
         "{}",

@@ -196,6 +196,39 @@ is_stored() {
     (($(stored "$1") > 0))
 }
 
+# What a time server would do: sets the clock, if a time is given, and leaves systemd-timesyncd's mark.
+synchronise() { # [TIME]
+    [[ $# == 0 ]] || date -s "$1"
+    touch /run/systemd/timesync/synchronized
+}
+
+# Seconds since 1970 of a moment of this boot, by the clock as it is now: /proc/uptime counts as the ledger does.
+wall_at() { # MILLISECONDS-SINCE-BOOT
+    python3 -c '
+import sys, time
+print(round(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + int(sys.argv[1]) / 1000))' "$1"
+}
+
+# A column of the newest tap of a card in the ledger.
+ledger_column() { # UID COLUMN
+    python3 -c '
+import sqlite3, sys
+db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+print(db.execute(f"SELECT {sys.argv[3]} FROM tap WHERE uid = ? ORDER BY id DESC", (sys.argv[2],)).fetchone()[0])' \
+        "$LEDGER" "$1" "$2"
+}
+
+# The time that the server has of a card's tap lies within a second of the given one.
+expect_time_at_server() { # UID SECONDS-SINCE-1970
+    local stamp
+    stamp=$(sed -n "s/.*\"status\": \"success\".*\"$1\", \"timestamp\": \"\([^\"]*\)\".*/\1/p" "$ROWS" | tail -n 1)
+    python3 -c '
+import datetime, sys
+difference = datetime.datetime.fromisoformat(sys.argv[1]).timestamp() - float(sys.argv[2])
+assert abs(difference) <= 1, f"the server has {sys.argv[1]}, off by {difference} s"' "$stamp" "$2" ||
+        fail "$(tail -n 1 /run/facetap-scenario/output)"
+}
+
 # Lays a card on the reader for as long as a slow board takes to read it.
 tap() { # UID
     python3 "$SCENARIO/virtual_card.py" --hold 2 --patience 60 "$1"
