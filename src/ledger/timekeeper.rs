@@ -195,7 +195,8 @@ impl Timekeeper {
     }
 }
 
-fn plausible(wall: Timestamp) -> bool {
+/// Whether a wall clock that says this may have been set.
+pub(super) fn plausible(wall: Timestamp) -> bool {
     wall.as_second() >= EARLIEST
 }
 

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::stamp::{naive_local, utc};
-use super::timekeeper::{Anchor, Trust};
+use super::timekeeper::{Anchor, Trust, plausible};
 use super::whole_milliseconds;
 
 /// The anchor that was noted in this boot.
@@ -44,34 +44,49 @@ pub(super) fn note_anchor(
     Ok(())
 }
 
-/// Gives the taps of this boot that nobody was sure of, and that were not sent yet, their right times. How many.
+/// Which taps are given other times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those that nobody was sure of, for the clock is known to be right now.
+    Doubtful,
+    /// Those from before the clock was set at all, for now it may be right.
+    Unset,
+}
+
+/// Gives taps of this boot that were not sent yet the times that `anchor` tells. How many.
 pub(super) fn correct(
     tx: &Transaction,
     boot_id: &str,
     anchor: &Anchor,
     zone: &TimeZone,
+    whose: Whose,
 ) -> rusqlite::Result<u64> {
     // The taps of this boot are the last ones; before them nothing is to be done.
-    let mut doubtful = Vec::new();
+    let mut found = Vec::new();
     let mut taps = tx.prepare_cached(
-        "SELECT id, boottime_ms, boot_id, clock IN ('held', 'uncertain') AND attempts = 0 AND state = 'pending' \
-         FROM tap ORDER BY id DESC",
+        "SELECT id, boottime_ms, boot_id, clock IN ('held', 'uncertain') AND attempts = 0 AND state = 'pending', \
+         utc_time FROM tap ORDER BY id DESC",
     )?;
     let mut rows = taps.query([])?;
     while let Some(row) = rows.next()? {
         if row.get_ref(2)?.as_str()? != boot_id {
             break;
         }
-        if row.get(3)? {
-            doubtful.push((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        let utc: Option<Timestamp> = row.get_ref(4)?.as_str()?.parse().ok();
+        if row.get(3)? && (whose == Whose::Doubtful || !utc.is_some_and(plausible)) {
+            found.push((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
         }
     }
     drop(rows);
     let mut update = tx.prepare_cached(
         "UPDATE tap SET local_time = ?2, utc_offset_s = ?3, utc_time = ?4, clock = ?5 WHERE id = ?1",
     )?;
-    let count = doubtful.len() as u64;
-    for (id, boottime) in doubtful {
+    let trust = match whose {
+        Whose::Doubtful => Trust::Corrected,
+        Whose::Unset => Trust::Uncertain,
+    };
+    let count = found.len() as u64;
+    for (id, boottime) in found {
         let boottime = Duration::from_millis(u64::try_from(boottime).unwrap_or_default());
         let wall = anchor.utc_at(boottime).to_zoned(zone.clone());
         update.execute(params![
@@ -79,7 +94,7 @@ pub(super) fn correct(
             naive_local(&wall),
             wall.offset().seconds(),
             utc(&wall),
-            Trust::Corrected.word()
+            trust.word()
         ])?;
     }
     Ok(count)

@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use log::{info, warn};
 
 use super::store::Store;
-use super::timekeeper::{Anchor, Seen};
+use super::timekeeper::{Anchor, Seen, plausible};
+use super::times::Whose;
 use super::turn::Urgency;
 use super::writer::Writer;
 use super::{schema, times};
@@ -144,16 +145,24 @@ impl Upkeep {
             let zone = at.wall.time_zone();
             changed = writer.write(&self.store, Urgency::Background, |tx| {
                 times::note_anchor(tx, boot_id, &anchor)?;
-                times::correct(tx, boot_id, &anchor, zone)
+                times::correct(tx, boot_id, &anchor, zone, Whose::Doubtful)
             })?;
             memory.noted = Some(now);
             tell_corrected(changed, &anchor);
         } else if held {
-            let released = writer.write(&self.store, Urgency::Background, |tx| {
-                times::release(tx, boot_id, at.boottime, hold)
+            let guess = Anchor {
+                boottime: at.boottime,
+                utc: at.wall.timestamp(),
+            };
+            changed = writer.write(&self.store, Urgency::Background, |tx| {
+                let set = if plausible(guess.utc) {
+                    times::correct(tx, boot_id, &guess, at.wall.time_zone(), Whose::Unset)?
+                } else {
+                    0
+                };
+                Ok(set + times::release(tx, boot_id, at.boottime, hold)? as u64)
             })?;
-            changed = released as u64;
-            tell_released(released);
+            tell_released(changed);
         }
         Ok(changed > 0)
     }
@@ -257,13 +266,13 @@ fn tell_corrected(taps: u64, anchor: &Anchor) {
     }
 }
 
-fn tell_released(taps: usize) {
+fn tell_released(taps: u64) {
     if taps > 0 {
         warn!(
             "{}",
             say!(
-                "the clock was not synchronised in time: {taps} taps go out with a time that may be wrong",
-                "時計が同期されないため、{taps} 件を不確かな時刻のまま送信します"
+                "no time server vouches for the clock: {taps} taps go out with a time that may be wrong",
+                "時刻サーバーによる確認がないため、{taps} 件を不確かな時刻のまま送信します"
             )
         );
     }

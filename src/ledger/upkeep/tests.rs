@@ -116,6 +116,19 @@ fn a_tap_waits_no_longer_than_it_has_to() {
 }
 
 #[test]
+fn a_clock_that_a_person_sets_is_better_than_none() {
+    let mut book = Book::new();
+    book.clock.set_wall(utc(20));
+    let mut desk = desk(&book);
+    let id = book.count(1);
+    assert!(!desk.tick());
+    book.advance(CLOCK_STEP);
+    book.clock.set_wall(utc(TRUE));
+    assert!(desk.tick());
+    assert_eq!(time(&book, id), (TRUE - 61, "uncertain".into()));
+}
+
+#[test]
 fn a_tap_of_an_earlier_boot_is_let_go_and_marked() {
     let mut book = Book::new();
     book.clock.set_wall(utc(20));
