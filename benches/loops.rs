@@ -97,6 +97,7 @@ fn recording(c: &mut Criterion) {
                 card: CardType::Felica,
                 reader: "bench",
                 at: &at,
+                name: None,
             };
             ledger.record(&entry, Duration::from_secs(60)).unwrap()
         });

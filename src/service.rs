@@ -19,6 +19,7 @@ use crate::control::pose::Pose;
 use crate::indicator::{self, Display, Panel};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
+use crate::ledger::roster::Roster;
 use crate::monitor::{Monitor, peak_rss_bytes};
 use crate::reader::selection::Selection;
 use crate::reader::watch::Watch;
@@ -165,6 +166,7 @@ impl Service {
             taps,
             ledger,
             repeat: Duration::from_secs_f64(cards.repeat_seconds),
+            roster: self.roster(),
             panel: panel.clone(),
             bell,
             tracer: Arc::clone(&self.tracer),
@@ -185,6 +187,13 @@ impl Service {
             stats: Arc::clone(stats),
         };
         threads.start("reader", &self.stop, move || watch.run())
+    }
+
+    /// The roster, read once before the first tap.
+    fn roster(&self) -> Option<Roster> {
+        let roster = Roster::new(self.config.attendance.roster.clone()?);
+        roster.refresh(self.clock.now());
+        Some(roster)
     }
 
     /// The uplink, if there is a server; the bell tells it that a tap was recorded.

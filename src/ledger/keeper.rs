@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 
+use super::roster::{Name, Roster};
 use super::{Entry, Ledger, Recorded};
 use crate::base::clock::Clock;
 use crate::base::slot::Slot;
@@ -36,6 +37,8 @@ pub struct Keeper {
     pub ledger: Ledger,
     /// How long a card counts once.
     pub repeat: Duration,
+    /// Who the cards belong to; none without a roster.
+    pub roster: Option<Roster>,
     /// What the person sees and hears.
     pub panel: Panel,
     /// Rung for the uplink when there is something to deliver; none without a server.
@@ -66,20 +69,35 @@ impl Keeper {
         loop {
             match self.taps.recv_timeout(PATIENCE) {
                 Ok(tap) => self.keep(&tap),
-                Err(RecvTimeoutError::Timeout) if !self.stop.requested() => {}
+                // The reader is idle: nobody waits while a changed roster is read.
+                Err(RecvTimeoutError::Timeout) if !self.stop.requested() => self.refresh(),
                 Err(_) => return,
             }
         }
     }
 
+    fn refresh(&self) {
+        if let Some(roster) = &self.roster {
+            roster.refresh(self.clock.now());
+        }
+    }
+
+    fn name(&self, tap: &Tap) -> Name {
+        match (&self.roster, &tap.sighting) {
+            (Some(roster), Sighting::Card(uid, _) | Sighting::Refused(uid, _)) => roster.name(uid),
+            _ => Name::NoRoster,
+        }
+    }
+
     fn keep(&mut self, tap: &Tap) {
-        let verdict = self.decide(tap);
+        let name = self.name(tap);
+        let verdict = self.decide(tap, name.known());
         let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
         let durable = matches!(verdict, Verdict::Counted(_)).then(|| since(self.clock.as_ref()));
         self.panel.show(Notice {
             event: verdict.event(),
             reader: Some(tap.reader.clone()),
-            name: None,
+            name: name.known().map(str::to_owned),
         });
         let feedback = since(self.clock.as_ref());
         let uid = match &tap.sighting {
@@ -94,11 +112,11 @@ impl Keeper {
             durable,
             feedback,
         });
-        self.count(&verdict);
-        verdict.log(&tap.reader, &uid);
+        self.count(&verdict, &name);
+        verdict.log(&tap.reader, &who(&uid, &name));
     }
 
-    fn decide(&mut self, tap: &Tap) -> Verdict {
+    fn decide(&mut self, tap: &Tap, name: Option<&str>) -> Verdict {
         let (uid, card) = match &tap.sighting {
             Sighting::Card(uid, card) => (*uid, *card),
             Sighting::Refused(_, why) => return Verdict::Refused(why.to_string()),
@@ -110,6 +128,7 @@ impl Keeper {
             card,
             reader,
             at,
+            name,
         };
         match self.ledger.record(&entry, self.repeat) {
             Ok(Recorded::Counted { id }) => Verdict::Counted(id),
@@ -118,11 +137,14 @@ impl Keeper {
         }
     }
 
-    fn count(&self, verdict: &Verdict) {
+    fn count(&self, verdict: &Verdict, name: &Name) {
         let stats = &self.stats;
         match verdict {
             Verdict::Counted(_) => {
                 stats.taps_counted.increment();
+                if *name == Name::Unknown {
+                    stats.taps_unknown.increment();
+                }
                 if let Some(bell) = &self.bell {
                     bell.put(());
                 }
@@ -131,6 +153,15 @@ impl Keeper {
             Verdict::Refused(_) => stats.taps_refused.increment(),
             Verdict::Unread(_) | Verdict::NotStored(_) => stats.taps_failed.increment(),
         }
+    }
+}
+
+/// A card as the log names it.
+fn who(uid: &str, name: &Name) -> String {
+    match name {
+        Name::Known(name) => format!("{uid} ({name})"),
+        Name::Unknown => say!("{uid} (unknown card)", "{uid}（未登録カード）"),
+        Name::NoRoster => uid.to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod keeper;
 mod lock;
 pub mod outbox;
 pub mod probe;
+pub mod roster;
 mod schema;
 pub mod stamp;
 
@@ -38,6 +39,8 @@ pub struct Entry<'a> {
     pub reader: &'a str,
     /// When it answered.
     pub at: &'a Moment,
+    /// The person's name, if the roster tells.
+    pub name: Option<&'a str>,
 }
 
 /// What became of an [`Entry`].
@@ -135,8 +138,8 @@ impl Ledger {
         let wall = &entry.at.wall;
         tx.prepare_cached(
             "INSERT INTO tap (uid, card, reader, local_time, utc_offset_s, utc_time, boottime_ms, \
-             boot_id, clock_synchronised, idempotency_key) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             boot_id, clock_synchronised, idempotency_key, name) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             uid,
@@ -149,6 +152,7 @@ impl Ledger {
             self.origin.boot_id,
             stamp::clock_is_synchronised(),
             format!("{:032x}", fastrand::u128(..)),
+            entry.name,
         ])?;
         let id = tx.last_insert_rowid();
         tx.commit()?;

@@ -40,6 +40,7 @@ impl Book {
             card: CardType::Felica,
             reader: "R",
             at: &at,
+            name: None,
         };
         self.ledger.record(&entry, REPEAT)
     }
