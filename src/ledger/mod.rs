@@ -8,6 +8,7 @@ pub mod keeper;
 mod lock;
 pub mod outbox;
 pub mod probe;
+pub mod query;
 pub mod roster;
 mod schema;
 pub mod stamp;

@@ -43,6 +43,10 @@ impl fmt::Display for NoUid {
 /// Reads a card's number: hexadecimal in any case and width, with spaces, colons or dashes between the
 /// bytes, also as a spreadsheet's text (`="04A1B2C3"`, `'04A1B2C3`).
 pub(super) fn parse(field: &str) -> Result<Uid, NoUid> {
+    // What most fields are.
+    if let Some(uid) = plain(field) {
+        return Ok(uid);
+    }
     let narrow: String = field.trim().chars().map(narrow).collect();
     let text = unwrap(&narrow);
     let digits: String = text
@@ -59,12 +63,22 @@ pub(super) fn parse(field: &str) -> Result<Uid, NoUid> {
     if digits.len() % 2 == 1 && digits.len() >= 7 {
         return Err(NoUid::OddDigits(shown()));
     }
-    let bytes: Vec<u8> = digits
-        .as_bytes()
-        .chunks(2)
-        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    Uid::new(&bytes).ok_or_else(|| NoUid::Other(shown()))
+    plain(&digits).ok_or_else(|| NoUid::Other(shown()))
+}
+
+/// Reads hexadecimal digits and nothing else.
+fn plain(digits: &str) -> Option<Uid> {
+    let digits = digits.as_bytes();
+    let mut bytes = [0; 10];
+    if digits.len() % 2 == 1 || digits.len() > 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |c: u8| char::from(c).to_digit(16);
+        // At most 255.
+        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+    }
+    Uid::new(&bytes[..digits.len() / 2])
 }
 
 /// Full-width letters, digits and signs, which Japanese input methods produce, and the wide space.
