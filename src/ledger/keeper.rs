@@ -84,7 +84,7 @@ impl Keeper {
 
     fn name(&self, tap: &Tap) -> Name {
         match (&self.roster, &tap.sighting) {
-            (Some(roster), Sighting::Card(uid, _) | Sighting::Refused(uid, _)) => roster.name(uid),
+            (Some(roster), Sighting::Card(uid, _)) => roster.name(uid),
             _ => Name::NoRoster,
         }
     }

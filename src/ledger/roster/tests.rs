@@ -110,22 +110,3 @@ fn what_cannot_be_used_is_named() {
         "{said}"
     );
 }
-
-/// `cargo test --release --lib roster -- --ignored --nocapture` tells how long a big roster takes.
-#[test]
-#[ignore = "a measurement"]
-fn measure_a_big_roster() {
-    use crate::base::clock::SystemClock;
-    let desk = desk();
-    let text: String = (0..10_000u32)
-        .map(|n| format!("04{n:06X}A1B2C3,社員 {n}\n"))
-        .collect();
-    desk.write(&text);
-    for _ in 0..5 {
-        let begin = SystemClock.now();
-        let contents = read(&desk.path()).unwrap();
-        let took = SystemClock.now().since(begin);
-        assert_eq!(contents.names.len(), 10_000);
-        eprintln!("10,000 lines: {took:?}");
-    }
-}
