@@ -1,11 +1,10 @@
 //! From text to names: delimiter, header, columns, and what is wrong with a line.
 
-use std::ops::RangeInclusive;
-
 use anyhow::{Result, ensure};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::{Contents, uid};
+use crate::reader::uid::Uid;
 use crate::say;
 
 /// More people than any place this is made for.
@@ -165,7 +164,7 @@ fn header(fields: &[String]) -> Option<Columns> {
     }
 }
 
-fn entry(fields: &[String], columns: Columns) -> Result<(crate::reader::uid::Uid, String), String> {
+fn entry(fields: &[String], columns: Columns) -> Result<(Uid, String), String> {
     let field = |i: usize| fields.get(i).map_or("", String::as_str);
     let card = uid::parse(field(columns.card)).map_err(|e| e.to_string())?;
     // A line break or an escape sequence in a name would garble log, list and LCD.
@@ -174,14 +173,13 @@ fn entry(fields: &[String], columns: Columns) -> Result<(crate::reader::uid::Uid
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
-    let length: RangeInclusive<usize> = 1..=LONGEST_NAME;
     if name.is_empty() {
         return Err(say!(
             "the card {card} has no name",
             "カード {card} に名前がありません"
         ));
     }
-    if !length.contains(&name.chars().count()) {
+    if name.chars().count() > LONGEST_NAME {
         return Err(say!(
             "the name of the card {card} is longer than {LONGEST_NAME} characters",
             "カード {card} の名前が {LONGEST_NAME} 文字を超えています"
