@@ -13,7 +13,7 @@ use facetap::config::Config;
 use facetap::control::pose::Pose;
 use facetap::control::{AxisFeedback, Each, Feedback, Follower, Observation};
 use facetap::detect::{self, Face, Point};
-use facetap::ledger::{Entry, Ledger};
+use facetap::ledger::{Entry, Ledger, roster};
 use facetap::reader::Moment;
 use facetap::reader::atr::CardType;
 use facetap::reader::uid::Uid;
@@ -106,5 +106,16 @@ fn recording(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, detection, following, recording);
+fn naming(c: &mut Criterion) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let lines: String = (0..10_000)
+        .map(|n| format!("04{n:06X}A1B2C3,社員 {n}\n"))
+        .collect();
+    std::fs::write(file.path(), lines).unwrap();
+    c.bench_function("read a roster of 10,000 cards", |b| {
+        b.iter(|| roster::read(file.path()).unwrap());
+    });
+}
+
+criterion_group!(benches, detection, following, recording, naming);
 criterion_main!(benches);

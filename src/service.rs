@@ -19,6 +19,7 @@ use crate::control::pose::Pose;
 use crate::indicator::{self, Display, Panel};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
+use crate::ledger::roster::Roster;
 use crate::ledger::store::Store;
 use crate::ledger::upkeep::Upkeep;
 use crate::monitor::{Monitor, peak_rss_bytes};
@@ -171,8 +172,10 @@ impl Service {
             .run();
         })?;
 
+        let roster = self.roster();
         let upkeep = Upkeep {
             store,
+            roster: roster.clone(),
             keep_days: self.config.attendance.keep_days,
             bell: bell.clone(),
             standing: Arc::clone(&standing),
@@ -189,6 +192,7 @@ impl Service {
             repeat: Duration::from_secs_f64(cards.repeat_seconds),
             presence: Arc::clone(presence),
             require_face: self.config.attendance.require_face,
+            roster,
             panel: panel.clone(),
             standing: Arc::clone(&standing),
             bell,
@@ -210,6 +214,13 @@ impl Service {
             stats: Arc::clone(stats),
         };
         threads.start("reader", &self.stop, move || watch.run())
+    }
+
+    /// The roster, read once before the first tap.
+    fn roster(&self) -> Option<Roster> {
+        let roster = Roster::new(self.config.attendance.roster.clone()?);
+        roster.refresh(self.clock.now());
+        Some(roster)
     }
 
     /// The uplink, if there is a server; the bell tells it that a tap was recorded.

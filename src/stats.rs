@@ -49,6 +49,8 @@ pub struct Stats {
     pub reader_reconnects: Counter,
     /// Taps that were counted: durable in the ledger.
     pub taps_counted: Counter,
+    /// Those of them whose card is not in the roster.
+    pub taps_unknown: Counter,
     /// Taps of a card that had just been counted.
     pub taps_repeated: Counter,
     /// Taps of cards that cannot identify anybody.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use super::attendance::AttendanceOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -28,6 +29,8 @@ pub(super) enum Command {
     /// The cameras, serial ports and card readers of this machine, by the names that the configuration
     /// takes
     Devices(DevicesOptions),
+    /// The taps in the local ledger: list, export for a spreadsheet, send again
+    Attendance(AttendanceOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }

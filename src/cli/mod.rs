@@ -1,6 +1,7 @@
 //! What people type.
 
 mod args;
+mod attendance;
 mod check;
 mod configuration;
 mod devices;
@@ -57,6 +58,7 @@ pub fn main() -> u8 {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),
         Command::Devices(_) => devices::devices(),
+        Command::Attendance(options) => attendance::attendance(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
     status(done)

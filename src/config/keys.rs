@@ -75,7 +75,7 @@ pub const KEYS: &[Key] = &[
     key("cards.readers", Kind::TextOrTexts, "\"all\", \"simulated\", or (parts of) the names of those that are used"),
     key("cards.repeat_seconds", Kind::Number(10.0, 3600.0), "the same card is counted once in this time"),
     key("attendance", Kind::Group, "what is recorded about a tap"),
-    key("attendance.roster", Kind::Path, "CSV of UID and name").or_null().later(),
+    key("attendance.roster", Kind::Path, "CSV of UID and name").or_null(),
     key("attendance.require_face", Kind::Bool, "whether a tap without a face in view is marked for review"),
     key("attendance.keep_days", Kind::Whole(1, 36_500), "days that delivered taps are kept"),
     key("gpio", Kind::Group, "pins, BCM numbers; null turns one off"),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use load::{ConfigError, Loaded, load};
 pub use nearest::nearest;
 pub use parse::parse;
-pub use paths::{data_dir, log_file};
+pub use paths::{data_dir, data_dir_to_read, log_file};
 
 use crate::text::Language;
 

@@ -11,6 +11,22 @@ const SYSTEM_DATA: &str = "/var/lib/facetap";
 /// tried, because whether it can be made decides the answer.
 #[must_use]
 pub fn data_dir(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    find(config, env, |system| {
+        system.is_dir() || std::fs::create_dir(system).is_ok()
+    })
+}
+
+/// The same folder for whoever only looks: nothing is made.
+#[must_use]
+pub fn data_dir_to_read(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    find(config, env, Path::is_dir)
+}
+
+fn find(
+    config: &Config,
+    env: &dyn Fn(&str) -> Option<String>,
+    is_there: impl Fn(&Path) -> bool,
+) -> PathBuf {
     if let Some(dir) = &config.data_dir {
         return dir.clone();
     }
@@ -23,7 +39,7 @@ pub fn data_dir(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> PathBu
         return dir.into();
     }
     let system = Path::new(SYSTEM_DATA);
-    if system.is_dir() || std::fs::create_dir(system).is_ok() {
+    if is_there(system) {
         return system.into();
     }
     "./data".into()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::{debug, error, info, warn};
 
+use super::roster::{Name, Roster};
 use super::timekeeper::Trust;
 use super::{Entry, Ledger, Recorded};
 use crate::base::clock::Clock;
@@ -40,6 +41,8 @@ pub struct Keeper {
     pub ledger: Ledger,
     /// How long a card counts once.
     pub repeat: Duration,
+    /// Who the cards belong to; none without a roster.
+    pub roster: Option<Roster>,
     /// Who is in view.
     pub presence: Arc<Presence>,
     /// Whether a tap without a face in view is marked for review.
@@ -90,15 +93,23 @@ impl Keeper {
         }
     }
 
+    fn name(&self, tap: &Tap) -> Name {
+        match (&self.roster, &tap.sighting) {
+            (Some(roster), Sighting::Card(uid, _)) => roster.name(uid),
+            _ => Name::NoRoster,
+        }
+    }
+
     fn keep(&mut self, tap: &Tap) {
-        let verdict = self.decide(tap);
+        let name = self.name(tap);
+        let verdict = self.decide(tap, name.known());
         let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
         let durable =
             matches!(verdict, Verdict::Counted { .. }).then(|| since(self.clock.as_ref()));
         self.panel.show(Notice {
             event: verdict.event(),
             reader: Some(tap.reader.clone()),
-            name: None,
+            name: name.known().map(str::to_owned),
         });
         let feedback = since(self.clock.as_ref());
         let uid = match &tap.sighting {
@@ -113,11 +124,11 @@ impl Keeper {
             durable,
             feedback,
         });
-        self.count(&verdict);
-        verdict.log(&tap.reader, &uid);
+        self.count(&verdict, &name);
+        verdict.log(&tap.reader, &who(&uid, &name));
     }
 
-    fn decide(&mut self, tap: &Tap) -> Verdict {
+    fn decide(&mut self, tap: &Tap, name: Option<&str>) -> Verdict {
         let (uid, card, refusal) = match &tap.sighting {
             Sighting::Card(uid, card) => (*uid, *card, None),
             Sighting::Refused(uid, why) => (*uid, CardType::Unknown, Some(why.to_string())),
@@ -128,7 +139,7 @@ impl Keeper {
         let entry = Entry {
             uid,
             card,
-            name: None,
+            name,
             reader: &tap.reader,
             at: &tap.at,
             in_view,
@@ -153,12 +164,15 @@ impl Keeper {
         }
     }
 
-    fn count(&self, verdict: &Verdict) {
+    fn count(&self, verdict: &Verdict, name: &Name) {
         let stats = &self.stats;
         match verdict {
             Verdict::Counted { .. } => {
                 stats.taps_counted.increment();
                 self.standing.one_more_waits();
+                if *name == Name::Unknown {
+                    stats.taps_unknown.increment();
+                }
                 if let Some(bell) = &self.bell {
                     bell.put(());
                 }
@@ -167,6 +181,15 @@ impl Keeper {
             Verdict::Refused(_) => stats.taps_refused.increment(),
             Verdict::Unread(_) | Verdict::NotStored(_) => stats.taps_failed.increment(),
         }
+    }
+}
+
+/// A card as the log names it.
+fn who(uid: &str, name: &Name) -> String {
+    match name {
+        Name::Known(name) => format!("{uid} ({name})"),
+        Name::Unknown => say!("{uid} (unknown card)", "{uid}（未登録カード）"),
+        Name::NoRoster => uid.to_owned(),
     }
 }
 

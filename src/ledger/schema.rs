@@ -216,7 +216,7 @@ fn version(db: &Connection) -> Result<u32> {
 }
 
 /// Whether a file is a ledger, or empty and so about to be one, rather than somebody else's.
-fn is_ours(db: &Connection) -> Result<bool> {
+pub(super) fn is_ours(db: &Connection) -> Result<bool> {
     let tables = |sql| -> Result<i64> { Ok(db.query_row(sql, [], |r| r.get(0))?) };
     Ok(match version(db)? {
         0 => tables("SELECT count(*) FROM sqlite_schema")? == 0,

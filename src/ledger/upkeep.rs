@@ -8,6 +8,7 @@ use anyhow::Result;
 use jiff::SignedDuration;
 use log::{info, warn};
 
+use super::roster::Roster;
 use super::store::Store;
 use super::timekeeper::{Anchor, Seen, plausible};
 use super::times::Whose;
@@ -44,6 +45,8 @@ pub struct Upkeep {
     pub store: Arc<Store>,
     /// Days that delivered taps are kept.
     pub keep_days: u32,
+    /// Read again when its file has changed; none without a roster.
+    pub roster: Option<Roster>,
     /// Rung when something has become deliverable; none without a server.
     pub bell: Option<Arc<Slot<()>>>,
     /// Told how many taps wait.
@@ -74,6 +77,9 @@ impl Upkeep {
     pub fn run(self) {
         let mut memory = Memory::new(self.clock.now());
         loop {
+            if let Some(roster) = &self.roster {
+                roster.refresh(self.clock.now());
+            }
             match self.tick(&mut memory) {
                 Ok(()) => memory.told = None,
                 Err(e) => memory.tell(&e),

@@ -1,6 +1,7 @@
 //! The built binary from outside: real serial lines, a real PC/SC daemon, real servers.
 
 mod attendance;
+mod attendance_command;
 #[path = "../common/card.rs"]
 mod card;
 mod configuration;

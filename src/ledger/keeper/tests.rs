@@ -38,6 +38,7 @@ fn desk() -> Desk {
         repeat: Duration::from_secs(60),
         presence: Arc::default(),
         require_face: false,
+        roster: None,
         panel,
         standing: Arc::default(),
         bell: Some(Arc::clone(&bell)),
@@ -170,4 +171,30 @@ fn a_ledger_that_cannot_be_written_never_says_yes() {
     assert_eq!(events, [Event::StorageFailed]);
     assert_eq!(trace, [line("failed", "01010101")]);
     assert_eq!((stats.taps_counted.get(), stats.taps_failed.get()), (0, 1));
+}
+
+#[test]
+fn names_come_from_the_roster_and_unknown_cards_are_counted() {
+    let mut desk = desk();
+    let file = desk.dir.path().join("roster.csv");
+    std::fs::write(&file, "01010101,Ann\n").unwrap();
+    let roster = Roster::new(file);
+    roster.refresh(desk.clock.now());
+    desk.keeper.roster = Some(roster);
+    desk.tap(card(1));
+    desk.tap(card(2));
+    drop(desk.sender);
+    desk.keeper.run();
+    let shown: Vec<_> = desk.events.try_iter().map(|n| n.name).collect();
+    assert_eq!(shown, [Some("Ann".to_owned()), None]);
+    assert_eq!(desk.stats.taps_unknown.get(), 1);
+    let db = rusqlite::Connection::open(desk.dir.path().join("attendance.db")).unwrap();
+    let names: Vec<Option<String>> = db
+        .prepare("SELECT name FROM tap ORDER BY id")
+        .unwrap()
+        .query_map([], |r| r.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(names, [Some("Ann".to_owned()), None]);
 }

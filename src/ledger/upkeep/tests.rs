@@ -21,6 +21,7 @@ fn desk(book: &Book) -> Desk {
         upkeep: Upkeep {
             store: book.store(),
             keep_days: 400,
+            roster: None,
             bell: Some(Arc::clone(&bell)),
             standing: Arc::default(),
             clock,
