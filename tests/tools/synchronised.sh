@@ -4,16 +4,21 @@
 #
 #   synchronised.sh COMMAND...
 #
-# As root in a mount namespace of its own, so that nothing is left behind; as another user the command runs as it is.
+# As root in a mount namespace of its own, so that nothing is left behind; where that is not possible the command runs
+# as it is.
 
 set -euo pipefail
 
-if [[ $EUID -ne 0 || -e /run/systemd/timesync/synchronized ]]; then
+# The root of a chroot is no mount and cannot be made private; its mounts seldom are shared.
+propagation=private
+mountpoint --quiet / || propagation=unchanged
+isolated=(unshare --mount --propagation "$propagation")
+if [[ $EUID -ne 0 || -e /run/systemd/timesync/synchronized ]] || ! "${isolated[@]}" true 2>/dev/null; then
     exec "$@"
 fi
 mkdir -p /run/systemd
 # shellcheck disable=SC2016  # The inner shell expands.
-exec unshare --mount --propagation private bash -euc '
+exec "${isolated[@]}" bash -euc '
     mount -t tmpfs facetap-test /run/systemd
     mkdir /run/systemd/timesync
     : >/run/systemd/timesync/synchronized
