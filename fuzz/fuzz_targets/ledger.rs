@@ -67,7 +67,9 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         _ => {
-            let length = rest.iter().fold(0, |n, b| (n * 256 + usize::from(*b)) % (bytes.len() + 1));
+            let length = rest
+                .iter()
+                .fold(0, |n, b| (n * 256 + usize::from(*b)) % (bytes.len() + 1));
             bytes.truncate(length);
         }
     }
