@@ -34,8 +34,11 @@ fn record(ledger: &mut Ledger, card: [u8; 4]) -> Option<Recorded> {
     let entry = Entry {
         uid: Uid::new(&card).unwrap(),
         card: CardType::Felica,
+        name: None,
         reader: "R",
         at: &at,
+        in_view: None,
+        review: None,
     };
     ledger.record(&entry, REPEAT).ok()
 }
