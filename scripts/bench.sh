@@ -3,6 +3,7 @@
 # worked on, the peak memory of the whole service with both loops at work, and the processor time a picture costs.
 #
 #   scripts/bench.sh [--binary FILE] [--clip FILE.avi] [--models DIR] [--limits]
+#   scripts/bench.sh --ledger [--binary FILE] [--limits]       the ledger instead: scripts/bench-ledger.sh
 #
 # FILE: target/dist/ARCH/facetap of this machine's architecture if nothing is said (scripts/cross-build.sh makes it).
 # Clip and models are those of $FACETAP_SHARED or ../shared; without a clip it is a drawn face, without models Haar.
@@ -25,12 +26,14 @@ binary=${CARGO_TARGET_DIR:-$FACETAP_TOP/target}/dist/$(dpkg --print-architecture
 clip=$shared/data/videos/carphone.avi
 models=$shared/models
 limits=no
+ledger=no
 while [[ $# -gt 0 ]]; do
     case $1 in
         --binary) binary=$2 && shift 2 ;;
         --clip) clip=$2 && shift 2 ;;
         --models) models=$2 && shift 2 ;;
         --limits) limits=yes && shift ;;
+        --ledger) ledger=yes && shift ;;
         -h | --help)
             sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
             exit 0
@@ -42,6 +45,11 @@ while [[ $# -gt 0 ]]; do
     esac
 done
 [[ -x $binary ]] || die "$binary is not there; scripts/cross-build.sh --arch $(dpkg --print-architecture) makes it"
+if [[ $ledger == yes ]]; then
+    options=(--binary "$binary")
+    [[ $limits == no ]] || options+=(--limits)
+    exec "$FACETAP_TOP/scripts/bench-ledger.sh" "${options[@]}"
+fi
 install_packages python3
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/facetap-bench.XXXXXX")

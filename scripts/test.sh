@@ -136,7 +136,7 @@ step format
 cargo fmt --check
 
 step scripts
-shellcheck --external-sources scripts/*.sh tests/package/*.sh tests/emulated-pi/*.sh tests/emulated-pi/*/*.sh .ci/run
+shellcheck --external-sources scripts/*.sh tests/package/*.sh tests/emulated-pi/*.sh tests/emulated-pi/*/*.sh tests/tools/*.sh .ci/run
 
 step crates
 cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"

@@ -27,6 +27,8 @@ const HEADER: usize = 100;
 /// After a row that cannot be read, so many numbers are tried one by one before larger steps are made: a page holds
 /// fewer rows.
 const NEAR: i64 = 500;
+/// Bytes that a row takes at least.
+const SMALLEST_ROW: u64 = 64;
 /// No door sees more taps; steps that double pass as many numbers in no time.
 const FARTHEST: i64 = 1 << 40;
 /// Numbers that are left free after those that were seen, for rows that could not be read.
@@ -163,7 +165,8 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
         let mut select = old.prepare(&format!(
             "SELECT {list} FROM tap NOT INDEXED WHERE id >= ?1 ORDER BY id"
         ))?;
-        let (mut from, mut step) = (1, 1);
+        let (mut from, mut step) = (1i64, 1i64);
+        let mut patience = most_rows(old);
         while from <= limit {
             let Ok(mut rows) = select.query([from]) else {
                 break;
@@ -175,9 +178,16 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
                     Ok(Some(row)) => {
                         let values: rusqlite::Result<Vec<Value>> =
                             (0..columns.len()).map(|i| row.get(i)).collect();
-                        if let (Ok(id), Ok(values)) = (row.get::<_, i64>(0), values) {
+                        patience -= 1;
+                        // Garbage may lead back to where we came from, again and again.
+                        if let (Ok(id), Ok(values)) = (row.get::<_, i64>(0), values)
+                            && id >= from
+                        {
                             saved += insert.execute(params_from_iter(values)).unwrap_or(0) as u64;
-                            (last, from, step) = (last.max(id), id + 1, 1);
+                            (last, from, step) = (last.max(id), id.saturating_add(1), 1);
+                        }
+                        if patience == 0 {
+                            break true;
                         }
                     }
                     Err(_) => break false,
@@ -187,9 +197,9 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
                 break;
             }
             // Over what cannot be read: closely first, then in ever larger steps.
-            from += step;
+            from = from.saturating_add(step);
             if from - last > NEAR {
-                step *= 2;
+                step = step.saturating_mul(2);
             }
         }
     }
@@ -200,6 +210,15 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
     )?;
     tx.commit()?;
     Ok((saved, known.unwrap_or(last).max(last)))
+}
+
+/// More rows than fit into the file are an endless circle.
+fn most_rows(old: &Connection) -> u64 {
+    let length = old
+        .path()
+        .and_then(|path| std::fs::metadata(path).ok())
+        .map_or(0, |m| m.len());
+    length / SMALLEST_ROW + 1
 }
 
 /// The highest number that was ever given, if that can still be read.

@@ -81,6 +81,8 @@ impl Writer {
         match verdict {
             Ok(verdict) if verdict != "ok" => {
                 let _turn = store.turn.take(Urgency::Background);
+                // It comes in several lines.
+                let verdict = verdict.split_whitespace().collect::<Vec<_>>().join(" ");
                 store.set_aside(&schema::Damaged(verdict).into())?;
                 *self = Self::open(store)?;
                 Ok(())

@@ -1,4 +1,11 @@
-//! A reader that nobody has to touch: the same few cards come and go, for demonstration and tests.
+//! A reader that nobody has to touch, for demonstration and tests: the same few cards come and go.
+//!
+//! With the environment variable [`VARIABLE`] it takes its cards from a file or FIFO instead, one a line
+//! ([`given`]): tests and benchmarks then decide what is tapped and when, some hundred times a second if
+//! need be, and everything behind the reader is the real thing.
+
+mod given;
+mod lines;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +19,9 @@ use crate::base::stop::Stop;
 
 /// Name of the simulated reader.
 pub const NAME: &str = "simulated reader";
+
+/// Names the file or FIFO that cards are taken from. Not in the configuration: it is for tests alone.
+pub const VARIABLE: &str = "FACETAP_SIMULATED_CARDS";
 
 /// Time from one card to the next.
 const EVERY: Duration = Duration::from_secs(3);
@@ -80,8 +90,16 @@ fn scene(since_start: Duration) -> (u64, Option<usize>) {
     }
 }
 
-/// The simulated reader.
-pub struct Simulated {
+/// The simulated reader, or several of them.
+pub struct Simulated(Kind);
+
+enum Kind {
+    Drawn(Drawn),
+    Given(given::Given),
+}
+
+/// The reader whose cards come and go by themselves.
+struct Drawn {
     clock: Arc<dyn Clock>,
     stop: Stop,
     start: Monotime,
@@ -89,9 +107,39 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    /// A reader whose first card comes after three seconds.
+    /// The reader that [`VARIABLE`] asks for, else one whose first card comes after three seconds.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, stop: Stop) -> Self {
+        Self(match std::env::var_os(VARIABLE) {
+            Some(path) => Kind::Given(given::Given::new(path.into(), clock, stop)),
+            None => Kind::Drawn(Drawn::new(clock, stop)),
+        })
+    }
+}
+
+impl Readers for Simulated {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Slot>> {
+        match &mut self.0 {
+            Kind::Drawn(drawn) => Ok(drawn.wait(timeout)),
+            Kind::Given(given) => given.wait(timeout),
+        }
+    }
+
+    fn transmit(&mut self, reader: &str, command: &[u8]) -> Result<Vec<u8>, ReadError> {
+        let answer = match &self.0 {
+            Kind::Drawn(drawn) => drawn.now().1.map(|c| CARDS[c].1.to_owned()),
+            Kind::Given(given) => given.answer(reader),
+        };
+        match answer {
+            Some(answer) if command == GET_UID => Ok(answer),
+            Some(_) => Ok(vec![0x6D, 0x00]),
+            None => Err(ReadError::Card("the card is gone".to_owned())),
+        }
+    }
+}
+
+impl Drawn {
+    fn new(clock: Arc<dyn Clock>, stop: Stop) -> Self {
         Self {
             start: clock.now(),
             clock,
@@ -103,10 +151,8 @@ impl Simulated {
     fn now(&self) -> (u64, Option<usize>) {
         scene(self.clock.now().since(self.start))
     }
-}
 
-impl Readers for Simulated {
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Slot>> {
+    fn wait(&mut self, timeout: Duration) -> Vec<Slot> {
         let end = self.clock.now() + timeout;
         let step = Duration::from_millis(100);
         while self.seen == Some(self.now().0) && self.clock.now() < end {
@@ -116,20 +162,12 @@ impl Readers for Simulated {
         }
         let (events, card) = self.now();
         self.seen = Some(events);
-        Ok(vec![Slot {
+        vec![Slot {
             reader: NAME.to_owned(),
             // The count wraps as that of the daemon does.
             events: events as u16,
             card: card.map(|c| CARDS[c].0.to_owned()),
-        }])
-    }
-
-    fn transmit(&mut self, _reader: &str, command: &[u8]) -> Result<Vec<u8>, ReadError> {
-        match self.now().1 {
-            Some(card) if command == GET_UID => Ok(CARDS[card].1.to_owned()),
-            Some(_) => Ok(vec![0x6D, 0x00]),
-            None => Err(ReadError::Card("the card is gone".to_owned())),
-        }
+        }]
     }
 }
 
@@ -145,7 +183,8 @@ mod tests {
     #[test]
     fn a_card_every_three_seconds_and_a_repeat_now_and_then() {
         let clock = Arc::new(ManualClock::new(Duration::ZERO, Timestamp::UNIX_EPOCH));
-        let mut reader = Simulated::new(clock.clone(), Stop::new());
+        let drawn = Drawn::new(clock.clone(), Stop::new());
+        let mut reader = Simulated(Kind::Drawn(drawn));
         let mut insertions = Insertions::default();
         let mut uids = Vec::new();
         while clock.now() < Monotime::from_zero(Duration::from_secs(32)) {

@@ -3,68 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::card::Card;
 use crate::daemon::{Daemon, PORTS, Turn};
-use crate::harness::{Scene, Tool, free_port, wait_until};
-
-/// The attendance server, from outside.
-struct Server {
-    tool: Option<Tool>,
-    port: u16,
-    log: std::path::PathBuf,
-}
-
-impl Server {
-    fn new(scene: &Scene) -> Self {
-        Self {
-            tool: None,
-            port: free_port(),
-            log: scene.path("rows.jsonl"),
-        }
-    }
-
-    fn start(&mut self, mode: &str) {
-        let port = self.port.to_string();
-        let args = [
-            "--port",
-            &port,
-            "--log",
-            self.log.to_str().unwrap(),
-            "--fail",
-            mode,
-            "--delay",
-            "6",
-        ];
-        self.tool = Some(Tool::start("attendance_server.py", &args));
-        let port = self.port;
-        let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-        wait_until("the server", listens, String::new);
-    }
-
-    fn stop(&mut self) {
-        self.tool = None;
-    }
-
-    /// How often each card was stored, duplicates left out.
-    fn stored(&self) -> BTreeMap<String, usize> {
-        let mut stored = BTreeMap::new();
-        for row in self.rows().iter().filter(|r| r["status"] == "success") {
-            *stored
-                .entry(row["idm"].as_str().unwrap().to_owned())
-                .or_default() += 1;
-        }
-        stored
-    }
-
-    fn rows(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        text.lines()
-            .filter_map(|l| serde_json::from_str(l).ok())
-            .collect()
-    }
-}
+use crate::harness::{Scene, wait_until};
+use crate::server::Server;
 
 fn idm(n: u8) -> [u8; 8] {
     [0x01, 0x2E, 0x44, 0xA7, 0xA5, 0x18, 0x5C, n]

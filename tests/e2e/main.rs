@@ -4,13 +4,18 @@ mod attendance;
 mod attendance_command;
 #[path = "../common/card.rs"]
 mod card;
+mod cards;
 mod configuration;
 #[path = "../common/daemon.rs"]
 mod daemon;
+mod damage;
 mod devices;
+mod disk;
 mod following;
 mod harness;
+mod mounts;
 mod rpicam;
 mod running;
+mod server;
 #[path = "../common/servos.rs"]
 mod servos;

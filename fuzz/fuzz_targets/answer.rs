@@ -1,0 +1,23 @@
+//! What a server, or whatever stands in its place, answers to a tap: status in the first two bytes, then the body.
+
+#![no_main]
+
+use facetap::uplink::wire::{Verdict, summary, verdict};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((status, body)) = data.split_first_chunk() else {
+        return;
+    };
+    let status = u16::from_be_bytes(*status);
+    let body = String::from_utf8_lossy(body);
+    let line = summary(status, &body);
+    assert!(!line.contains('\n') && line.chars().count() < 320, "{line}");
+    // A tap leaves the queue for two words only, said with a status of success.
+    if verdict(status, &body) == Verdict::Delivered {
+        let said: Value = serde_json::from_str(&body).unwrap();
+        assert!((200..300).contains(&status));
+        assert!(said["status"] == "success" || said["status"] == "duplicate");
+    }
+});

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Feeds what comes from outside with mutated bytes: the answers of cards and servers, the configuration, the ledger's
+# file. Stops at the first finding, which lies in fuzz/artifacts then, and returns 1.
+#
+#   scripts/fuzz.sh [SECONDS [TARGET...]]
+#
+# So many seconds for each of the targets apdu, answer, config and ledger; 60 if nothing is said. What was learnt stays in
+# fuzz/corpus for the next run. Needs a nightly Rust and cargo-fuzz (rustup toolchain install nightly; cargo install
+# cargo-fuzz); the first build takes some minutes.
+
+set -euo pipefail
+# shellcheck source=scripts/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+case ${1:-} in
+    -h | --help)
+        sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
+seconds=${1:-60}
+[[ $seconds =~ ^[0-9]+$ ]] || die "\"$seconds\" is no number of seconds; see scripts/fuzz.sh --help"
+[[ $# -eq 0 ]] || shift
+targets=("$@")
+if [[ ${#targets[@]} -eq 0 ]]; then
+    targets=(apdu answer config ledger)
+fi
+
+find_rust
+cargo +nightly --version >/dev/null 2>&1 || die "a nightly Rust is needed: rustup toolchain install nightly"
+cargo fuzz --version >/dev/null 2>&1 || die "cargo-fuzz is needed: cargo install cargo-fuzz --locked"
+
+cd "$FACETAP_TOP/fuzz"
+# The limits of one input: five seconds is as long as one connection to the ledger waits for the other.
+limits=(-timeout=30 -rss_limit_mb=2048)
+for target in "${targets[@]}"; do
+    mkdir -p "corpus/$target"
+    cargo +nightly fuzz build "$target"
+done
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for target in "${targets[@]}"; do
+    status=0
+    cargo +nightly fuzz run "$target" "corpus/$target" "seeds/$target" -- "${limits[@]}" -max_total_time="$seconds" \
+        >"$log" 2>&1 || status=$?
+    if [[ $status -ne 0 ]]; then
+        tail -n 60 "$log"
+        die "$target: a finding; the input lies in fuzz/artifacts/$target"
+    fi
+    printf '%-8s %s; %s\n' "$target" "$(grep -m 1 '^Done ' "$log")" \
+        "$(grep -o 'cov: [0-9]* ft: [0-9]* corp: [0-9]*' "$log" | tail -n 1)"
+done

@@ -1,0 +1,263 @@
+//! A full disk, a read-only one, and one that forgets everything at a power cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cards::{self, Cards, ledger, those};
+use crate::harness::{Scene, wait_until};
+use crate::mounts::{self, isolated};
+use crate::server::Server;
+
+/// How soon taps must count again when the disk takes them again: within five seconds of tries, however long
+/// a busy machine takes for one.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+const TRIES: u32 = 50;
+/// Far more taps than fit into the room that may have been put by.
+const ENDLESS: u32 = 20_000;
+
+/// A service whose data folder is a file system of its own; the server is not there yet.
+struct Desk {
+    scene: Scene,
+    cards: Cards,
+    server: Server,
+    /// What became of every tap so far.
+    taps: BTreeMap<String, String>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (scene, cards) = cards::scene();
+        let server = Server::new(&scene);
+        let url = format!("http://127.0.0.1:{}", server.port);
+        let scene = scene.set("server_url", json!(url));
+        std::fs::create_dir(scene.path("data")).unwrap();
+        Self {
+            scene,
+            cards,
+            server,
+            taps: BTreeMap::new(),
+        }
+    }
+
+    /// Taps new cards; returns whether all were counted. A tap is counted or failed, nothing else.
+    fn tap(&mut self, count: u32) -> bool {
+        let taps = self.cards.tap(&self.scene, count);
+        let counted = those(&taps, "counted").len();
+        assert_eq!(counted + those(&taps, "failed").len(), taps.len());
+        let all = counted == taps.len();
+        self.taps.extend(taps);
+        all
+    }
+
+    /// Taps until the disk takes no more.
+    fn tap_until_it_fails(&mut self, filler: &Path) {
+        let mut tapped = 0;
+        while self.tap(25) {
+            tapped += 25;
+            assert!(tapped < ENDLESS, "the disk never was full");
+            fill(filler);
+        }
+        assert!(!self.tap(25), "it stays full");
+    }
+
+    /// Taps now and then until one counts, which must be soon.
+    fn tap_until_it_counts(&mut self) {
+        let mut tries = 1;
+        while !self.tap(1) {
+            assert!(tries < TRIES, "taps do not count again");
+            tries += 1;
+            std::thread::sleep(TRY_EVERY);
+        }
+    }
+
+    /// What was said to be counted is in the ledger, and nothing that failed.
+    fn compare(&self) {
+        let counted: BTreeSet<_> = those(&self.taps, "counted").into_iter().collect();
+        let kept: BTreeSet<_> = ledger(&self.scene).into_iter().collect();
+        assert_eq!(kept, counted);
+    }
+
+    /// With a server, each tap that was counted gets there, once, and nothing else.
+    fn deliver(&mut self) {
+        self.server.start("ok");
+        let running = self.cards.run(&self.scene);
+        let counted = those(&self.taps, "counted");
+        let all: BTreeMap<_, _> = counted.into_iter().map(|uid| (uid, 1)).collect();
+        let there = || self.server.stored().len() >= all.len();
+        wait_until("the server to have all", there, || self.scene.log());
+        assert_eq!(running.stop().0.code(), Some(0));
+        assert_eq!(self.server.stored(), all);
+        self.server.stop();
+    }
+}
+
+/// Writes into a file until the disk is full.
+fn fill(file: &Path) {
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .unwrap();
+    for size in [1 << 20, 4096, 512] {
+        while file.write_all(&vec![0xA5; size]).is_ok() {}
+    }
+    let _ = file.sync_all();
+}
+
+fn alarms(scene: &Scene, text: &str) -> usize {
+    let log = scene.log().to_lowercase();
+    let alarms = log.lines().filter(|l| l.contains(" - error - "));
+    alarms.filter(|l| l.contains(text)).count()
+}
+
+/// Full, room again, full again, killed.
+fn fills_up(mut desk: Desk) {
+    let filler = desk.scene.path("data/filler");
+    let running = desk.cards.run(&desk.scene);
+    assert!(desk.tap(25));
+
+    fill(&filler);
+    desk.tap_until_it_fails(&filler);
+    assert!(
+        alarms(&desk.scene, "not counted") > 0,
+        "{}",
+        desk.scene.log()
+    );
+
+    std::fs::remove_file(&filler).unwrap();
+    desk.tap_until_it_counts();
+    assert!(desk.tap(25));
+
+    fill(&filler);
+    desk.tap_until_it_fails(&filler);
+    // SIGKILL.
+    drop(running);
+    std::fs::remove_file(&filler).unwrap();
+    desk.compare();
+    desk.deliver();
+}
+
+#[test]
+fn a_full_disk_fails_taps_and_loses_none() {
+    isolated(|| {
+        let desk = Desk::new();
+        let scene = &desk.scene;
+        if mounts::ext4(&scene.path("image"), &scene.path("data"), 24) {
+            fills_up(desk);
+        }
+    });
+}
+
+#[test]
+fn a_full_disk_in_memory_fails_taps_and_loses_none() {
+    isolated(|| {
+        let desk = Desk::new();
+        mounts::tmpfs(&desk.scene.path("data"), "12m");
+        fills_up(desk);
+    });
+}
+
+/// ext4 turns itself read-only at a fault of its medium; this is its own way to rehearse that.
+#[test]
+fn a_disk_that_turns_read_only_fails_taps_and_loses_none() {
+    isolated(|| {
+        let mut desk = Desk::new();
+        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
+        if !mounts::ext4(&image, &data, 24) {
+            return;
+        }
+        let running = desk.cards.run(&desk.scene);
+        assert!(desk.tap(25));
+        if let Err(why) = mounts::remount(&data, "abort") {
+            eprintln!("SKIPPED: this kernel does not let ext4 fail on request: {why}");
+            return;
+        }
+        assert!(!desk.tap(25));
+        assert!(
+            alarms(&desk.scene, "not counted") > 0,
+            "{}",
+            desk.scene.log()
+        );
+        drop(running);
+        mounts::unmount(&data);
+        mounts::remount_image(&image, &data).unwrap();
+        desk.compare();
+
+        let running = desk.cards.run(&desk.scene);
+        assert!(desk.tap(25));
+        assert_eq!(running.stop().0.code(), Some(0));
+        desk.deliver();
+    });
+}
+
+/// A file system cannot be remounted read-only while a file on it is open for writing. Files that must not
+/// be changed are as read-only for the service, and can be given back to it. The index of the journal is
+/// left out: it is mapped into memory, where the kernel answers a forbidden write with SIGBUS.
+#[test]
+fn files_that_turn_read_only_fail_taps_until_they_can_be_written_again() {
+    isolated(|| {
+        let mut desk = Desk::new();
+        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
+        if !mounts::ext4(&image, &data, 24) {
+            return;
+        }
+        let running = desk.cards.run(&desk.scene);
+        assert!(desk.tap(25));
+        let immutable = |sign: &str| {
+            let mut chattr = Command::new("chattr");
+            chattr.arg(format!("{sign}i")).arg(&data);
+            chattr.args(["attendance.db", "attendance.db-wal"].map(|name| data.join(name)));
+            assert!(chattr.status().unwrap().success(), "chattr {sign}i");
+        };
+        immutable("+");
+        assert!(!desk.tap(25));
+        immutable("-");
+        desk.tap_until_it_counts();
+        drop(running);
+        desk.compare();
+        desk.deliver();
+    });
+}
+
+#[test]
+fn a_read_only_disk_at_the_start_is_named_and_later_used() {
+    isolated(|| {
+        let mut desk = Desk::new();
+        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
+        if !mounts::ext4(&image, &data, 24) {
+            return;
+        }
+        mounts::remount(&data, "ro").unwrap();
+        let (status, _) = desk.scene.run(&[]).end();
+        assert_eq!(status.code(), Some(1));
+        let said = std::fs::read_to_string(desk.scene.path("stderr")).unwrap();
+        assert!(said.contains("read-only"), "{said}");
+        mounts::remount(&data, "rw").unwrap();
+        let running = desk.cards.run(&desk.scene);
+        assert!(desk.tap(25));
+        drop(running);
+        desk.deliver();
+    });
+}
+
+#[test]
+fn a_data_folder_in_memory_gives_an_alarm_at_the_start_and_at_every_tap() {
+    isolated(|| {
+        let mut desk = Desk::new();
+        mounts::tmpfs(&desk.scene.path("data"), "32m");
+        let running = desk.cards.run(&desk.scene);
+        let at_start = alarms(&desk.scene, "power cut");
+        assert_eq!(at_start, 1, "{}", desk.scene.log());
+        for taps in 1..=3 {
+            assert!(desk.tap(1));
+            let told = || alarms(&desk.scene, "power cut") == at_start + taps;
+            wait_until("an alarm for the tap", told, || desk.scene.log());
+        }
+        assert_eq!(running.stop().0.code(), Some(0));
+    });
+}
