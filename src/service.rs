@@ -16,6 +16,7 @@ use crate::camera::source::{self, SourceKind};
 use crate::config::{Config, Protocol};
 use crate::control::Follower;
 use crate::control::pose::Pose;
+use crate::indicator::lcd::{self, LcdDisplay};
 use crate::indicator::{self, Display, Panel};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
@@ -145,19 +146,8 @@ impl Service {
     fn start_cards(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
         let ledger = Ledger::open(&self.data_dir)?;
         let standing = Arc::new(Standing::default());
-        let (panel, events) = indicator::panel();
+        let panel = self.start_displays(threads, &standing)?;
         let bell = self.start_uplink(threads, stats, &panel, &standing)?;
-        let gpio = self.config.gpio.clone();
-        let (clock, stop) = (Arc::clone(&self.clock), self.stop.clone());
-        threads.start("indicator", &self.stop, move || {
-            Display {
-                events,
-                indicator: indicator::open(&gpio),
-                clock,
-                stop,
-            }
-            .run();
-        })?;
 
         let cards = &self.config.cards;
         let (queue, taps) = keeper::queue();
@@ -185,6 +175,32 @@ impl Service {
             stats: Arc::clone(stats),
         };
         threads.start("reader", &self.stop, move || watch.run())
+    }
+
+    /// What tells people, each on a thread of its own: buzzer and LEDs, and the LCD.
+    fn start_displays(&self, threads: &mut Threads, standing: &Arc<Standing>) -> Result<Panel> {
+        let (mut panel, events) = indicator::panel();
+        let lcd = LcdDisplay {
+            events: panel.add(),
+            standing: Arc::clone(standing),
+            settings: self.config.lcd_settings.clone(),
+            open: lcd::open(&self.config.lcd_settings),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        threads.start("lcd", &self.stop, move || lcd.run())?;
+        let buzzer: Arc<std::sync::atomic::AtomicBool> = Arc::default();
+        let display = Display {
+            events,
+            standing: Arc::clone(standing),
+            beeps: self.config.beep_settings.clone(),
+            open: indicator::open(&self.config.gpio),
+            buzzer: Arc::clone(&buzzer),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        threads.start("indicator", &self.stop, move || display.run())?;
+        Ok(panel)
     }
 
     /// The uplink, if there is a server; the bell tells it that a tap was recorded.

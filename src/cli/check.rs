@@ -62,6 +62,7 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8> {
         ledger_row,
         server_row,
         gpio_row,
+        lcd_row,
     ] {
         let row = look(config);
         failed += usize::from(matches!(row.verdict, Verdict::Failed(_)));
@@ -189,13 +190,27 @@ fn server_row(config: &Config) -> Row {
 }
 
 fn gpio_row(config: &Config) -> Row {
-    let verdict = match indicator::probe(&config.gpio) {
+    if !config.cards.enabled {
+        return disabled("gpio");
+    }
+    optional("gpio", indicator::probe(&config.gpio))
+}
+
+fn lcd_row(config: &Config) -> Row {
+    if !config.cards.enabled {
+        return disabled("lcd");
+    }
+    optional("lcd", indicator::lcd::probe(&config.lcd_settings))
+}
+
+/// What a machine records taps without all the same.
+fn optional(part: &str, result: Result<String>) -> Row {
+    let verdict = match result {
         Ok(text) => Verdict::Fine(text),
-        // A machine without pins records taps all the same.
         Err(e) => Verdict::Absent(format!("{e:#}")),
     };
     Row {
-        part: "gpio".to_owned(),
+        part: part.to_owned(),
         verdict,
     }
 }
