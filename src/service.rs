@@ -21,7 +21,8 @@ use crate::indicator::{self, Display, Panel};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
 use crate::monitor::{Monitor, peak_rss_bytes};
-use crate::reader::selection::Selection;
+use crate::reader::acr122::{self, ReaderLamp};
+use crate::reader::selection::{self, Selection};
 use crate::reader::watch::Watch;
 use crate::servo::{self, ServoLoop, SimulatedServos};
 use crate::standing::Standing;
@@ -173,11 +174,12 @@ impl Service {
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             stats: Arc::clone(stats),
+            usb: reader::usb::SYSFS.into(),
         };
         threads.start("reader", &self.stop, move || watch.run())
     }
 
-    /// What tells people, each on a thread of its own: buzzer and LEDs, and the LCD.
+    /// What tells people, each on a thread of its own: buzzer and LEDs, LCD, lamps of readers.
     fn start_displays(&self, threads: &mut Threads, standing: &Arc<Standing>) -> Result<Panel> {
         let (mut panel, events) = indicator::panel();
         let lcd = LcdDisplay {
@@ -199,6 +201,17 @@ impl Service {
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
         };
+        if !selection::is_simulated(&self.config.cards.readers) {
+            let lamp = ReaderLamp {
+                events: panel.add(),
+                has_lamp: acr122::is_acr122,
+                send: acr122::real(),
+                beeps: self.config.beep_settings.clone(),
+                buzzer,
+                stop: self.stop.clone(),
+            };
+            threads.start("reader-lamp", &self.stop, move || lamp.run())?;
+        }
         threads.start("indicator", &self.stop, move || display.run())?;
         Ok(panel)
     }

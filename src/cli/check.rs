@@ -145,18 +145,30 @@ fn readers(config: &Config) -> Result<String> {
         .filter(|n| selection.includes(n))
         .cloned()
         .collect();
-    match (used.is_empty(), names.is_empty()) {
-        (false, _) => Ok(used.join(", ")),
-        (true, true) => bail!(say!(
+    let missing = reader::usb::missing(&names);
+    if !used.is_empty() {
+        return Ok([vec![used.join(", ")], missing].concat().join("; "));
+    }
+    if names.is_empty() {
+        let none = say!(
             "no card reader is connected; plug one in",
             "カードリーダーが接続されていません"
-        )),
-        (true, false) => bail!(say!(
-            "none of the readers that are connected is named in \"cards.readers\": {}",
-            "\"cards.readers\" に該当するカードリーダーがありません: {}",
-            names.join(", ")
-        )),
+        );
+        // Where one is connected, why it is of no use says more.
+        bail!(
+            "{}",
+            if missing.is_empty() {
+                none
+            } else {
+                missing.join("; ")
+            }
+        );
     }
+    bail!(say!(
+        "none of the readers that are connected is named in \"cards.readers\": {}",
+        "\"cards.readers\" に該当するカードリーダーがありません: {}",
+        names.join(", ")
+    ))
 }
 
 fn ledger_row(config: &Config) -> Row {

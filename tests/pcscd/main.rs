@@ -53,6 +53,7 @@ impl Watching {
             clock,
             stop: stop.clone(),
             stats: Arc::clone(&stats),
+            usb: facetap::reader::usb::SYSFS.into(),
         };
         Self {
             taps,
