@@ -16,13 +16,11 @@ use crate::camera::source::{self, SourceKind};
 use crate::config::{Config, Protocol};
 use crate::control::Follower;
 use crate::control::pose::Pose;
-use crate::indicator::lcd::{self, LcdDisplay};
-use crate::indicator::{self, Display, Panel};
+use crate::indicator::{self, Panel};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
 use crate::monitor::{Monitor, peak_rss_bytes};
-use crate::reader::acr122::{self, ReaderLamp};
-use crate::reader::selection::{self, Selection};
+use crate::reader::selection::Selection;
 use crate::reader::watch::Watch;
 use crate::servo::{self, ServoLoop, SimulatedServos};
 use crate::standing::Standing;
@@ -147,7 +145,7 @@ impl Service {
     fn start_cards(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
         let ledger = Ledger::open(&self.data_dir)?;
         let standing = Arc::new(Standing::default());
-        let panel = self.start_displays(threads, &standing)?;
+        let panel = indicator::start(threads, &self.config, &self.clock, &self.stop, &standing)?;
         let bell = self.start_uplink(threads, stats, &panel, &standing)?;
 
         let cards = &self.config.cards;
@@ -174,46 +172,9 @@ impl Service {
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             stats: Arc::clone(stats),
-            usb: reader::usb::SYSFS.into(),
+            usb: reader::usb::root(cards),
         };
         threads.start("reader", &self.stop, move || watch.run())
-    }
-
-    /// What tells people, each on a thread of its own: buzzer and LEDs, LCD, lamps of readers.
-    fn start_displays(&self, threads: &mut Threads, standing: &Arc<Standing>) -> Result<Panel> {
-        let (mut panel, events) = indicator::panel();
-        let lcd = LcdDisplay {
-            events: panel.add(),
-            standing: Arc::clone(standing),
-            settings: self.config.lcd_settings.clone(),
-            open: lcd::open(&self.config.lcd_settings),
-            clock: Arc::clone(&self.clock),
-            stop: self.stop.clone(),
-        };
-        threads.start("lcd", &self.stop, move || lcd.run())?;
-        let buzzer: Arc<std::sync::atomic::AtomicBool> = Arc::default();
-        let display = Display {
-            events,
-            standing: Arc::clone(standing),
-            beeps: self.config.beep_settings.clone(),
-            open: indicator::open(&self.config.gpio),
-            buzzer: Arc::clone(&buzzer),
-            clock: Arc::clone(&self.clock),
-            stop: self.stop.clone(),
-        };
-        if !selection::is_simulated(&self.config.cards.readers) {
-            let lamp = ReaderLamp {
-                events: panel.add(),
-                has_lamp: acr122::is_acr122,
-                send: acr122::real(),
-                beeps: self.config.beep_settings.clone(),
-                buzzer,
-                stop: self.stop.clone(),
-            };
-            threads.start("reader-lamp", &self.stop, move || lamp.run())?;
-        }
-        threads.start("indicator", &self.stop, move || display.run())?;
-        Ok(panel)
     }
 
     /// The uplink, if there is a server; the bell tells it that a tap was recorded.

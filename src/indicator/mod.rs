@@ -12,10 +12,12 @@ pub mod lcd;
 pub mod none;
 pub mod pattern;
 pub mod player;
+mod start;
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 pub use display::{Display, Outputs, open, probe};
+pub use start::start;
 
 /// What happens, for the person at the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

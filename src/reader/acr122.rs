@@ -70,6 +70,8 @@ impl ReaderLamp {
         let mut told = BTreeSet::new();
         while !self.stop.requested() {
             match self.events.recv_timeout(PATIENCE) {
+                // A reader may take a moment, which a stop has not.
+                Ok(_) if self.stop.requested() => {}
                 Ok(notice) => self.tell(&notice, &mut told),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,

@@ -1,12 +1,24 @@
 //! Why a reader on the USB is not among those of the PC/SC daemon.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::selection;
+use crate::config::Cards;
 use crate::say;
 
 /// Where the system shows what is on the USB.
 pub const SYSFS: &str = "/sys/bus/usb/devices";
+
+/// Where to look for readers that are missing from those that are used: nowhere if these are simulated.
+#[must_use]
+pub fn root(cards: &Cards) -> PathBuf {
+    if selection::is_simulated(&cards.readers) {
+        PathBuf::new()
+    } else {
+        SYSFS.into()
+    }
+}
 
 /// A device on the USB.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,5 +233,11 @@ mod tests {
     fn other_devices_and_a_machine_without_usb_have_no_cause() {
         assert_eq!(told(&[(("046d", "0825"), Some("uvcvideo"))], &[]), [""; 0]);
         assert_eq!(devices(Path::new("/no/such/folder")), []);
+        let demo = Cards {
+            enabled: true,
+            readers: crate::config::Readers::One("simulated".to_owned()),
+            repeat_seconds: 60.0,
+        };
+        assert_eq!(devices(&root(&demo)), []);
     }
 }

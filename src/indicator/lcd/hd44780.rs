@@ -220,6 +220,15 @@ mod tests {
         );
     }
 
+    /// The emulated board's step `lcd` expects the same after the initialisation.
+    #[test]
+    fn the_first_text_is_as_the_emulated_board_sees_it() {
+        assert_eq!(
+            bytes(&update(&BLANK, &picture("FaceTap", ""), true)).to_lowercase(),
+            "88 8c 88 0c 08 49 4d 49 6d 69 6d 69 1d 19 6d 69 3d 39 6d 69 5d 59 5d 59 4d 49 6d 69 1d 19 7d 79 0d 09"
+        );
+    }
+
     #[test]
     fn only_what_changed_is_sent() {
         let before = picture("Touch Card", "12:34        Q:0");
