@@ -67,7 +67,9 @@ impl<T> Attachment<T> {
                 let first = matches!(self.0, State::Untried);
                 self.0 = State::Absent(now + RETRY);
                 if first {
-                    Said::Absent(format!("{e:#}"))
+                    // Not what the system called it: for who has none it is no error.
+                    log::debug!("{e:#}");
+                    Said::Absent(e.to_string())
                 } else {
                     Said::Nothing
                 }
@@ -112,6 +114,14 @@ mod tests {
         assert_eq!(a.attend(at(60), || Ok(7)), Said::Opened);
         assert_eq!(a.device(), Some(&mut 7));
         assert_eq!(a.attend(at(61), || panic!("it is open")), Said::Nothing);
+    }
+
+    #[test]
+    fn who_has_none_reads_of_no_error() {
+        let system = std::io::Error::from_raw_os_error(2);
+        let why = Error::new(system).context("there is no bus");
+        let said = Attachment::<u8>::default().attend(at(0), || Err(why));
+        assert_eq!(said, Said::Absent("there is no bus".into()));
     }
 
     #[test]

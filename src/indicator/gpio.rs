@@ -47,7 +47,12 @@ impl Pins {
     /// None could be taken; the message says why.
     pub fn open(config: &config::Gpio) -> Result<(Self, Vec<String>)> {
         let rp1 = check_board()? == GPIOMEM_RP1;
-        let gpio = Gpio::new().context("GPIO")?;
+        let gpio = Gpio::new().with_context(|| {
+            say!(
+                "the GPIO of this board cannot be used",
+                "このボードの GPIO を使用できません"
+            )
+        })?;
         let mut faults = Vec::new();
         let mut note = |what: &str, e: anyhow::Error| faults.push(format!("{what}: {e:#}"));
         let mut led = |what: &str, pin: Option<u8>| {

@@ -14,6 +14,9 @@ const BLUE_AT_LEAST: Duration = Duration::from_millis(300);
 const WAITING_FLASH: Duration = Duration::from_millis(100);
 const WAITING_EVERY: Duration = Duration::from_secs(2);
 
+/// Between the tone of the card and that of the outcome.
+const AFTER_CARD_TONE: Tone = Tone { ms: 50, hz: None };
+
 /// How often how things stand is looked at: often while something is going on, seldom at rest.
 const LOOK_BUSY: Duration = Duration::from_millis(20);
 const LOOK_AT_REST: Duration = Duration::from_millis(100);
@@ -88,9 +91,14 @@ impl Player {
     }
 
     fn play(&mut self, event: Event, now: Monotime) {
-        let (sound, lights) = (sound(event, &self.beeps), lights(event));
+        let (mut sound, lights) = (sound(event, &self.beeps), lights(event));
         if sound.is_empty() && lights.is_empty() {
             return;
+        }
+        if let Some(left) = self.card_tone(now)
+            && !sound.is_empty()
+        {
+            sound.splice(..0, [left, AFTER_CARD_TONE]);
         }
         self.next = None;
         self.playing = Some(Playing {
@@ -99,6 +107,16 @@ impl Player {
             sound,
             lights,
         });
+    }
+
+    /// What is left of the tone that says that a card was read. A card answers within milliseconds, so the
+    /// outcome would cut it off every time.
+    fn card_tone(&self, now: Monotime) -> Option<Tone> {
+        let playing = self.playing.as_ref()?;
+        let (tone, left) = turn(&playing.sound, now.since(playing.began))?;
+        // Shorter than the tone was.
+        let ms = left.as_millis() as u16;
+        (playing.event == Event::Reading).then_some(Tone { ms, hz: tone.hz })
     }
 
     /// What is to be heard and seen now, and how soon to ask again.
@@ -206,6 +224,18 @@ mod tests {
             p.begin(intruder, ms(10));
             assert_eq!(heard(&mut p, 10, 4000), [(10, 2500), (150, 2500)]);
         }
+    }
+
+    #[test]
+    fn the_tone_of_the_card_is_heard_before_the_outcome_and_the_light_seen_at_once() {
+        let mut p = player();
+        p.begin(Event::Reading, ms(0));
+        p.begin(Event::Counted, ms(8));
+        assert!(p.at(ms(8), &fine()).0.lamps.green);
+        assert_eq!(
+            heard(&mut p, 8, 4000),
+            [(8, 2000), (100, 2500), (250, 2500)]
+        );
     }
 
     #[test]

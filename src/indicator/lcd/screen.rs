@@ -14,8 +14,9 @@ use crate::standing::{Server, Standing};
 /// How long an answer stays.
 const YES: Duration = Duration::from_secs(2);
 const NO: Duration = Duration::from_secs(3);
-/// A card that takes longer has failed, which is an event of its own.
-const READING: Duration = Duration::from_secs(10);
+/// A card that takes longer has failed, which is an event of its own; one that was lying there all the time
+/// gets no answer.
+const READING: Duration = Duration::from_secs(4);
 /// How long "Sending..." stays at least: a tap is often delivered before anybody could read it.
 const SENDING: Duration = Duration::from_millis(700);
 
@@ -249,7 +250,7 @@ mod tests {
         let mut s = Screen::default();
         s.tell(notice(Event::Reading, None), ms(0));
         let up = standing(Server::Up, 0);
-        assert_eq!(see(&mut s, 10_000, &up)[0], "Touch Card");
+        assert_eq!(see(&mut s, 4_000, &up)[0], "Touch Card");
     }
 
     /// Every text of both languages: it can be shown, and fits.
