@@ -160,10 +160,10 @@ tap_counts
 begin=$(in_use)
 printf 'before: %s\n' "$begin"
 
-hung=$(lines 'PC/SC daemon hangs')
+hung=$(lines 'PC/SC daemon does not answer')
 kill -STOP "$daemon"
 stopped=$(now_ms)
-wait_lines "$hung" 'PC/SC daemon hangs'
+wait_lines "$hung" 'PC/SC daemon does not answer'
 printf 'the daemon hangs: noticed after %d ms\n' "$(($(now_ms) - stopped))"
 sleep "$away"
 printf '  meanwhile: %s\n' "$(in_use)"

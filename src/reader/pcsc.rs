@@ -84,7 +84,8 @@ impl Opener {
         let end = self.clock.now() + FAREWELL;
         while self.looking.as_ref().is_some_and(|t| !t.is_finished()) {
             if self.clock.now() >= end {
-                return Err(hangs());
+                // The same words as before, which are said once.
+                return Err(hangs(SILENCE));
             }
             self.clock.wait(&self.stop, Duration::from_millis(10));
         }
@@ -132,7 +133,7 @@ fn in_time<T: Send + 'static>(
         // Too late is nobody's business any more.
         let _ = sender.send(call());
     })?;
-    answer.recv_timeout(limit).map_err(|_| hangs())
+    answer.recv_timeout(limit).map_err(|_| hangs(limit))
 }
 
 /// A connection to the daemon.
@@ -173,7 +174,7 @@ impl Connection for PcscReaders {
                 Err(RecvTimeoutError::Disconnected) => return Err(explained(Error::CommError)),
             }
             if self.silent >= SILENCE {
-                return Err(hangs());
+                return Err(hangs(SILENCE));
             }
             match &self.slots {
                 Some(slots) => return Ok(slots.clone()),

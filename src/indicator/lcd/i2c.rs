@@ -44,9 +44,9 @@ pub fn open(settings: &LcdSettings) -> Result<(u8, Box<dyn Expander>)> {
     let _ = i2c.set_timeout(TIMEOUT_MS);
     let tried = addresses(settings.i2c_addr);
     for address in &tried {
-        i2c.set_slave_address((*address).into())
-            .with_context(|| format!("/dev/i2c-{bus}: 0x{address:02X}"))?;
-        if i2c.smbus_receive_byte().is_ok() {
+        // An address that a driver of the kernel has taken is none of ours.
+        let ours = i2c.set_slave_address((*address).into()).is_ok();
+        if ours && i2c.smbus_receive_byte().is_ok() {
             return Ok((*address, Box::new(i2c)));
         }
     }

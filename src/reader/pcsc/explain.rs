@@ -1,5 +1,7 @@
 //! What the daemon's errors mean for people, and what to do about them.
 
+use std::time::Duration;
+
 use anyhow::anyhow;
 use pcsc::Error;
 
@@ -33,11 +35,12 @@ pub(super) fn unread(e: Error) -> ReadError {
     }
 }
 
-/// The daemon takes calls and answers none.
-pub(super) fn hangs() -> anyhow::Error {
+/// The daemon takes calls and has answered none for `limit`.
+pub(super) fn hangs(limit: Duration) -> anyhow::Error {
+    let seconds = limit.as_secs();
     anyhow!(say!(
-        "the PC/SC daemon hangs; if it does not recover: systemctl restart pcscd",
-        "PC/SC デーモンが応答しません。復旧しない場合: systemctl restart pcscd"
+        "the PC/SC daemon does not answer within {seconds} s: sudo systemctl restart pcscd",
+        "PC/SC デーモンが {seconds} 秒以内に応答しません: sudo systemctl restart pcscd"
     ))
 }
 
@@ -86,7 +89,8 @@ mod tests {
             assert!(text.contains(remedy), "{text}");
             assert!(matches!(unread(e), ReadError::Connection(_)), "{e:?}");
         }
-        assert!(hangs().to_string().contains("systemctl restart pcscd"));
+        let hangs = hangs(Duration::from_secs(5)).to_string();
+        assert!(hangs.contains("within 5 s: sudo systemctl restart pcscd"));
     }
 
     #[test]
