@@ -16,7 +16,7 @@ use crate::camera::source::{self, SourceKind};
 use crate::config::{Config, Protocol};
 use crate::control::Follower;
 use crate::control::pose::Pose;
-use crate::indicator::{self, Display, Panel};
+use crate::indicator::{self, Panel};
 use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
 use crate::ledger::roster::Roster;
@@ -158,19 +158,8 @@ impl Service {
         store.look(self.clock.as_ref());
         let ledger = Ledger::of(Arc::clone(&store))?;
         let standing = Arc::new(Standing::default());
-        let (panel, events) = indicator::panel();
+        let panel = indicator::start(threads, &self.config, &self.clock, &self.stop, &standing)?;
         let bell = self.start_uplink(threads, stats, &store, &panel, &standing)?;
-        let gpio = self.config.gpio.clone();
-        let (clock, stop) = (Arc::clone(&self.clock), self.stop.clone());
-        threads.start("indicator", &self.stop, move || {
-            Display {
-                events,
-                indicator: indicator::open(&gpio),
-                clock,
-                stop,
-            }
-            .run();
-        })?;
 
         let roster = self.roster();
         let upkeep = Upkeep {
@@ -212,6 +201,7 @@ impl Service {
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             stats: Arc::clone(stats),
+            usb: reader::usb::root(cards),
         };
         threads.start("reader", &self.stop, move || watch.run())
     }

@@ -62,6 +62,7 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8> {
         ledger_row,
         server_row,
         gpio_row,
+        lcd_row,
     ] {
         let row = look(config);
         failed += usize::from(matches!(row.verdict, Verdict::Failed(_)));
@@ -144,18 +145,30 @@ fn readers(config: &Config) -> Result<String> {
         .filter(|n| selection.includes(n))
         .cloned()
         .collect();
-    match (used.is_empty(), names.is_empty()) {
-        (false, _) => Ok(used.join(", ")),
-        (true, true) => bail!(say!(
+    let missing = reader::usb::missing(&names);
+    if !used.is_empty() {
+        return Ok([vec![used.join(", ")], missing].concat().join("; "));
+    }
+    if names.is_empty() {
+        let none = say!(
             "no card reader is connected; plug one in",
             "カードリーダーが接続されていません"
-        )),
-        (true, false) => bail!(say!(
-            "none of the readers that are connected is named in \"cards.readers\": {}",
-            "\"cards.readers\" に該当するカードリーダーがありません: {}",
-            names.join(", ")
-        )),
+        );
+        // Where one is connected, why it is of no use says more.
+        bail!(
+            "{}",
+            if missing.is_empty() {
+                none
+            } else {
+                missing.join("; ")
+            }
+        );
     }
+    bail!(say!(
+        "none of the readers that are connected is named in \"cards.readers\": {}",
+        "\"cards.readers\" に該当するカードリーダーがありません: {}",
+        names.join(", ")
+    ))
 }
 
 fn ledger_row(config: &Config) -> Row {
@@ -189,13 +202,27 @@ fn server_row(config: &Config) -> Row {
 }
 
 fn gpio_row(config: &Config) -> Row {
-    let verdict = match indicator::probe(&config.gpio) {
+    if !config.cards.enabled {
+        return disabled("gpio");
+    }
+    optional("gpio", indicator::probe(&config.gpio))
+}
+
+fn lcd_row(config: &Config) -> Row {
+    if !config.cards.enabled {
+        return disabled("lcd");
+    }
+    optional("lcd", indicator::lcd::probe(&config.lcd_settings))
+}
+
+/// What a machine records taps without all the same.
+fn optional(part: &str, result: Result<String>) -> Row {
+    let verdict = match result {
         Ok(text) => Verdict::Fine(text),
-        // A machine without pins records taps all the same.
         Err(e) => Verdict::Absent(format!("{e:#}")),
     };
     Row {
-        part: "gpio".to_owned(),
+        part: part.to_owned(),
         verdict,
     }
 }

@@ -3,8 +3,6 @@
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::unistd::{AccessFlags, access};
@@ -14,9 +12,6 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::camera::{self, rpicam};
 use crate::text::{self, Language};
 use crate::{reader, say, servo};
-
-/// Time that the PC/SC daemon may take. It answers within milliseconds.
-const DAEMON: Duration = Duration::from_secs(3);
 
 /// A device, as one line of the table.
 #[derive(Debug, Default)]
@@ -194,56 +189,33 @@ fn ports() -> Section {
 }
 
 fn readers() -> Section {
-    let (entries, note) = match in_time(reader::pcsc::names, DAEMON) {
-        Some(Ok(names)) if names.is_empty() => {
-            let none = say!(
-                "none found: plug one in; for an ACR122U see \"waiting for a card reader\" in docs/troubleshooting.md",
-                "見つかりません: 接続してください。ACR122U については docs/troubleshooting.md の \"waiting for a card reader\" を参照してください"
-            );
-            (Vec::new(), Some(none))
-        }
-        Some(Ok(names)) => {
-            let entries = names.into_iter().map(|name| Entry {
-                mark: mark(true, "all"),
-                name,
-                about: Vec::new(),
-            });
-            (entries.collect(), None)
-        }
-        Some(Err(e)) => (Vec::new(), Some(format!("{e:#}"))),
-        None => {
-            let seconds = DAEMON.as_secs();
-            let hangs = say!(
-                "the PC/SC daemon does not answer within {seconds} s: sudo systemctl restart pcscd",
-                "PC/SC デーモンが {seconds} 秒以内に応答しません: sudo systemctl restart pcscd"
-            );
-            (Vec::new(), Some(hangs))
-        }
-    };
+    let listed = reader::pcsc::names();
+    let names = listed.as_deref().unwrap_or_default();
+    let mut notes = Vec::new();
+    match &listed {
+        Ok(names) if names.is_empty() => notes.push(say!(
+            "none found: plug one in",
+            "見つかりません: 接続してください"
+        )),
+        Ok(_) => {}
+        Err(e) => notes.push(format!("{e:#}")),
+    }
+    if listed.is_ok() {
+        notes.extend(reader::usb::missing(names));
+    }
+    let entries = names.iter().map(|name| Entry {
+        mark: mark(true, "all"),
+        name: name.clone(),
+        about: Vec::new(),
+    });
     Section {
         title: say!(
             "Card readers (\"cards.readers\"):",
             "カードリーダー (\"cards.readers\"):"
         ),
-        entries,
-        notes: note.into_iter().collect(),
+        entries: entries.collect(),
+        notes,
     }
-}
-
-/// What `ask` answers, unless it takes longer than `limit`. It then goes on until this process ends.
-fn in_time<T: Send + 'static>(
-    ask: impl FnOnce() -> T + Send + 'static,
-    limit: Duration,
-) -> Option<T> {
-    let (sender, answer) = sync_channel(1);
-    std::thread::Builder::new()
-        .name("asking".into())
-        .spawn(move || {
-            // Too late is nobody's business any more.
-            let _ = sender.send(ask());
-        })
-        .ok()?;
-    answer.recv_timeout(limit).ok()
 }
 
 fn mark(is: bool, mark: &str) -> String {
@@ -297,15 +269,6 @@ mod tests {
             table(&section),
             "Cameras:\n  auto  /dev/v4l/by-id/a  C270, /dev/video0\n        rpicam\n  a note\n"
         );
-    }
-
-    #[test]
-    fn a_daemon_that_hangs_is_not_waited_for() {
-        let (keep, never) = sync_channel::<()>(0);
-        let asked = in_time(move || never.recv(), Duration::from_millis(10));
-        assert!(asked.is_none());
-        drop(keep);
-        assert_eq!(in_time(|| 7, Duration::from_secs(60)), Some(7));
     }
 
     #[test]

@@ -1,20 +1,20 @@
-//! No indicator: for boards without pins, and for the demonstration.
+//! No buzzer and no LED: for boards without pins, and where the configuration names none.
 
 use anyhow::Result;
 
-use super::{Indicator, Notice};
-use crate::base::clock::Monotime;
+use super::Outputs;
+use super::player::Output;
 
 /// Shows nothing.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Nothing;
 
-impl Indicator for Nothing {
-    fn show(&mut self, _notice: &Notice, _now: Monotime) -> Result<()> {
+impl Outputs for Nothing {
+    fn set(&mut self, _output: Output) -> Result<()> {
         Ok(())
     }
 
-    fn advance(&mut self, _now: Monotime) -> Result<Option<Monotime>> {
-        Ok(None)
+    fn has_buzzer(&self) -> bool {
+        false
     }
 }

@@ -100,7 +100,11 @@ impl Insertions {
     /// The card in `reader` told its identifier. False if it has been lying there since it was last
     /// read, which is no tap.
     pub fn told(&mut self, reader: &str, uid: Uid, new: bool) -> bool {
-        let before = self.lying.insert(reader.to_owned(), uid);
+        let before = self.lying.remove(reader);
+        // One that answered and was taken away before the answer was looked at lies there no more.
+        if self.known.get(reader).is_none_or(|known| known.card) {
+            self.lying.insert(reader.to_owned(), uid);
+        }
         new || before != Some(uid)
     }
 
@@ -190,6 +194,17 @@ mod tests {
         i.disconnected();
         i.look(&[slot(1, true)]);
         assert!(i.told("R", uid(1), false));
+    }
+
+    #[test]
+    fn a_card_that_had_gone_when_its_answer_came_does_not_lie_there() {
+        let mut i = started(0, false);
+        i.look(&[slot(1, true)]);
+        i.look(&[slot(2, false)]);
+        assert!(i.told("R", uid(1), true));
+        i.disconnected();
+        i.look(&[slot(1, true)]);
+        assert!(i.told("R", uid(1), false), "held to the reader again");
     }
 
     #[test]

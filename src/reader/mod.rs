@@ -2,17 +2,24 @@
 //!
 //! [`watch`] is the thread: it waits for insertions on all readers, asks each card for its identifier
 //! ([`apdu`], [`uid`]), tells its type by its ATR ([`atr`]), refuses what cannot identify anybody
-//! ([`refusal`]) and hands a [`Tap`] on to the ledger's keeper. The real readers ([`pcsc`]) and the
-//! simulated ones ([`simulated`]) stand side by side behind [`Readers`].
+//! ([`refusal`]) and hands a [`Tap`] on to the ledger's keeper. A card that is slow holds up its own
+//! reader only. The real readers ([`pcsc`]) and the simulated ones ([`simulated`], made one by
+//! [`at_once`]) stand side by side behind [`Connection`]. Why a reader is missing is looked up on the USB
+//! ([`usb`]); the lamp of some readers tells the outcome ([`acr122`]).
 
+pub mod acr122;
 pub mod apdu;
+pub mod at_once;
 pub mod atr;
 mod insertions;
+mod memory;
 pub mod pcsc;
+mod reading;
 pub mod refusal;
 pub mod selection;
 pub mod simulated;
 pub mod uid;
+pub mod usb;
 pub mod watch;
 
 use std::sync::Arc;
@@ -89,44 +96,76 @@ pub struct Slot {
 pub enum ReadError {
     /// The card or its reader: another try may help. Why, for people.
     Card(String),
+    /// The reader has not answered the question before.
+    Busy,
     /// The connection is gone; the readers are of no use any more.
     Connection(anyhow::Error),
 }
 
-/// All readers of the machine over one connection, or what stands in for them.
-///
-/// After an error of [`wait`](Self::wait), or [`ReadError::Connection`], the connection is dead: the
-/// caller drops it and opens another. Dropping it closes everything.
+/// Readers whose cards answer at once, or stand for such.
 pub trait Readers: Send {
-    /// Waits until something changes, at most for `timeout`, and tells how every reader is now. No
-    /// reader at all is not an error. May return early, and without any change.
+    /// As [`Connection::wait`].
     ///
     /// # Errors
-    /// The connection is gone, or access is refused; the message says what to do.
+    /// As [`Connection::wait`].
     fn wait(&mut self, timeout: Duration) -> anyhow::Result<Vec<Slot>>;
 
-    /// Sends one command to the card in `reader` and returns its whole answer, however long. The card
-    /// is left as it was. Gives up after a few seconds, so that the other readers have their turn.
+    /// Sends one command to the card in `reader` and returns its whole answer.
     ///
     /// # Errors
     /// See [`ReadError`]. After [`ReadError::Card`] the connection can be used further.
     fn transmit(&mut self, reader: &str, command: &[u8]) -> Result<Vec<u8>, ReadError>;
 }
 
+/// What came of a question to a card.
+#[derive(Debug)]
+pub struct Answer {
+    /// The number of the question.
+    pub ticket: u64,
+    /// When the card answered, or when it was clear that it would not.
+    pub at: Moment,
+    /// The whole answer, however long.
+    pub result: Result<Vec<u8>, ReadError>,
+}
+
+/// All readers of the machine over one connection, or what stands in for them.
+///
+/// After an error of [`wait`](Self::wait), or [`ReadError::Connection`], the connection is dead: the
+/// caller drops it and opens another. Dropping it closes everything.
+pub trait Connection: Send {
+    /// Waits until something changes or a card has answered, at most for about `timeout`, and tells how
+    /// every reader is now. No reader at all is not an error. May return early, and without any change.
+    ///
+    /// # Errors
+    /// The connection is gone, or access is refused; the message says what to do.
+    fn wait(&mut self, timeout: Duration) -> anyhow::Result<Vec<Slot>>;
+
+    /// Puts a question to the card in `reader` and returns its number; the answer comes out of
+    /// [`answers`](Self::answers) in its time, if it comes. The card is left as it was.
+    fn ask(&mut self, reader: &str, command: &[u8]) -> u64;
+
+    /// The answers that have come since the last call.
+    fn answers(&mut self) -> Vec<Answer>;
+}
+
 /// Makes the connection, again and again.
-pub type Open = Box<dyn FnMut() -> anyhow::Result<Box<dyn Readers>> + Send>;
+pub type Open = Box<dyn FnMut() -> anyhow::Result<Box<dyn Connection>> + Send>;
 
 /// What the configuration asks for: the real readers, or the simulated one.
 #[must_use]
 pub fn open(cards: &Cards, clock: &Arc<dyn Clock>, stop: &Stop) -> Open {
+    let clock = Arc::clone(clock);
     if selection::is_simulated(&cards.readers) {
-        let (clock, stop) = (Arc::clone(clock), stop.clone());
+        let stop = stop.clone();
         Box::new(move || {
             let simulated = simulated::Simulated::new(Arc::clone(&clock), stop.clone());
-            Ok(Box::new(simulated) as Box<dyn Readers>)
+            Ok(Box::new(at_once::AtOnce::new(
+                simulated,
+                Arc::clone(&clock),
+            )))
         })
     } else {
-        let opener = pcsc::Opener::new(stop);
-        Box::new(move || Ok(Box::new(opener.open()?) as Box<dyn Readers>))
+        let mut opener = pcsc::Opener::new(clock, stop);
+        Box::new(move || Ok(Box::new(opener.open()?)))
     }
 }

@@ -1,73 +1,109 @@
 //! The real readers, through the PC/SC daemon (pcscd).
+//!
+//! Every call into libpcsclite may hang: it waits for the daemon without limit, and holds a lock of the
+//! whole library meanwhile. So no thread that matters makes one. A thread of its own looks at the readers
+//! and reports; silence means that the daemon hangs. Each question to a card has a thread for as long as
+//! it takes. There is at most one that looks, and one for each reader, whatever hangs.
+
+mod explain;
 
 use std::collections::BTreeMap;
-use std::ffi::CStr;
-use std::sync::mpsc::sync_channel;
+use std::ffi::{CStr, CString};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use pcsc::{
     Context, Disposition, Error, PNP_NOTIFICATION, Protocols, ReaderState, Scope, ShareMode, State,
 };
 
-use super::{ReadError, Readers, Slot};
+use super::{Answer, Connection, Moment, ReadError, Slot};
+use crate::base::clock::Clock;
 use crate::base::stop::{Stop, lock};
-use crate::say;
+use explain::{explained, hangs, unread};
 
 /// Longest answer to an extended APDU in pcsc-lite (`MAX_BUFFER_SIZE_EXTENDED`).
 const ANSWER_MAX: usize = 4 + 3 + (1 << 16) + 3 + 2;
+/// The daemon is asked anew so often: hot-plugging is found within this time where it misses it.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// So long nothing may be heard of the daemon, which answers at least every [`LOOK_EVERY`].
+const SILENCE: Duration = Duration::from_secs(5);
+/// How long the thread of the connection before may take to end.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Time for the names of the readers, which takes milliseconds.
+const NAMES: Duration = Duration::from_secs(3);
+/// News that may wait for the watch; then those who bring them wait.
+const NEWS: usize = 16;
 
-/// How long a card may take to answer. Telling the identifier takes milliseconds; a driver whose card has
-/// stopped in the middle may wait for ever, and must not take the other readers with it.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
-
-/// Makes connections to the daemon. The order to stop wakes whoever waits on the newest of them.
-#[derive(Debug)]
-pub struct Opener {
-    newest: Arc<Mutex<Option<Handle>>>,
+/// What the threads tell the watch.
+enum News {
+    Looked(Vec<Slot>),
+    Lost(Error),
+    Answered(Answer),
+    /// The order to stop.
+    Woken,
 }
 
-/// A connection that can be woken.
-struct Handle(Context);
-
-impl std::fmt::Debug for Handle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Handle")
-    }
+/// Makes connections to the daemon. The order to stop wakes whoever waits on the newest of them.
+pub struct Opener {
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    newest: Arc<Mutex<Option<SyncSender<News>>>>,
+    looking: Option<JoinHandle<()>>,
+    exchanges: Exchanges,
 }
 
 impl Opener {
     /// Registers with `stop`, once for all connections that will be made.
     #[must_use]
-    pub fn new(stop: &Stop) -> Self {
-        let newest = Arc::new(Mutex::new(None::<Handle>));
+    pub fn new(clock: Arc<dyn Clock>, stop: &Stop) -> Self {
+        let newest = Arc::new(Mutex::new(None::<SyncSender<News>>));
         let woken = Arc::clone(&newest);
         stop.on_request(move || {
-            if let Some(Handle(context)) = lock(&woken).take() {
-                // `SCardCancel` asks the daemon, and one that hangs would hold up the order to stop.
-                // If there is no thread to be had, the timeout of the wait does the same.
-                let _ = std::thread::Builder::new()
-                    .name("reader-wake".into())
-                    .spawn(move || context.cancel());
+            if let Some(news) = lock(&woken).take() {
+                // Where the queue is full nobody sleeps.
+                let _ = news.try_send(News::Woken);
             }
         });
-        Self { newest }
+        Self {
+            clock,
+            stop: stop.clone(),
+            newest,
+            looking: None,
+            exchanges: Exchanges::default(),
+        }
     }
 
-    /// Connects to the daemon.
+    /// Connects to the daemon. Whether it answers is seen at the first [`Connection::wait`].
     ///
     /// # Errors
-    /// The daemon does not run, refuses, or speaks another version; the message says what to do.
-    pub fn open(&self) -> Result<PcscReaders> {
-        let context = Context::establish(Scope::System).map_err(explained)?;
-        *lock(&self.newest) = Some(Handle(context.clone()));
+    /// The daemon has hung since the connection before; the message says what to do.
+    pub fn open(&mut self) -> Result<PcscReaders> {
+        let end = self.clock.now() + FAREWELL;
+        while self.looking.as_ref().is_some_and(|t| !t.is_finished()) {
+            if self.clock.now() >= end {
+                // The same words as before, which are said once.
+                return Err(hangs(SILENCE));
+            }
+            self.clock.wait(&self.stop, Duration::from_millis(10));
+        }
+        let (sender, news) = sync_channel(NEWS);
+        *lock(&self.newest) = Some(sender.clone());
+        let to = sender.clone();
+        let looking = thread::Builder::new().name("reader-look".into());
+        self.looking = Some(looking.spawn(move || look(&to))?);
         Ok(PcscReaders {
-            context,
-            states: vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)],
-            slots: Vec::new(),
-            asking: BTreeMap::new(),
+            news,
+            sender,
+            slots: None,
+            answers: Vec::new(),
+            silent: Duration::ZERO,
+            asked: 0,
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            exchanges: self.exchanges.clone(),
             newest: Arc::clone(&self.newest),
         })
     }
@@ -76,129 +112,201 @@ impl Opener {
 /// The names of the readers that exist now.
 ///
 /// # Errors
-/// As [`Opener::open`].
+/// The daemon does not run, refuses, hangs, or speaks another version; the message says what to do.
 pub fn names() -> Result<Vec<String>> {
-    let context = Context::establish(Scope::System).map_err(explained)?;
-    let names = context.list_readers_owned().map_err(explained)?;
-    Ok(names.iter().map(|n| text(n)).collect())
+    let ask = || {
+        let context = Context::establish(Scope::System)?;
+        let names = context.list_readers_owned()?;
+        Ok(names.iter().map(|n| text(n)).collect())
+    };
+    in_time("reader-names", NAMES, ask)?.map_err(explained)
+}
+
+/// What `call` returns, unless it takes longer than `limit`. It then goes on until this process ends.
+fn in_time<T: Send + 'static>(
+    name: &str,
+    limit: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let (sender, answer) = sync_channel(1);
+    thread::Builder::new().name(name.into()).spawn(move || {
+        // Too late is nobody's business any more.
+        let _ = sender.send(call());
+    })?;
+    answer.recv_timeout(limit).map_err(|_| hangs(limit))
 }
 
 /// A connection to the daemon.
 pub struct PcscReaders {
-    context: Context,
-    /// The pseudo reader of hot-plugging, then the readers.
-    states: Vec<ReaderState>,
-    /// The readers at the last change. Not read from `states`: a wait that times out spoils those.
-    slots: Vec<Slot>,
-    /// The last exchange with each reader; one that hangs ends when its card is taken away.
-    asking: BTreeMap<String, JoinHandle<()>>,
-    newest: Arc<Mutex<Option<Handle>>>,
+    news: Receiver<News>,
+    sender: SyncSender<News>,
+    /// The readers at the last look; none before the first.
+    slots: Option<Vec<Slot>>,
+    answers: Vec<Answer>,
+    /// For how long nothing has come while it was waited for.
+    silent: Duration,
+    asked: u64,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    exchanges: Exchanges,
+    newest: Arc<Mutex<Option<SyncSender<News>>>>,
 }
 
 impl Drop for PcscReaders {
     fn drop(&mut self) {
-        // Or the connection would live on in there.
+        // The thread that looks ends when nobody listens any more.
         lock(&self.newest).take();
     }
 }
 
-impl Readers for PcscReaders {
+impl Connection for PcscReaders {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Slot>> {
-        // pcsc-lite before 2.3.0 misses a reader that comes between listing and waiting, so the list is
-        // taken anew each time, whatever the pseudo reader says.
-        let names = self.context.list_readers_owned().map_err(explained)?;
-        self.states
-            .retain(|s| s.name() == PNP_NOTIFICATION() || names.iter().any(|n| **n == *s.name()));
-        self.slots
-            .retain(|s| names.iter().any(|n| text(n) == s.reader));
-        for name in names {
-            if !self.states.iter().any(|s| *s.name() == *name) {
-                self.states.push(ReaderState::new(name, State::UNAWARE));
+        loop {
+            match self.news.recv_timeout(timeout) {
+                Ok(News::Looked(slots)) => {
+                    self.silent = Duration::ZERO;
+                    self.slots = Some(slots);
+                }
+                Ok(News::Answered(answer)) => self.answers.push(answer),
+                Ok(News::Lost(e)) => return Err(explained(e)),
+                Ok(News::Woken) => {}
+                Err(RecvTimeoutError::Timeout) => self.silent += timeout,
+                Err(RecvTimeoutError::Disconnected) => return Err(explained(Error::CommError)),
+            }
+            if self.silent >= SILENCE {
+                return Err(hangs(SILENCE));
+            }
+            match &self.slots {
+                Some(slots) => return Ok(slots.clone()),
+                // Nothing is known yet, and nobody will want to know it.
+                None if self.stop.requested() => return Err(explained(Error::Cancelled)),
+                None => {}
             }
         }
-        match self.context.get_status_change(timeout, &mut self.states) {
+    }
+
+    fn ask(&mut self, reader: &str, command: &[u8]) -> u64 {
+        self.asked += 1;
+        let (ticket, clock, sender) = (self.asked, Arc::clone(&self.clock), self.sender.clone());
+        let answered = move |result| Answer {
+            ticket,
+            at: Moment::now(clock.as_ref()),
+            result,
+        };
+        let later = answered.clone();
+        let begun = self.exchanges.begin(reader, command, move |result| {
+            // The other end is gone if the connection was lost since.
+            let _ = sender.send(News::Answered(later(result)));
+        });
+        if let Err(e) = begun {
+            self.answers.push(answered(Err(e)));
+        }
+        ticket
+    }
+
+    fn answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+}
+
+/// Looks at the readers until nobody listens any more.
+fn look(news: &SyncSender<News>) {
+    if let Err(e) = look_on(news) {
+        let _ = news.send(News::Lost(e));
+    }
+}
+
+fn look_on(news: &SyncSender<News>) -> Result<(), Error> {
+    let context = Context::establish(Scope::System)?;
+    let mut states = vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)];
+    // Not read from `states` each time: a wait that times out spoils those.
+    let mut slots: Vec<Slot> = Vec::new();
+    loop {
+        // pcsc-lite before 2.3.0 misses a reader that comes between listing and waiting, so the list is
+        // taken anew each time, whatever the pseudo reader says.
+        let names = context.list_readers_owned()?;
+        states.retain(|s| s.name() == PNP_NOTIFICATION() || names.iter().any(|n| **n == *s.name()));
+        slots.retain(|s| names.iter().any(|n| text(n) == s.reader));
+        for name in names {
+            if !states.iter().any(|s| *s.name() == *name) {
+                states.push(ReaderState::new(name, State::UNAWARE));
+            }
+        }
+        match context.get_status_change(LOOK_EVERY, &mut states) {
             Ok(()) => {
-                for state in &mut self.states {
+                for state in &mut states {
                     state.sync_current_state();
                 }
                 // A reader that is going is reported once more, as unknown.
-                self.states
-                    .retain(|s| !s.event_state().intersects(State::UNKNOWN | State::IGNORE));
-                self.slots = self.states.iter().filter_map(slot).collect();
+                states.retain(|s| !s.event_state().intersects(State::UNKNOWN | State::IGNORE));
+                slots = states.iter().filter_map(slot).collect();
             }
             // An unknown reader went between listing and waiting.
             Err(Error::Timeout | Error::Cancelled | Error::UnknownReader) => {}
-            Err(e) => return Err(explained(e)),
+            Err(e) => return Err(e),
         }
-        Ok(self.slots.clone())
+        if news.send(News::Looked(slots.clone())).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Questions to cards that have no answer yet, at most one for each reader: a driver whose card has
+/// stopped in the middle may wait for ever. One that hangs ends when its card is taken away.
+#[derive(Debug, Default, Clone)]
+pub struct Exchanges(Arc<Mutex<BTreeMap<String, JoinHandle<()>>>>);
+
+impl Exchanges {
+    /// Sends one command to the card in `reader`; `done` is called with its answer on another thread.
+    ///
+    /// # Errors
+    /// The reader has not answered the command before, or there is no thread to be had.
+    fn begin(
+        &self,
+        reader: &str,
+        command: &[u8],
+        done: impl FnOnce(Result<Vec<u8>, ReadError>) + Send + 'static,
+    ) -> Result<(), ReadError> {
+        let mut running = lock(&self.0);
+        running.retain(|_, thread| !thread.is_finished());
+        if running.contains_key(reader) {
+            return Err(ReadError::Busy);
+        }
+        let (name, command) = (reader.to_owned(), command.to_owned());
+        let thread = thread::Builder::new()
+            .name("card".into())
+            .spawn(move || done(exchange(&name, &command).map_err(unread)))
+            .map_err(|e| ReadError::Card(e.to_string()))?;
+        running.insert(reader.to_owned(), thread);
+        Ok(())
     }
 
-    fn transmit(&mut self, reader: &str, command: &[u8]) -> Result<Vec<u8>, ReadError> {
-        let name = self
-            .states
-            .iter()
-            .map(|s| s.name())
-            .find(|n| text(n) == reader)
-            .map(CStr::to_owned)
-            .ok_or_else(|| {
-                ReadError::Card(say!("the reader is gone", "リーダーが取り外されました"))
-            })?;
-        let hangs = || ReadError::Card(say!("the card does not answer", "カードが応答しません"));
-        self.asking.retain(|_, thread| !thread.is_finished());
-        if self.asking.contains_key(reader) {
-            return Err(hangs());
-        }
+    /// Sends one command to the card in `reader` and waits for its answer for as long as `limit`.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn ask(&self, reader: &str, command: &[u8], limit: Duration) -> Result<Vec<u8>, ReadError> {
         let (sender, answer) = sync_channel(1);
-        let command = command.to_owned();
-        let thread = std::thread::Builder::new()
-            .name("card".into())
-            .spawn(move || {
-                // Too late is nobody's business any more.
-                let _ = sender.send(exchange(&name, &command));
-            })
-            .map_err(|e| ReadError::Card(e.to_string()))?;
-        self.asking.insert(reader.to_owned(), thread);
-        answer
-            .recv_timeout(ANSWER_TIME)
-            .map_err(|_| hangs())?
-            .map_err(unread)
+        self.begin(reader, command, move |result| {
+            // Too late is nobody's business any more.
+            let _ = sender.send(result);
+        })?;
+        answer.recv_timeout(limit).map_err(|_| ReadError::Busy)?
     }
 }
 
 /// One command to the card in `reader`. On a connection of its own, for one that waits for a card can do
 /// nothing else.
-fn exchange(reader: &CStr, command: &[u8]) -> Result<Vec<u8>, Error> {
+fn exchange(reader: &str, command: &[u8]) -> Result<Vec<u8>, Error> {
+    let reader = CString::new(reader).map_err(|_| Error::UnknownReader)?;
     let context = Context::establish(Scope::System)?;
-    let card = context.connect(reader, ShareMode::Shared, Protocols::ANY)?;
+    let card = context.connect(&reader, ShareMode::Shared, Protocols::ANY)?;
     let mut buffer = vec![0; ANSWER_MAX];
     let answer = card.transmit(command, &mut buffer).map(<[u8]>::to_vec);
     // A reset, the default at a drop, would look like trouble to everybody else who uses the card. A card
     // that is gone by now has still answered.
     let _ = card.disconnect(Disposition::LeaveCard);
     answer
-}
-
-fn unread(e: Error) -> ReadError {
-    match e {
-        Error::NoService
-        | Error::ServiceStopped
-        | Error::CommError
-        | Error::InvalidHandle
-        | Error::SecurityViolation => ReadError::Connection(explained(e)),
-        // NotTransacted: the reader got no answer, which is how a card that goes in the middle shows.
-        Error::RemovedCard | Error::NoSmartcard | Error::NotTransacted => ReadError::Card(say!(
-            "the card was taken away too soon",
-            "カードを離すのが早すぎます"
-        )),
-        Error::SharingViolation => ReadError::Card(say!(
-            "another program uses the reader",
-            "別のプログラムがリーダーを使用中です"
-        )),
-        e => ReadError::Card(say!(
-            "the card cannot be read: {e}",
-            "カードを読み取れません: {e}"
-        )),
-    }
 }
 
 /// None for the pseudo reader.
@@ -221,31 +329,16 @@ fn text(name: &CStr) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// What failed between us and the daemon, and what to do about it.
-fn explained(e: Error) -> anyhow::Error {
-    let advice = match e {
-        Error::NoService => say!(
-            "the PC/SC daemon does not run; install pcscd and start it: systemctl start pcscd.socket",
-            "PC/SC デーモンが動いていません。pcscd をインストールして起動してください: \
-             systemctl start pcscd.socket"
-        ),
-        Error::ServiceStopped => say!(
-            "the PC/SC daemon has stopped, or speaks another protocol version than libpcsclite; \
-             if this stays, update pcscd and libpcsclite1 together",
-            "PC/SC デーモンが停止したか、libpcsclite とプロトコルの版が異なります。\
-             続く場合は pcscd と libpcsclite1 を一緒に更新してください"
-        ),
-        Error::SecurityViolation => say!(
-            "polkit refuses access to the PC/SC daemon; allow this user the actions \
-             org.debian.pcsc-lite.access_pcsc and org.debian.pcsc-lite.access_card",
-            "polkit が PC/SC デーモンへのアクセスを拒否しています。このユーザーに \
-             org.debian.pcsc-lite.access_pcsc と org.debian.pcsc-lite.access_card を許可してください"
-        ),
-        Error::CommError | Error::InvalidHandle => say!(
-            "the connection to the PC/SC daemon is gone",
-            "PC/SC デーモンとの接続が切れました"
-        ),
-        e => say!("the PC/SC daemon reports: {e}", "PC/SC デーモンの応答: {e}"),
-    };
-    anyhow!("{advice} ({:08X})", e as u32)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_hangs_is_not_waited_for() {
+        let (keep, never) = sync_channel::<()>(0);
+        let asked = in_time("test", Duration::from_millis(10), move || never.recv());
+        assert!(asked.is_err());
+        drop(keep);
+        assert_eq!(in_time("test", Duration::from_secs(60), || 7).unwrap(), 7);
+    }
 }

@@ -1,6 +1,7 @@
 //! The thread that watches the readers, for as long as the service runs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -8,11 +9,11 @@ use std::time::Duration;
 use anyhow::Result;
 use log::{debug, info, warn};
 
-use super::atr::CardType;
-use super::insertions::{Change, Insertions};
+use super::insertions::Change;
+use super::memory::{Link, Memory};
+use super::reading::{Heard, Reading, Turn};
 use super::selection::Selection;
-use super::{Moment, Open, ReadError, Readers, Sighting, Tap, apdu, refusal};
-use crate::base::backoff::Backoff;
+use super::{Answer, Connection, Moment, Open, Sighting, Tap, apdu};
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
 use crate::indicator::{Event, Notice, Panel};
@@ -23,11 +24,6 @@ use crate::stats::Stats;
 /// Longest wait for a change: hot-plugging is found within this time where the daemon misses it, and the
 /// order to stop is heard even if its wake-up call is lost.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often a card is asked before the tap counts as failed, and the pause between.
-const TRIES: u32 = 3;
-const RETRY_PAUSE: Duration = Duration::from_millis(40);
-/// Asking for the daemon costs one local connection, so the pauses stay short: back within five seconds.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// The thread's body. The queue behind `taps` is bounded; what is in it is never dropped.
 pub struct Watch {
@@ -47,42 +43,17 @@ pub struct Watch {
     pub stop: Stop,
     /// Counts.
     pub stats: Arc<Stats>,
+    /// Where the system shows what is on the USB ([`super::usb::SYSFS`]).
+    pub usb: PathBuf,
 }
 
-/// How things stand between us and the readers.
-enum Link {
-    /// There has been no connection yet.
-    Fresh,
-    /// There is one.
-    Up,
-    /// There was one.
-    Lost,
-}
-
-/// What is remembered from one connection to the next.
-struct Memory {
-    link: Link,
-    insertions: Insertions,
-    /// Readers that were unplugged while the connection stood.
-    unplugged: BTreeSet<String>,
-    /// The last fault that was logged.
-    told: Option<String>,
-    /// Whether "waiting for a card reader" is the last thing that was said about their number.
-    waiting: bool,
-    backoff: Backoff,
-}
+/// The cards that are being read, by reader.
+type Readings = BTreeMap<String, Reading>;
 
 impl Watch {
     /// Watches until the order to stop; makes the connection anew whenever it is lost.
     pub fn run(mut self) {
-        let mut memory = Memory {
-            link: Link::Fresh,
-            insertions: Insertions::default(),
-            unplugged: BTreeSet::new(),
-            told: None,
-            waiting: false,
-            backoff: Backoff::new(Duration::from_millis(250), LONGEST_PAUSE),
-        };
+        let mut memory = Memory::default();
         while !self.stop.requested() {
             if let Err(fault) = self.run_once(&mut memory) {
                 if self.stop.requested() {
@@ -100,8 +71,10 @@ impl Watch {
     /// Watches over one connection. Returns without an error at the order to stop only.
     fn run_once(&mut self, memory: &mut Memory) -> Result<()> {
         let mut readers = (self.open)()?;
+        let mut readings = Readings::new();
+        let mut pause = LOOK_EVERY;
         while !self.stop.requested() {
-            let slots = readers.wait(LOOK_EVERY)?;
+            let slots = readers.wait(pause)?;
             self.connected(memory);
             let used: Vec<_> = slots
                 .iter()
@@ -109,16 +82,83 @@ impl Watch {
                 .cloned()
                 .collect();
             self.standing.set_readers(used.len());
+            // First, for they are about the cards of the look before.
+            self.hear(readers.as_mut(), memory, &mut readings)?;
             for change in memory.insertions.look(&used) {
-                self.react(readers.as_mut(), memory, change)?;
+                self.react(memory, &mut readings, change);
             }
+            pause = self.go_on(readers.as_mut(), memory, &mut readings)?;
+            let names: Vec<_> = slots.iter().map(|s| s.reader.as_str()).collect();
             if used.is_empty() && !memory.waiting {
-                let others: Vec<_> = slots.iter().map(|s| s.reader.as_str()).collect();
-                tell_waiting(&others);
+                tell_waiting(&names);
             }
             memory.waiting = used.is_empty();
+            memory.look_at_usb(&self.usb, &names, self.clock.now());
         }
         Ok(())
+    }
+
+    /// Asks the cards whose turn it is and gives up those that take too long. How long nothing is to do.
+    fn go_on(
+        &self,
+        readers: &mut dyn Connection,
+        memory: &mut Memory,
+        readings: &mut Readings,
+    ) -> Result<Duration> {
+        let now = self.clock.now();
+        let mut pause = LOOK_EVERY;
+        for (reader, reading) in readings.iter_mut() {
+            match reading.turn(now) {
+                Turn::Wait(until) => pause = pause.min(until.since(now)),
+                Turn::Ask => reading.asked(readers.ask(reader, &apdu::GET_UID), now),
+                Turn::Over(sighting) => {
+                    let at = Moment::now(self.clock.as_ref());
+                    self.hand_on(reader.clone(), at, sighting);
+                }
+            }
+        }
+        readings.retain(|_, reading| !matches!(reading.turn(now), Turn::Over(_)));
+        // Some have answered already, without anything to wait for.
+        if self.hear(readers, memory, readings)? {
+            pause = Duration::ZERO;
+        }
+        Ok(pause)
+    }
+
+    /// Takes the answers that have come. True if there is something to do at once.
+    fn hear(
+        &self,
+        readers: &mut dyn Connection,
+        memory: &mut Memory,
+        readings: &mut Readings,
+    ) -> Result<bool> {
+        let mut any = false;
+        for Answer { ticket, at, result } in readers.answers() {
+            let found = readings.iter_mut().find(|(_, r)| r.awaits(ticket));
+            let Some((reader, reading)) = found else {
+                debug!("an answer came too late");
+                continue;
+            };
+            any = true;
+            match reading.heard(result, self.clock.now()) {
+                Heard::Again => {}
+                Heard::Lost(fault) => return Err(fault),
+                Heard::Done(sighting) => {
+                    let (reader, new) = (reader.clone(), reading.new);
+                    readings.remove(&reader);
+                    let uid = match &sighting {
+                        Sighting::Card(uid, _) | Sighting::Refused(uid, _) => Some(*uid),
+                        Sighting::Unread(_) => None,
+                    };
+                    if uid.is_none_or(|uid| memory.insertions.told(&reader, uid, new)) {
+                        self.hand_on(reader, at, sighting);
+                    } else {
+                        debug!("the card has been lying on {reader} since it was read");
+                    }
+                }
+            }
+        }
+        Ok(any)
     }
 
     /// The first answer of a connection shows that it stands.
@@ -140,9 +180,10 @@ impl Watch {
         warn!("[READER_RECONNECT] {what}");
     }
 
-    fn react(&self, readers: &mut dyn Readers, memory: &mut Memory, change: Change) -> Result<()> {
+    fn react(&self, memory: &mut Memory, readings: &mut Readings, change: Change) {
         match change {
             Change::ReaderCame(name) => {
+                self.show(Event::ReaderConnected, &name);
                 if memory.unplugged.remove(&name) {
                     self.reconnected(&say!(
                         "card reader is back: {name}",
@@ -169,21 +210,10 @@ impl Watch {
                 memory.unplugged.insert(name);
             }
             Change::Card { reader, atr, new } => {
-                self.panel.show(Notice {
-                    event: Event::Reading,
-                    reader: Some(reader.clone()),
-                    name: None,
-                });
-                let (at, sighting) = self.read(readers, &reader, &atr)?;
-                let uid = match &sighting {
-                    Sighting::Card(uid, _) | Sighting::Refused(uid, _) => Some(*uid),
-                    Sighting::Unread(_) => None,
-                };
-                if uid.is_none_or(|uid| memory.insertions.told(&reader, uid, new)) {
-                    self.hand_on(reader, at, sighting);
-                } else {
-                    debug!("the card has been lying on {reader} since it was read");
-                }
+                self.show(Event::Reading, &reader);
+                // The card before, if it is still being read, is gone.
+                let reading = Reading::new(&atr, new, self.clock.now());
+                readings.insert(reader, reading);
             }
             Change::Missed(reader) => {
                 let why = say!(
@@ -194,46 +224,14 @@ impl Watch {
                 self.hand_on(reader, at, Sighting::Unread(why));
             }
         }
-        Ok(())
     }
 
-    /// Asks the card, a few times if need be. Returns when it answered and what.
-    ///
-    /// # Errors
-    /// The connection is gone. Nothing is known of the card then: it is read again after the next
-    /// connection if it still lies there.
-    fn read(
-        &self,
-        readers: &mut dyn Readers,
-        reader: &str,
-        atr: &[u8],
-    ) -> Result<(Moment, Sighting)> {
-        // The first reason is told: the ones after it are often no more than that the card is gone.
-        let mut first = None;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let answer = readers.transmit(reader, &apdu::GET_UID);
-            let at = Moment::now(self.clock.as_ref());
-            let (why, passing) = match answer {
-                Ok(bytes) => match apdu::uid(&bytes) {
-                    Ok(uid) => {
-                        let card = CardType::of_atr(atr);
-                        let sighting = refusal::refusal(&uid, card)
-                            .map_or(Sighting::Card(uid, card), |r| Sighting::Refused(uid, r));
-                        return Ok((at, sighting));
-                    }
-                    Err(e) => (e.to_string(), e.is_passing()),
-                },
-                Err(ReadError::Card(why)) => (why, true),
-                Err(ReadError::Connection(fault)) => return Err(fault),
-            };
-            debug!("{reader}: try {tries} of {TRIES}: {why}");
-            let why = first.get_or_insert(why);
-            if !passing || tries == TRIES || self.clock.wait(&self.stop, RETRY_PAUSE) {
-                return Ok((at, Sighting::Unread(std::mem::take(why))));
-            }
-        }
+    fn show(&self, event: Event, reader: &str) {
+        self.panel.show(Notice {
+            event,
+            reader: Some(reader.to_owned()),
+            name: None,
+        });
     }
 
     fn hand_on(&self, reader: String, at: Moment, sighting: Sighting) {
@@ -253,38 +251,6 @@ impl Watch {
                 )
             );
         }
-    }
-}
-
-impl Memory {
-    /// The connection is gone, or could not be made. Said once for each cause; true if it is a new one.
-    fn lost(&mut self, fault: &anyhow::Error) -> bool {
-        self.insertions.disconnected();
-        // They all come back with the next connection, which is what is counted.
-        self.unplugged.clear();
-        let why = format!("{fault:#}");
-        let new = self.told.as_ref() != Some(&why);
-        if new {
-            match self.link {
-                Link::Fresh => warn!(
-                    "{}",
-                    say!(
-                        "waiting for a card reader: {why}",
-                        "カードリーダーを待っています: {why}"
-                    )
-                ),
-                Link::Up | Link::Lost => warn!(
-                    "{}",
-                    say!("card reader failure: {why}", "カードリーダーの異常: {why}")
-                ),
-            }
-            self.told = Some(why);
-        }
-        if matches!(self.link, Link::Up) {
-            self.link = Link::Lost;
-        }
-        self.waiting = false;
-        new
     }
 }
 

@@ -24,6 +24,16 @@ pub struct Card {
 impl Card {
     /// Holds a card to the reader behind `port`; it gives `answer` to every APDU.
     pub fn hold(port: u16, atr: &'static [u8], answer: Vec<u8>) -> Self {
+        Self::answering(port, atr, move |_| Some(answer.clone()))
+    }
+
+    /// Holds a card to the reader behind `port` that answers each APDU as `answer` says; at none it is
+    /// pulled away in the middle.
+    pub fn answering(
+        port: u16,
+        atr: &'static [u8],
+        mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
+    ) -> Self {
         let link = wait_until("a virtual reader", || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
@@ -36,12 +46,18 @@ impl Card {
                     return;
                 }
                 let reply = match message[..] {
-                    [4] => atr,
+                    [4] => atr.to_vec(),
                     [_] => continue,
-                    _ => &answer,
+                    _ => match answer(&message) {
+                        Some(reply) => reply,
+                        None => {
+                            let _ = reader.shutdown(Shutdown::Both);
+                            return;
+                        }
+                    },
                 };
                 let length = u16::try_from(reply.len()).unwrap().to_be_bytes();
-                if reader.write_all(&[&length, reply].concat()).is_err() {
+                if reader.write_all(&[&length, &reply[..]].concat()).is_err() {
                     return;
                 }
             }

@@ -54,19 +54,42 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and waits for its virtual readers.
     pub fn start(_turn: &Turn) -> Self {
+        let daemon = Self::spawn(&[]);
+        wait_until("the virtual readers", || {
+            PORTS.iter().all(|p| listens(*p)).then_some(())
+        });
+        daemon
+    }
+
+    fn spawn(options: &[&str]) -> Self {
         let child = Command::new(DAEMON)
             .arg("--foreground")
+            .args(options)
             .args(without_polkit())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let daemon = Self { child };
-        wait_until("the virtual readers", || {
-            PORTS.iter().all(|p| listens(*p)).then_some(())
-        });
+        Self { child }
+    }
+}
+
+/// What only some of the tests need.
+#[allow(dead_code)]
+impl Daemon {
+    /// Starts it without any reader and waits until it takes calls.
+    pub fn without_readers(_turn: &Turn) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let daemon = Self::spawn(&["--config", folder.path().to_str().unwrap()]);
+        wait_until("the daemon", || Context::establish(Scope::System).ok());
         daemon
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
     }
 }
 

@@ -4,6 +4,7 @@
 mod card;
 #[path = "../common/daemon.rs"]
 mod daemon;
+mod recovery;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -19,6 +20,7 @@ use facetap::ledger::keeper;
 use facetap::reader::refusal::Refusal;
 use facetap::reader::selection::Selection;
 use facetap::reader::{Sighting, Tap, watch::Watch};
+use facetap::standing::Standing;
 use facetap::stats::Stats;
 
 /// Type B, as a driving licence shows itself.
@@ -30,6 +32,7 @@ const TYPE_B: &[u8] = &[
 struct Watching {
     taps: Receiver<Tap>,
     stats: Arc<Stats>,
+    standing: Arc<Standing>,
     stop: Stop,
     thread: JoinHandle<()>,
 }
@@ -44,19 +47,22 @@ impl Watching {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (stop, stats) = (Stop::new(), Arc::new(Stats::default()));
         let (sender, taps) = keeper::queue();
+        let standing = Arc::new(Standing::default());
         let watch = Watch {
             open: facetap::reader::open(&cards, &clock, &stop),
             selection: Selection::new(&cards.readers),
             taps: sender,
             panel: facetap::indicator::panel().0,
-            standing: Arc::default(),
+            standing: Arc::clone(&standing),
             clock,
             stop: stop.clone(),
             stats: Arc::clone(&stats),
+            usb: facetap::reader::usb::SYSFS.into(),
         };
         Self {
             taps,
             stats,
+            standing,
             stop,
             thread: std::thread::spawn(move || watch.run()),
         }

@@ -5,8 +5,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use super::*;
 use crate::base::clock::ManualClock;
 use crate::base::stop::{Reason, lock};
-use crate::reader::Slot;
+use crate::reader::at_once::AtOnce;
+use crate::reader::atr::CardType;
 use crate::reader::uid::Uid;
+use crate::reader::{ReadError, Readers, Slot};
 use anyhow::anyhow;
 use jiff::Timestamp;
 
@@ -17,10 +19,11 @@ struct Script {
     answers: VecDeque<Result<Vec<u8>, ReadError>>,
 }
 
-struct Scripted(Arc<Mutex<Script>>, Stop);
+struct Scripted(Arc<Mutex<Script>>, Stop, Arc<dyn Clock>);
 
 impl Readers for Scripted {
-    fn wait(&mut self, _timeout: Duration) -> Result<Vec<Slot>> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Slot>> {
+        self.2.wait(&Stop::new(), timeout);
         lock(&self.0).waits.pop_front().unwrap_or_else(|| {
             self.1.request(Reason::Duration);
             Ok(Vec::new())
@@ -59,20 +62,28 @@ fn watch_with(script: Script, selection: Selection) -> (Receiver<Tap>, Arc<Stats
     let (sender, taps) = sync_channel(64);
     let stats = Arc::new(Stats::default());
     let open_stop = stop.clone();
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(
+        Duration::from_secs(1),
+        Timestamp::UNIX_EPOCH,
+    ));
+    let scripted_clock = Arc::clone(&clock);
     Watch {
         open: Box::new(move || {
-            Ok(Box::new(Scripted(Arc::clone(&script), open_stop.clone())) as Box<dyn Readers>)
+            let scripted = Scripted(
+                Arc::clone(&script),
+                open_stop.clone(),
+                Arc::clone(&scripted_clock),
+            );
+            Ok(Box::new(AtOnce::new(scripted, Arc::clone(&scripted_clock))))
         }),
         selection,
         taps: sender,
         panel: crate::indicator::panel().0,
         standing: Arc::default(),
-        clock: Arc::new(ManualClock::new(
-            Duration::from_secs(1),
-            Timestamp::UNIX_EPOCH,
-        )),
+        clock,
         stop,
         stats: Arc::clone(&stats),
+        usb: "/no/such/folder".into(),
     }
     .run();
     (taps, stats)
@@ -105,7 +116,10 @@ fn each_insertion_is_a_tap() {
 #[test]
 fn a_card_that_moved_is_asked_again_before_it_counts_as_failed() {
     let (taps, _) = watch(Script {
-        waits: [slots(1, true), slots(3, true)].into(),
+        // Three tries with each card, a pause before each of the later ones.
+        waits: [1, 1, 1, 1, 1, 3, 3, 3, 3, 3]
+            .map(|events| slots(events, true))
+            .into(),
         answers: [
             Err(ReadError::Card("moved".into())),
             Ok(vec![0x63, 0x00]),
@@ -198,4 +212,87 @@ fn only_selected_readers_are_used() {
         Selection::Named(vec!["other".into()]),
     );
     assert_eq!(sightings(&taps), []);
+}
+
+/// Two readers: the card in the first never answers, that in the second does.
+struct Mute {
+    looks: VecDeque<Vec<Slot>>,
+    asked: u64,
+    answers: Vec<Answer>,
+    clock: Arc<ManualClock>,
+    stop: Stop,
+}
+
+impl Connection for Mute {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Slot>> {
+        self.clock.advance(timeout);
+        if self.looks.len() == 1 && self.clock.now().since_zero() > Duration::from_secs(10) {
+            self.stop.request(Reason::Duration);
+        }
+        Ok(match self.looks.len() {
+            1 => self.looks[0].clone(),
+            _ => self.looks.pop_front().unwrap(),
+        })
+    }
+
+    fn ask(&mut self, reader: &str, _command: &[u8]) -> u64 {
+        self.asked += 1;
+        if reader == "answers" {
+            self.answers.push(Answer {
+                ticket: self.asked,
+                at: Moment::now(self.clock.as_ref()),
+                result: uid_answer(2),
+            });
+        }
+        self.asked
+    }
+
+    fn answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+}
+
+#[test]
+fn a_card_that_is_silent_delays_no_other_reader_and_is_given_up() {
+    let clock = Arc::new(ManualClock::new(Duration::ZERO, Timestamp::UNIX_EPOCH));
+    let (stop, stats) = (Stop::new(), Arc::new(Stats::default()));
+    let (sender, taps) = sync_channel(64);
+    let slot = |reader: &str, card: bool| Slot {
+        reader: reader.into(),
+        events: u16::from(card),
+        card: card.then(|| vec![0x3B, 0x00]),
+    };
+    let mut mute = Some(Mute {
+        looks: [
+            vec![slot("silent", false), slot("answers", false)],
+            vec![slot("silent", true), slot("answers", false)],
+            vec![slot("silent", true), slot("answers", true)],
+        ]
+        .into(),
+        asked: 0,
+        answers: Vec::new(),
+        clock: Arc::clone(&clock),
+        stop: stop.clone(),
+    });
+    Watch {
+        open: Box::new(move || Ok(Box::new(mute.take().unwrap()))),
+        selection: Selection::All,
+        taps: sender,
+        panel: crate::indicator::panel().0,
+        standing: Arc::default(),
+        clock: clock.clone(),
+        stop,
+        stats,
+        usb: "/no/such/folder".into(),
+    }
+    .run();
+    let seen: Vec<Tap> = taps.try_iter().collect();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert_eq!(
+        (seen[0].reader.as_str(), &seen[0].sighting),
+        ("answers", &card(2))
+    );
+    assert!(matches!(&seen[1].sighting, Sighting::Unread(_)));
+    let between = seen[1].at.monotonic.since(seen[0].at.monotonic);
+    assert!(between >= Duration::from_secs(1), "{between:?}");
 }

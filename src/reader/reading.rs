@@ -1,0 +1,182 @@
+//! The reading of one card: asked, asked again where that may help, and given up in time. Pure.
+
+use std::time::Duration;
+
+use super::atr::CardType;
+use super::{ReadError, Sighting, apdu, refusal};
+use crate::base::clock::Monotime;
+use crate::say;
+
+/// How often a card is asked before the tap counts as failed, and the pause between.
+const TRIES: u32 = 3;
+const RETRY_PAUSE: Duration = Duration::from_millis(40);
+/// How long a card may take to answer. Telling the identifier takes milliseconds; a driver whose card has
+/// stopped in the middle may wait for ever.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+
+/// What is to be done now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing before this moment.
+    Wait(Monotime),
+    /// Ask the card.
+    Ask,
+    /// The card does not answer in time.
+    Over(Sighting),
+}
+
+/// What came of an answer.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// The reading is over.
+    Done(Sighting),
+    /// The card will be asked again.
+    Again,
+    /// The connection is gone. Nothing is known of the card: it is read again after the next connection
+    /// if it still lies there.
+    Lost(anyhow::Error),
+}
+
+#[derive(Debug)]
+enum State {
+    /// To be asked at this moment.
+    Due(Monotime),
+    /// The question with this number is to be answered by this moment.
+    Asked(u64, Monotime),
+}
+
+/// A card that is being read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    card: CardType,
+    /// Whether it has come since the last look; false where it may have been lying there.
+    pub new: bool,
+    tries: u32,
+    /// The first reason is told: those after it are often no more than that the card is gone.
+    why: Option<String>,
+    /// When the reader must have become free.
+    patience: Monotime,
+    state: State,
+}
+
+impl Reading {
+    pub fn new(atr: &[u8], new: bool, now: Monotime) -> Self {
+        Self {
+            card: CardType::of_atr(atr),
+            new,
+            tries: 0,
+            why: None,
+            patience: now + ANSWER_TIME,
+            state: State::Due(now),
+        }
+    }
+
+    /// What is to be done at this moment.
+    pub fn turn(&self, now: Monotime) -> Turn {
+        match self.state {
+            State::Due(at) if at <= now => Turn::Ask,
+            State::Asked(_, until) if until <= now => Turn::Over(self.given_up()),
+            State::Due(at) | State::Asked(_, at) => Turn::Wait(at),
+        }
+    }
+
+    /// The card has been asked.
+    pub fn asked(&mut self, ticket: u64, now: Monotime) {
+        self.state = State::Asked(ticket, now + ANSWER_TIME);
+    }
+
+    /// Whether the answer with this number is this card's. One that came late is another card's.
+    pub fn awaits(&self, ticket: u64) -> bool {
+        matches!(self.state, State::Asked(asked, _) if asked == ticket)
+    }
+
+    /// The answer to the question that was asked last.
+    pub fn heard(&mut self, result: Result<Vec<u8>, ReadError>, now: Monotime) -> Heard {
+        let (why, passing) = match result {
+            Ok(bytes) => match apdu::uid(&bytes) {
+                Ok(uid) => {
+                    return Heard::Done(
+                        refusal::refusal(&uid, self.card)
+                            .map_or(Sighting::Card(uid, self.card), |r| {
+                                Sighting::Refused(uid, r)
+                            }),
+                    );
+                }
+                Err(e) => (e.to_string(), e.is_passing()),
+            },
+            Err(ReadError::Card(why)) => (why, true),
+            // The card before this one hangs until the reader notices that it is gone.
+            Err(ReadError::Busy) if now < self.patience => {
+                self.state = State::Due(now + RETRY_PAUSE);
+                return Heard::Again;
+            }
+            Err(ReadError::Busy) => return Heard::Done(self.given_up()),
+            Err(ReadError::Connection(fault)) => return Heard::Lost(fault),
+        };
+        self.tries += 1;
+        let why = self.why.get_or_insert(why);
+        log::debug!("try {} of {TRIES}: {why}", self.tries);
+        if passing && self.tries < TRIES {
+            self.state = State::Due(now + RETRY_PAUSE);
+            Heard::Again
+        } else {
+            Heard::Done(Sighting::Unread(why.clone()))
+        }
+    }
+
+    fn given_up(&self) -> Sighting {
+        let silent = || say!("the card does not answer", "カードが応答しません");
+        Sighting::Unread(self.why.clone().unwrap_or_else(silent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Monotime {
+        Monotime::from_zero(Duration::from_millis(ms))
+    }
+
+    fn unread(heard: Heard) -> Option<String> {
+        match heard {
+            Heard::Done(Sighting::Unread(why)) => Some(why),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_card_that_does_not_answer_is_given_up() {
+        let mut r = Reading::new(&[], true, ms(0));
+        assert_eq!(r.turn(ms(0)), Turn::Ask);
+        r.asked(7, ms(0));
+        assert!(r.awaits(7) && !r.awaits(6));
+        assert_eq!(r.turn(ms(1999)), Turn::Wait(ms(2000)));
+        assert!(matches!(r.turn(ms(2000)), Turn::Over(Sighting::Unread(_))));
+    }
+
+    #[test]
+    fn it_is_asked_again_after_a_pause_and_the_first_reason_is_told() {
+        let mut r = Reading::new(&[], true, ms(0));
+        for (n, why) in ["moved", "gone"].into_iter().enumerate() {
+            let heard = r.heard(Err(ReadError::Card(why.into())), ms(n as u64));
+            assert!(matches!(heard, Heard::Again));
+            assert_eq!(r.turn(ms(n as u64)), Turn::Wait(ms(n as u64 + 40)));
+        }
+        let last = r.heard(Ok(vec![0x63, 0x00]), ms(100));
+        assert_eq!(unread(last).as_deref(), Some("moved"));
+    }
+
+    #[test]
+    fn a_reader_that_is_busy_with_the_card_before_is_waited_for_but_not_for_ever() {
+        let mut r = Reading::new(&[], true, ms(0));
+        for at in (0..2000).step_by(40) {
+            assert!(matches!(
+                r.heard(Err(ReadError::Busy), ms(at)),
+                Heard::Again
+            ));
+        }
+        let last = r.heard(Err(ReadError::Busy), ms(2000));
+        assert!(unread(last).is_some());
+    }
+}
