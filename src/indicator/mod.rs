@@ -67,7 +67,7 @@ pub struct Notice {
     pub event: Event,
     /// The reader that it happens at, if it happens at one.
     pub reader: Option<String>,
-    /// The person's name, if the roster tells.
+    /// The person's name by the roster, or that it does not know the card; none without a roster.
     pub name: Option<String>,
 }
 

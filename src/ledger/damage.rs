@@ -38,9 +38,10 @@ const GAP: i64 = 1000;
 /// meanwhile.
 pub(super) fn set_aside(file: &Path, why: &anyhow::Error) -> Result<()> {
     let name = file.display();
+    let why = why.root_cause();
     let failed = || {
         format!(
-            "the ledger {name} is damaged ({why:#}) and could not be replaced; free space on its disk, check that it \
+            "the ledger {name} is damaged ({why}) and could not be replaced; free space on its disk, check that it \
              is not read-only"
         )
     };
@@ -51,9 +52,9 @@ pub(super) fn set_aside(file: &Path, why: &anyhow::Error) -> Result<()> {
     error!(
         "{}",
         say!(
-            "THE LEDGER {name} WAS DAMAGED ({why:#}): it is kept as {aside}; {taps} taps could be read and were \
+            "THE LEDGER {name} WAS DAMAGED ({why}): it is kept as {aside}; {taps} taps could be read and were \
              carried over; check the disk",
-            "記録ファイル {name} が破損していました ({why:#})。{aside} として保存し、読み取れた {taps} 件を引き継ぎました。\
+            "記録ファイル {name} が破損していました ({why})。{aside} として保存し、読み取れた {taps} 件を引き継ぎました。\
              ディスクを確認してください"
         )
     );

@@ -109,7 +109,7 @@ impl Keeper {
         self.panel.show(Notice {
             event: verdict.event(),
             reader: Some(tap.reader.clone()),
-            name: name.known().map(str::to_owned),
+            name: shown(&name),
         });
         let feedback = since(self.clock.as_ref());
         let uid = match &tap.sighting {
@@ -185,6 +185,15 @@ impl Keeper {
 }
 
 /// A card as the log names it.
+/// What a display calls the person.
+fn shown(name: &Name) -> Option<String> {
+    match name {
+        Name::Known(name) => Some(name.clone()),
+        Name::Unknown => Some(say!("Unknown Card", "ﾐﾄｳﾛｸ ｶｰﾄﾞ")),
+        Name::NoRoster => None,
+    }
+}
+
 fn who(uid: &str, name: &Name) -> String {
     match name {
         Name::Known(name) => format!("{uid} ({name})"),
