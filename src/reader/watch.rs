@@ -211,19 +211,23 @@ impl Watch {
             }
             Change::Card { reader, atr, new } => {
                 self.show(Event::Reading, &reader);
-                // The card before, if it is still being read, is gone.
                 let reading = Reading::new(&atr, new, self.clock.now());
-                readings.insert(reader, reading);
+                // The card before, if it is still being read, is gone; its owner is told to tap again.
+                if readings.insert(reader.clone(), reading).is_some() {
+                    self.missed(reader);
+                }
             }
-            Change::Missed(reader) => {
-                let why = say!(
-                    "the card was taken away too soon",
-                    "カードを離すのが早すぎます"
-                );
-                let at = Moment::now(self.clock.as_ref());
-                self.hand_on(reader, at, Sighting::Unread(why));
-            }
+            Change::Missed(reader) => self.missed(reader),
         }
+    }
+
+    fn missed(&self, reader: String) {
+        let why = say!(
+            "the card was taken away too soon",
+            "カードを離すのが早すぎます"
+        );
+        let at = Moment::now(self.clock.as_ref());
+        self.hand_on(reader, at, Sighting::Unread(why));
     }
 
     fn show(&self, event: Event, reader: &str) {
