@@ -37,15 +37,15 @@ for target in "${targets[@]}"; do
     mkdir -p "corpus/$target"
     cargo +nightly fuzz build "$target"
 done
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+mkdir -p artifacts
 for target in "${targets[@]}"; do
     status=0
+    log=artifacts/$target.log
     cargo +nightly fuzz run "$target" "corpus/$target" "seeds/$target" -- "${limits[@]}" -max_total_time="$seconds" \
         >"$log" 2>&1 || status=$?
     if [[ $status -ne 0 ]]; then
         tail -n 60 "$log"
-        die "$target: a finding; the input lies in fuzz/artifacts/$target"
+        die "$target: a finding; the input lies in fuzz/artifacts/$target, the whole output in fuzz/$log"
     fi
     printf '%-8s %s; %s\n' "$target" "$(grep -m 1 '^Done ' "$log")" \
         "$(grep -o 'cov: [0-9]* ft: [0-9]* corp: [0-9]*' "$log" | tail -n 1)"

@@ -4,6 +4,7 @@
 # gone for a while. About ten minutes; prints a table of figures, and returns 1 if a single tap is not where it should be.
 #
 #   scripts/kill-test.sh [--taps N] [--kills N] [--pcscd N] [--seed N] [--rate N] [--binary FILE] [--keep FOLDER]
+#                        [--weights FAULT=N,...]
 #   scripts/kill-test.sh --prove-red [--seed N]
 #
 # 10,000 taps, 550 kills, 200 of the taps through the real pcscd and virtual cards, if nothing is said. The seed is
@@ -23,7 +24,7 @@ while [[ $# -gt 0 ]]; do
     case $1 in
         --prove-red) prove_red=yes && shift ;;
         --binary) binary=$(realpath "$2") && shift 2 ;;
-        --taps | --kills | --pcscd | --seed | --rate | --keep) arguments+=("$1" "$2") && shift 2 ;;
+        --taps | --kills | --pcscd | --seed | --rate | --keep | --weights) arguments+=("$1" "$2") && shift 2 ;;
         -h | --help)
             sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
             exit 0

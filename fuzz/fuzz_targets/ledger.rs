@@ -9,11 +9,13 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use facetap::base::clock::SystemClock;
+use facetap::base::clock::Monotime;
 use facetap::ledger::{Entry, Ledger, Recorded, probe};
 use facetap::reader::Moment;
 use facetap::reader::atr::CardType;
 use facetap::reader::uid::Uid;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
 
 const FILE: &str = "attendance.db";
@@ -29,8 +31,16 @@ fn folder() -> tempfile::TempDir {
     }
 }
 
+/// Always at the same moment, so that a sound file is the same in every run and a finding can be repeated.
 fn record(ledger: &mut Ledger, card: [u8; 4]) -> Option<Recorded> {
-    let at = Moment::now(&SystemClock);
+    let since_boot = Duration::from_secs(1000);
+    let at = Moment {
+        monotonic: Monotime::from_zero(since_boot),
+        boottime: since_boot,
+        wall: Timestamp::from_second(1_800_000_000)
+            .unwrap()
+            .to_zoned(TimeZone::UTC),
+    };
     let entry = Entry {
         uid: Uid::new(&card).unwrap(),
         card: CardType::Felica,
@@ -45,6 +55,7 @@ fn record(ledger: &mut Ledger, card: [u8; 4]) -> Option<Recorded> {
 
 static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let dir = folder();
+    fastrand::seed(1);
     let mut ledger = Ledger::open(dir.path()).unwrap();
     for n in 0..100 {
         record(&mut ledger, [1, 2, 3, n]).unwrap();

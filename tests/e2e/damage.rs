@@ -132,11 +132,13 @@ fn pages_in_the_middle_are_overwritten() {
 
 #[test]
 fn the_file_ends_early() {
-    let (scene, mut cards, before) = damaged(&End::Stopped, |part| {
-        let file = OpenOptions::new().write(true).open(part("")).unwrap();
-        file.set_len(length(part("")) * 7 / 10 + 1).unwrap();
-    });
-    is_replaced(&scene, &mut cards, &before, before.len() / 4);
+    for (tenths, least) in [(1, 0), (4, 50), (6, 100), (7, 100), (9, 200)] {
+        let (scene, mut cards, before) = damaged(&End::Stopped, |part| {
+            let file = OpenOptions::new().write(true).open(part("")).unwrap();
+            file.set_len(length(part("")) * tenths / 10 + 1).unwrap();
+        });
+        is_replaced(&scene, &mut cards, &before, least);
+    }
 }
 
 #[test]
