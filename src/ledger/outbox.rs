@@ -2,19 +2,24 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use jiff::civil::DateTime;
-use jiff::{SignedDuration, ToSpan as _, Zoned};
+use jiff::{SignedDuration, ToSpan as _};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::store::Store;
 use super::turn::Urgency;
 use super::writer::Writer;
-use super::{schema, stamp};
+use super::{schema, stamp, whole_milliseconds};
+use crate::reader::Moment;
 
 /// The old server takes a tap for a duplicate whose time lies within this of the last row of the same card.
 const SERVER_WINDOW: SignedDuration = SignedDuration::from_secs(10);
+/// How long after a tap was stored the server may store it again, from an attempt that it was slow with: several times
+/// as long as an attempt waits for its answer.
+const LATE: Duration = Duration::from_secs(30);
 /// Where a tap is moved that would be taken for the one before: just out of it.
 const OUT_OF_WINDOW_S: i64 = 11;
 
@@ -68,6 +73,9 @@ pub struct Ended {
     pub how: Settled,
     /// What the server answered, or why it did not.
     pub answer: String,
+    /// Attempts with this tap that the server is now known to be done with: this one, unless it was too slow; and one
+    /// before it that it says it has.
+    pub done_with: u8,
 }
 
 /// What an exchange with the ledger has yielded.
@@ -102,7 +110,8 @@ impl Outbox {
 
     /// The oldest pending tap of each card, least tried first, then oldest first: the only ones that may
     /// be sent now, for the server tells a retry only by the last tap of the card. With `fresh_only`
-    /// just those that were never tried. Taps that wait for the right time are left out, and all after them.
+    /// just those that were never tried. Taps that wait for the right time are left out, and all after them, and
+    /// cards of which the server may store a tap late.
     ///
     /// # Errors
     /// The ledger cannot be read.
@@ -120,7 +129,8 @@ impl Outbox {
                FROM head WHERE head.uid IS NOT NULL
              )
              SELECT tap.id, tap.uid FROM head JOIN tap ON tap.id = head.id
-             WHERE tap.clock <> 'held' AND (NOT ?1 OR tap.attempts = 0) ORDER BY tap.attempts, tap.id";
+             WHERE tap.clock <> 'held' AND tap.uid NOT IN (SELECT uid FROM quiet)
+               AND (NOT ?1 OR tap.attempts = 0) ORDER BY tap.attempts, tap.id";
         let unordered = "SELECT id, uid FROM tap WHERE state = 'pending' AND clock <> 'held'
              AND (NOT ?1 OR attempts = 0) ORDER BY random() LIMIT 1000";
         let sql = if cfg!(feature = "unordered-delivery") {
@@ -188,13 +198,21 @@ impl Outbox {
         candidates: &VecDeque<Head>,
         room: usize,
         fresh_only: bool,
-        now: &Zoned,
+        now: &Moment,
     ) -> Result<Exchanged> {
-        let now = stamp::utc(now);
+        let quiet_until = whole_milliseconds(now.boottime + LATE);
+        let boot_id = self.store.boot_id();
+        let now = stamp::utc(&now.wall);
         self.writer.write(&self.store, Urgency::Background, |tx| {
             let mut result = Exchanged::default();
             for end in ended {
                 note_end(tx, end, &now)?;
+                if end.how == Settled::Delivered && open_attempts(tx, end.id)? > 0 {
+                    tx.prepare_cached(
+                        "INSERT OR REPLACE INTO quiet (uid, boot_id, until_ms) VALUES (?1, ?2, ?3)",
+                    )?
+                    .execute(params![end.uid, boot_id, quiet_until])?;
+                }
                 if end.how != Settled::NotYet
                     && !cfg!(feature = "unordered-delivery")
                     && let Some(next) = next_of(tx, &end.uid, fresh_only)?
@@ -225,8 +243,8 @@ impl Outbox {
 fn next_of(db: &Connection, uid: &str, fresh_only: bool) -> rusqlite::Result<Option<Head>> {
     Ok(db
         .prepare_cached(
-            "SELECT id, uid, clock <> 'held' AND (NOT ?2 OR attempts = 0) FROM tap \
-             WHERE state = 'pending' AND uid = ?1 ORDER BY id LIMIT 1",
+            "SELECT id, uid, clock <> 'held' AND uid NOT IN (SELECT uid FROM quiet) \
+               AND (NOT ?2 OR attempts = 0) FROM tap WHERE state = 'pending' AND uid = ?1 ORDER BY id LIMIT 1",
         )?
         .query_row(params![uid, fresh_only], |row| {
             Ok((head(row)?, row.get(2)?))
@@ -235,11 +253,18 @@ fn next_of(db: &Connection, uid: &str, fresh_only: bool) -> rusqlite::Result<Opt
         .and_then(|(head, may_be_sent): (Head, bool)| may_be_sent.then_some(head)))
 }
 
+fn open_attempts(tx: &Transaction, id: i64) -> rusqlite::Result<i64> {
+    tx.prepare_cached("SELECT open_attempts FROM tap WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+}
+
 fn note_end(tx: &Transaction, end: &Ended, now: &str) -> rusqlite::Result<()> {
     let (state, review) = match end.how {
         Settled::NotYet => {
-            tx.prepare_cached("UPDATE tap SET answer = ?2 WHERE id = ?1")?
-                .execute(params![end.id, end.answer])?;
+            tx.prepare_cached(
+                "UPDATE tap SET answer = ?2, open_attempts = max(0, open_attempts - ?3) WHERE id = ?1",
+            )?
+            .execute(params![end.id, end.answer, end.done_with])?;
             return Ok(());
         }
         Settled::Delivered => ("delivered", None),
@@ -247,10 +272,17 @@ fn note_end(tx: &Transaction, end: &Ended, now: &str) -> rusqlite::Result<()> {
         Settled::UnexpectedDuplicate => ("rejected", Some("unexpected-duplicate")),
     };
     tx.prepare_cached(
-        "UPDATE tap SET state = ?2, answer = ?3, settled_utc = ?4, \
+        "UPDATE tap SET state = ?2, answer = ?3, settled_utc = ?4, open_attempts = max(0, open_attempts - ?6), \
          review = nullif(trim(coalesce(review, '') || ' ' || coalesce(?5, '')), '') WHERE id = ?1",
     )?
-    .execute(params![end.id, state, end.answer, now, review])?;
+    .execute(params![
+        end.id,
+        state,
+        end.answer,
+        now,
+        review,
+        end.done_with
+    ])?;
     Ok(())
 }
 
@@ -258,7 +290,7 @@ fn note_end(tx: &Transaction, end: &Ended, now: &str) -> rusqlite::Result<()> {
 fn begin(tx: &Transaction, id: i64, now: &str) -> rusqlite::Result<Option<Outgoing>> {
     let begun = tx
         .prepare_cached(
-            "UPDATE tap SET attempts = attempts + 1, last_attempt_utc = ?2 \
+            "UPDATE tap SET attempts = attempts + 1, open_attempts = open_attempts + 1, last_attempt_utc = ?2 \
              WHERE id = ?1 AND state = 'pending' AND clock <> 'held' \
              RETURNING id, uid, local_time, clock, idempotency_key, attempts - 1",
         )?

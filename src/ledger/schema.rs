@@ -53,6 +53,15 @@ ALTER TABLE tap ADD COLUMN faces INTEGER;
 ALTER TABLE tap ADD COLUMN nearest_face_ms INTEGER;
 -- Why a person should look at this tap; words separated by spaces.
 ALTER TABLE tap ADD COLUMN review TEXT;
+-- Attempts of which it is not known that the server is done with them: it was too slow, or we were killed.
+ALTER TABLE tap ADD COLUMN open_attempts INTEGER NOT NULL DEFAULT 0;
+-- Cards of which the server may still store a tap once more: until then it must find that tap to be the last of its
+-- card, and none is sent after it. Milliseconds since this boot.
+CREATE TABLE quiet (
+    uid TEXT PRIMARY KEY,
+    boot_id TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT;
 CREATE INDEX tap_held ON tap (id) WHERE clock = 'held';
 CREATE INDEX tap_review ON tap (id) WHERE review IS NOT NULL;
 -- Cards that were read but not counted, for whoever asks why. Never delivered; bounded.
@@ -152,6 +161,7 @@ fn check(db: &Connection) -> Result<()> {
         "SELECT max(id) FROM (SELECT id FROM tap WHERE state = 'pending' LIMIT 1)",
         "SELECT max(id) FROM (SELECT id FROM uncounted LIMIT 1)",
         "SELECT max(boottime_ms) FROM anchor",
+        "SELECT max(until_ms) FROM quiet",
     ] {
         match db.query_row(sql, [], |_| Ok(())) {
             // No such table, no such column.
@@ -282,6 +292,7 @@ pub(super) mod tests {
                 "faces INTEGER",
                 "nearest_face_ms INTEGER",
                 "review TEXT",
+                "open_attempts INTEGER",
             ]
         );
         assert_eq!(version(&db).unwrap(), 3);

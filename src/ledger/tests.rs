@@ -74,6 +74,10 @@ impl Book {
         self.clock.advance(d);
     }
 
+    pub fn now(&self) -> Moment {
+        Moment::now(self.clock.as_ref())
+    }
+
     pub fn wall(&self) -> Zoned {
         self.clock.wall()
     }
@@ -98,9 +102,10 @@ impl Book {
             uid: self.uid_of(id),
             how,
             answer: "200".into(),
+            done_with: 1,
         };
         self.outbox()
-            .exchange(&[ended], &VecDeque::new(), 0, false, &self.wall())
+            .exchange(&[ended], &VecDeque::new(), 0, false, &self.now())
             .unwrap();
     }
 
@@ -135,6 +140,12 @@ impl Book {
         writer
             .examine(store, &crate::base::stop::Stop::new())
             .unwrap();
+    }
+
+    /// What the upkeep does for cards of which the server may store a tap late.
+    pub fn keep_up(&self) {
+        let (store, boottime) = (self.store(), self.clock.boottime());
+        self.transact(|tx| times::end_quiet(tx, store.boot_id(), boottime));
     }
 
     pub fn shorten_journal(&self) {

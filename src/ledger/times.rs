@@ -116,6 +116,22 @@ pub(super) fn release(
     .execute(params![boot_id, latest])
 }
 
+/// Lets go of cards that the server can store no tap of any more. How many.
+pub(super) fn end_quiet(
+    tx: &Transaction,
+    boot_id: &str,
+    boottime: Duration,
+) -> rusqlite::Result<usize> {
+    tx.prepare_cached("DELETE FROM quiet WHERE boot_id <> ?1 OR until_ms <= ?2")?
+        .execute(params![boot_id, whole_milliseconds(boottime)])
+}
+
+/// Whether any card is kept quiet.
+pub(super) fn any_quiet(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM quiet)")?
+        .query_row([], |row| row.get(0))
+}
+
 /// Whether any tap waits for the right time.
 pub(super) fn any_held(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM tap WHERE clock = 'held')")?

@@ -100,6 +100,7 @@ impl Upkeep {
         let due = |last: Option<Monotime>, every| last.is_none_or(|last| now.since(last) >= every);
         let mut news = self.look_at_the_clock(&mut writer, memory, now)?;
         news |= self.hear_wishes(&mut writer, memory)?;
+        news |= self.end_quiet(&mut writer)?;
         if due(memory.pruned, PRUNE_EVERY) && self.prune(&mut writer)? {
             memory.pruned = Some(now);
         }
@@ -171,6 +172,18 @@ impl Upkeep {
             tell_released(changed);
         }
         Ok(changed > 0)
+    }
+
+    /// True if cards may be sent again that the server was slow with.
+    fn end_quiet(&self, writer: &mut Writer) -> Result<bool> {
+        if !writer.read(&self.store, times::any_quiet)? {
+            return Ok(false);
+        }
+        let (boot_id, boottime) = (self.store.boot_id(), self.clock.boottime());
+        let ended = writer.write(&self.store, Urgency::Background, |tx| {
+            times::end_quiet(tx, boot_id, boottime)
+        })?;
+        Ok(ended > 0)
     }
 
     /// True if another program wants something to be sent again.

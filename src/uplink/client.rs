@@ -36,8 +36,10 @@ pub enum Reply {
     },
     /// Nobody took the connection. Why, for people.
     Unreachable(String),
-    /// The connection stood, but no whole answer came. The server may or may not have the tap.
+    /// The connection ended without a whole answer. The server may or may not have the tap, but is done with it.
     NoAnswer(String),
+    /// No whole answer came in time. The server may or may not have the tap, or may store it yet.
+    TooSlow(String),
 }
 
 /// What is sent for a tap.
@@ -163,7 +165,7 @@ fn reply(result: Result<Response<Body>, Error>) -> Reply {
             status,
             body: String::from_utf8_lossy(&bytes).into_owned(),
         },
-        Err(e) => Reply::NoAnswer(said(&e)),
+        Err(e) => failure(&e),
     }
 }
 
@@ -185,6 +187,8 @@ fn failure(e: &Error) -> Reply {
     };
     if unreachable {
         Reply::Unreachable(said(e))
+    } else if matches!(e, Error::Timeout(_)) {
+        Reply::TooSlow(said(e))
     } else {
         Reply::NoAnswer(said(e))
     }

@@ -17,6 +17,7 @@ use crate::base::stop::Stop;
 use crate::indicator::{Event, Panel};
 use crate::ledger::outbox::{Ended, Head, Outbox, Outgoing, Settled};
 use crate::ledger::store::Store;
+use crate::reader::Moment;
 use crate::say;
 use crate::standing::{self, Standing};
 use crate::stats::Stats;
@@ -234,7 +235,7 @@ impl Courier {
         if round.ended.is_empty() && (room == 0 || round.queue.is_empty()) {
             return Ok(());
         }
-        let now = self.clock.wall();
+        let now = Moment::now(self.clock.as_ref());
         let done = outbox.exchange(&round.ended, &round.queue, room, round.fresh_only, &now)?;
         for ended in round.ended.drain(..) {
             if ended.how != Settled::NotYet {
@@ -262,19 +263,23 @@ impl Courier {
     /// Decides what an answer means for its tap.
     fn judge(&mut self, sent: Sent, round: &mut Round) {
         let Sent { tap, reply } = sent;
+        let mut done_with = u8::from(!matches!(reply, Reply::TooSlow(_)));
         let (answer, there, verdict) = match reply {
             Reply::Answer { status, body } => (
                 wire::summary(status, &body),
                 true,
                 wire::verdict(status, &body),
             ),
-            Reply::NoAnswer(why) => (why, true, Verdict::Trouble),
+            Reply::NoAnswer(why) | Reply::TooSlow(why) => (why, true, Verdict::Trouble),
             Reply::Unreachable(why) => (why, false, Verdict::Trouble),
         };
         let how = match verdict {
             Verdict::Stored => Settled::Delivered,
             // An attempt before this one may have been stored, whatever was heard of it.
-            Verdict::Duplicate if tap.attempts > 0 => Settled::Delivered,
+            Verdict::Duplicate if tap.attempts > 0 => {
+                done_with += 1;
+                Settled::Delivered
+            }
             Verdict::Duplicate => Settled::UnexpectedDuplicate,
             Verdict::Rejected => Settled::Rejected,
             Verdict::Denied if self.is_this_taps_fault(tap.id) => Settled::Rejected,
@@ -298,6 +303,7 @@ impl Courier {
             uid: tap.uid,
             how,
             answer,
+            done_with,
         });
     }
 
@@ -382,7 +388,7 @@ pub(super) fn unwell(reply: &Reply) -> Option<String> {
     match reply {
         Reply::Answer { status: 200, .. } => None,
         Reply::Answer { status, body } => Some(wire::summary(*status, body)),
-        Reply::Unreachable(why) | Reply::NoAnswer(why) => Some(why.clone()),
+        Reply::Unreachable(why) | Reply::NoAnswer(why) | Reply::TooSlow(why) => Some(why.clone()),
     }
 }
 

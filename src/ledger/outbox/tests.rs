@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 /// Begins an attempt at each of these.
-fn begin_all(outbox: &mut Outbox, heads: &[Head], now: &Zoned) -> Vec<Outgoing> {
+fn begin_all(outbox: &mut Outbox, heads: &[Head], now: &Moment) -> Vec<Outgoing> {
     let candidates = heads.iter().cloned().collect();
     outbox
         .exchange(&[], &candidates, usize::MAX, false, now)
@@ -18,9 +18,10 @@ fn end(book: &Book, id: i64, how: Settled) -> Exchanged {
         uid: book.uid_of(id),
         how,
         answer: "200".into(),
+        done_with: 1,
     };
     book.outbox()
-        .exchange(&[ended], &VecDeque::new(), 0, false, &book.wall())
+        .exchange(&[ended], &VecDeque::new(), 0, false, &book.now())
         .unwrap()
 }
 
@@ -52,11 +53,11 @@ fn what_was_tried_steps_back_behind_what_was_not() {
     let (a, b, c) = (book.count(1), book.count(2), book.count(3));
     let mut outbox = book.outbox();
     let heads = outbox.heads(false).unwrap();
-    let tried = begin_all(&mut outbox, &heads[..1], &book.wall()).remove(0);
+    let tried = begin_all(&mut outbox, &heads[..1], &book.now()).remove(0);
     assert_eq!((tried.id, tried.attempts), (a, 0));
     assert_eq!(ids(&outbox.heads(false).unwrap()), [b, c, a]);
     assert_eq!(ids(&outbox.heads(true).unwrap()), [b, c]);
-    let again = begin_all(&mut outbox, &heads[..1], &book.wall()).remove(0);
+    let again = begin_all(&mut outbox, &heads[..1], &book.now()).remove(0);
     assert_eq!(again.attempts, 1, "each attempt is noted before it is made");
     assert_eq!(again.idempotency_key, tried.idempotency_key);
     assert_eq!(again.idempotency_key.len(), 32);
@@ -73,7 +74,7 @@ fn no_more_are_begun_than_there_is_room_for() {
     let second = book.count(1);
     let mut outbox = book.outbox();
     let mut candidates: VecDeque<_> = outbox.heads(false).unwrap().into();
-    let now = book.wall();
+    let now = book.now();
     let done = outbox.exchange(&[], &candidates, 2, false, &now).unwrap();
     assert_eq!((done.begun.len(), done.taken), (2, 2));
     candidates.drain(..2);
@@ -82,6 +83,7 @@ fn no_more_are_begun_than_there_is_room_for() {
         uid: book.uid_of(first),
         how: Settled::Delivered,
         answer: String::new(),
+        done_with: 1,
     };
     let done = outbox
         .exchange(&[ended], &candidates, 100, false, &now)
@@ -98,7 +100,7 @@ fn a_settled_tap_is_not_tried_again() {
     let mut outbox = book.outbox();
     let heads = outbox.heads(false).unwrap();
     end(&book, a, Settled::UnexpectedDuplicate);
-    assert_eq!(begin_all(&mut outbox, &heads, &book.wall()), []);
+    assert_eq!(begin_all(&mut outbox, &heads, &book.now()), []);
     assert_eq!(
         book.text(a, "review").as_deref(),
         Some("unexpected-duplicate")
@@ -136,7 +138,7 @@ fn a_tap_with_the_time_of_the_one_before_is_moved_and_marked() {
     end(&book, first, Settled::Delivered);
     let mut outbox = book.outbox();
     let heads = outbox.heads(false).unwrap();
-    let sent = begin_all(&mut outbox, &heads, &book.wall()).remove(0);
+    let sent = begin_all(&mut outbox, &heads, &book.now()).remove(0);
     assert_eq!(sent.id, second);
     let time = |id| {
         book.text(id, "local_time")

@@ -166,6 +166,18 @@ fn no_answer_and_no_server_are_told_apart() {
     assert!(matches!(reply, Reply::Unreachable(_)), "{reply:?}");
 }
 
+/// After the one the server may store the tap yet, after the other it never saw it.
+#[test]
+fn too_slow_to_answer_is_not_too_slow_to_connect() {
+    for slow in [Timeout::Global, Timeout::RecvResponse, Timeout::RecvBody] {
+        assert!(matches!(failure(&Error::Timeout(slow)), Reply::TooSlow(_)));
+    }
+    assert!(matches!(
+        failure(&Error::Timeout(Timeout::Connect)),
+        Reply::Unreachable(_)
+    ));
+}
+
 #[test]
 fn the_order_to_stop_ends_a_request_that_nobody_answers() {
     let (url, requests) = server(vec![Some(String::new())]);

@@ -35,6 +35,8 @@ enum Mode {
     DeniesAll,
     /// Says that it has everything already.
     KnowsAll,
+    /// It is too slow to answer, and stores the row later.
+    StoresLate,
 }
 
 /// The old server: a tap is a duplicate if the row last received from the same card and terminal lies
@@ -44,9 +46,17 @@ struct Model {
     rows: Vec<(String, DateTime)>,
     posts: u32,
     healths: u32,
+    /// What it has not come to yet.
+    late: Vec<String>,
 }
 
 impl Model {
+    fn come_to_the_late_ones(&mut self) {
+        for body in std::mem::take(&mut self.late) {
+            self.receive(&body);
+        }
+    }
+
     fn receive(&mut self, body: &str) -> Reply {
         let v: Value = serde_json::from_str(body).unwrap();
         assert_eq!(v["terminal_id"], TERMINAL);
@@ -92,6 +102,10 @@ impl Server for Shared {
             Mode::Rejects(n) if body.contains(&hex(n)) => answer(400, "missing"),
             Mode::Denies(n) if body.contains(&hex(n)) => answer(403, "no"),
             Mode::DeniesAll => answer(403, "no"),
+            Mode::StoresLate => {
+                model.late.push(body.to_owned());
+                Reply::TooSlow("no answer in time".into())
+            }
             Mode::KnowsAll => answer(200, r#"{"status":"duplicate"}"#),
             Mode::Fine | Mode::Poison(_) | Mode::Rejects(_) | Mode::Denies(_) => {
                 model.receive(body)
@@ -146,6 +160,7 @@ fn scene(mode: Mode) -> Scene {
         rows: Vec::new(),
         posts: 0,
         healths: 0,
+        late: Vec::new(),
     })));
     let stats = Arc::new(Stats::default());
     let lines = Inline {
@@ -373,6 +388,60 @@ fn a_duplicate_after_an_answer_that_was_lost_is_delivered() {
     assert_eq!((s.rows(1), s.pending()), (1, 0));
     assert_eq!(s.book.text(id, "state").as_deref(), Some("delivered"));
     assert_eq!(s.book.text(id, "review"), None);
+}
+
+/// The server is slow with an attempt, stores the next one, and then comes to the first: it must find that tap to be the
+/// last of its card, or it would store it again.
+#[test]
+fn no_tap_follows_one_that_may_be_stored_late() {
+    let mut s = scene(Mode::StoresLate);
+    let first = s.book.count(1);
+    s.pass(SECOND / 2);
+    s.book.advance(CLOCK_STEP);
+    let second = s.book.count(1);
+    s.mode(Mode::Fine);
+    s.courier.step(true);
+    s.pass(10 * SECOND);
+    assert_eq!(s.book.text(first, "state").as_deref(), Some("delivered"));
+    assert_eq!(s.book.text(second, "state").as_deref(), Some("pending"));
+    lock(&s.server.0).come_to_the_late_ones();
+    assert_eq!(s.rows(1), 1, "a duplicate");
+    s.book.advance(MINUTE);
+    s.book.keep_up();
+    s.courier.step(true);
+    assert_eq!(s.rows(1), 2);
+}
+
+/// The same where we were killed before the answer came.
+#[test]
+fn an_attempt_that_a_kill_cut_short_may_be_stored_late() {
+    let mut s = scene(Mode::Fine);
+    let first = s.book.count(1);
+    let head = s.book.outbox().heads(false).unwrap();
+    s.book
+        .outbox()
+        .exchange(&[], &head.into(), 1, false, &s.book.now())
+        .unwrap();
+    s.book.advance(CLOCK_STEP);
+    let second = s.book.count(1);
+    s.pass(MINUTE);
+    assert_eq!(s.book.text(first, "state").as_deref(), Some("delivered"));
+    assert_eq!(s.book.text(second, "state").as_deref(), Some("pending"));
+}
+
+/// An answer, or an end of the connection, shows that the server is done with it.
+#[test]
+fn a_server_that_answers_is_not_waited_for() {
+    for mode in [Mode::Broken { health: true }, Mode::DropsAnswer, Mode::Gone] {
+        let mut s = scene(mode);
+        s.book.count(1);
+        s.pass(SECOND / 2);
+        s.book.advance(CLOCK_STEP);
+        s.book.count(1);
+        s.mode(Mode::Fine);
+        s.pass(13 * MINUTE);
+        assert_eq!((s.rows(1), s.pending()), (2, 0));
+    }
 }
 
 #[test]
