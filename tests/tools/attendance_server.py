@@ -30,9 +30,8 @@ import time
 from datetime import datetime
 
 NEAR = 10  # seconds
-# Faults of chaos, each in so many of a thousand requests. Slow is none of them: against a row that is stored seconds
-# after its request was given up, and after later ones of the card, no order of delivery helps.
-WEIGHTS = {"500": 30, "nothing": 15, "drop": 40, "garbage": 10, "html": 10, "stall": 2}
+# Faults of chaos, each in so many of a thousand requests.
+WEIGHTS = {"500": 30, "nothing": 15, "drop": 40, "garbage": 10, "html": 10, "stall": 2, "slow": 3}
 # Chaos closes the port this often, on average, and for up to so long, in seconds.
 CLOSED_EVERY, CLOSED_FOR = 6.0, 1.5
 REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 404: "Not Found", 500: "Internal Server Error"}

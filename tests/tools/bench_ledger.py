@@ -179,11 +179,12 @@ def main():
         if not good:
             above.append(name)
 
-    def show_durable(name, first):
+    def show_durable(name, first, limited=True):
         took = bench.durable(first)
         show(f"card's answer to durable, {name}: median", statistics.median(took), "ms")
         p99 = percentile(took, 0.99)
-        show(f"card's answer to durable, {name}: p99", p99, "ms", DURABLE_P99_MS, p99 <= DURABLE_P99_MS)
+        limit = DURABLE_P99_MS if limited else None
+        show(f"card's answer to durable, {name}: p99", p99, "ms", limit, not limited or p99 <= DURABLE_P99_MS)
         show(f"card's answer to durable, {name}: longest", took[-1], "ms")
 
     # A server that cannot be reached, so that the taps stay.
@@ -198,7 +199,8 @@ def main():
     bench.empty()
     server, port = start_server(bench.folder / "meanwhile.jsonl")
     bench.configure(port)
-    show_durable("delivering meanwhile", "30")
+    # Thousands of deliveries a second write as much as the disk takes; a figure, not a promise.
+    show_durable("delivering meanwhile", "30", limited=False)
     server.kill()
     server.wait()
 
