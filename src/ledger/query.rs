@@ -16,7 +16,7 @@ use rusqlite::{Connection, params};
 
 pub use overview::{Answer, Card, Overview, Waiting};
 pub use retry::{Retried, Which, retry};
-pub use row::{Outcome, Row};
+pub use row::Row;
 
 use super::lock::DirLock;
 use crate::say;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -115,6 +115,17 @@ fn alarms(scene: &Scene, text: &str) -> usize {
     alarms.filter(|l| l.contains(text)).count()
 }
 
+/// A desk whose data folder is a small disk of its own; with the disk's image and the folder.
+fn on_a_disk(test: impl FnOnce(Desk, PathBuf, PathBuf) + Send + 'static) {
+    isolated(move || {
+        let desk = Desk::new();
+        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
+        if mounts::ext4(&image, &data, 24) {
+            test(desk, image, data);
+        }
+    });
+}
+
 /// Full, room again, full again, killed.
 fn fills_up(mut desk: Desk) {
     let filler = desk.scene.path("data/filler");
@@ -144,13 +155,7 @@ fn fills_up(mut desk: Desk) {
 
 #[test]
 fn a_full_disk_fails_taps_and_loses_none() {
-    isolated(|| {
-        let desk = Desk::new();
-        let scene = &desk.scene;
-        if mounts::ext4(&scene.path("image"), &scene.path("data"), 24) {
-            fills_up(desk);
-        }
-    });
+    on_a_disk(|desk, _, _| fills_up(desk));
 }
 
 #[test]
@@ -165,12 +170,7 @@ fn a_full_disk_in_memory_fails_taps_and_loses_none() {
 /// ext4 turns itself read-only at a fault of its medium; this is its own way to rehearse that.
 #[test]
 fn a_disk_that_turns_read_only_fails_taps_and_loses_none() {
-    isolated(|| {
-        let mut desk = Desk::new();
-        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
-        if !mounts::ext4(&image, &data, 24) {
-            return;
-        }
+    on_a_disk(|mut desk, image, data| {
         let running = desk.cards.run(&desk.scene);
         assert!(desk.tap(25));
         if let Err(why) = mounts::remount(&data, "abort") {
@@ -200,12 +200,7 @@ fn a_disk_that_turns_read_only_fails_taps_and_loses_none() {
 /// left out: it is mapped into memory, where the kernel answers a forbidden write with SIGBUS.
 #[test]
 fn files_that_turn_read_only_fail_taps_until_they_can_be_written_again() {
-    isolated(|| {
-        let mut desk = Desk::new();
-        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
-        if !mounts::ext4(&image, &data, 24) {
-            return;
-        }
+    on_a_disk(|mut desk, _, data| {
         let running = desk.cards.run(&desk.scene);
         assert!(desk.tap(25));
         let immutable = |sign: &str| {
@@ -226,12 +221,7 @@ fn files_that_turn_read_only_fail_taps_until_they_can_be_written_again() {
 
 #[test]
 fn a_read_only_disk_at_the_start_is_named_and_later_used() {
-    isolated(|| {
-        let mut desk = Desk::new();
-        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
-        if !mounts::ext4(&image, &data, 24) {
-            return;
-        }
+    on_a_disk(|mut desk, _, data| {
         mounts::remount(&data, "ro").unwrap();
         let (status, _) = desk.scene.run(&[]).end();
         assert_eq!(status.code(), Some(1));

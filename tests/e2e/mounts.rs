@@ -8,7 +8,7 @@ use nix::sched::{CloneFlags, unshare};
 
 /// Runs a test in a thread with a mount namespace of its own; what it starts is in there, too. Says so and
 /// returns where that is not possible.
-pub fn isolated(test: fn()) {
+pub fn isolated(test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::spawn(move || {
         // Of the thread alone: the other tests see nothing of it.
         if !nix::unistd::geteuid().is_root() {

@@ -9,8 +9,9 @@ use super::period::period;
 use super::table::Table;
 use super::{Desk, note, note_uncertain, offset, to_the_second};
 use crate::cli::DONE;
-use crate::ledger::query::{Filter, Only, Outcome, Row, View};
+use crate::ledger::query::{Filter, Only, Row, View};
 use crate::say;
+use crate::trace::Outcome;
 
 pub(super) fn list(desk: &Desk, options: &ListOptions) -> Result<u8> {
     let (since, until) = period(&options.period, &desk.now)?;
@@ -103,7 +104,7 @@ fn state(row: &Row) -> String {
             let answer: String = row.answer.iter().flat_map(|a| a.chars()).take(40).collect();
             say!("rejected: {answer}", "拒否: {answer}")
         }
-        (Outcome::Counted, other) => other.unwrap_or("-").to_owned(),
+        (Outcome::Counted | Outcome::Failed, other) => other.unwrap_or("-").to_owned(),
     }
 }
 

@@ -3,29 +3,7 @@
 use rusqlite::{Connection, Result, Row as SqlRow};
 
 use super::{Filter, Only};
-
-/// What became of a card at the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is a tap.
-    Counted,
-    /// The card had just been counted.
-    Repeat,
-    /// It cannot identify anybody.
-    Refused,
-}
-
-impl Outcome {
-    /// The word in export and trace.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Counted => "counted",
-            Self::Repeat => "repeat",
-            Self::Refused => "refused",
-        }
-    }
-}
+use crate::trace::Outcome;
 
 /// A tap, or a card that was read and not counted. Words and times are those of the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +56,7 @@ impl Row {
         Ok(Self {
             number: match outcome {
                 Outcome::Counted => r.get(0)?,
-                Outcome::Repeat | Outcome::Refused => None,
+                _ => None,
             },
             outcome,
             uid: r.get(3)?,
