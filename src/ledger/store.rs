@@ -10,12 +10,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use log::{error, warn};
 
+use rusqlite::Connection;
+
 use super::lock::DirLock;
 use super::reserve::Reserve;
 use super::stamp::{self, Sync};
 use super::timekeeper::{Look, Seen, Timekeeper, Trust};
 use super::turn::Turn;
-use super::writer::is_damage;
+use super::writer::{Identity, identity, is_damage};
 use super::{FILE, damage, medium, schema, times};
 use crate::base::clock::Clock;
 use crate::base::stop::lock;
@@ -43,6 +45,9 @@ pub struct Store {
     boot_id: String,
     sync: AskSync,
     time: Mutex<Timekeeper>,
+    /// The connection over which the file was looked at, for the first who writes: opening it takes a good part of the
+    /// start on a slow board.
+    pub(super) opened: Mutex<Option<(Connection, Identity)>>,
     _lock: DirLock,
 }
 
@@ -86,6 +91,7 @@ impl Store {
         std::fs::File::open(dir)
             .and_then(|d| d.sync_all())
             .with_context(|| format!("cannot write to the data folder {}", dir.display()))?;
+        let identity = identity(&file)?;
         let boot_id = stamp::boot_id();
         let anchor = times::noted_anchor(&db, &boot_id)?;
         let forgetful = medium::forgetful(dir);
@@ -111,6 +117,7 @@ impl Store {
             forgetful,
             boot_id,
             sync,
+            opened: Mutex::new(Some((db, identity))),
             time: Mutex::new(Timekeeper::new(anchor, HOLD)),
             _lock: lock,
         })

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use super::schema;
 use super::store::Store;
 use super::turn::Urgency;
-use crate::base::stop::Stop;
+use crate::base::stop::{Stop, lock};
 
 /// A connection that writes.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Writer {
     db: Connection,
     generation: u64,
     /// Device and inode of the file behind `db`.
-    identity: (u64, u64),
+    identity: Identity,
     /// After a failed write the file is opened anew before the next one.
     suspect: bool,
 }
@@ -30,11 +30,14 @@ impl Writer {
     pub fn open(store: &Store) -> Result<Self> {
         // Read first: a file that is replaced meanwhile is noticed at the first write.
         let generation = store.generation.load(Ordering::Acquire);
-        let db = schema::open(store.file())?;
+        let (db, identity) = match lock(&store.opened).take() {
+            Some(first) if generation == 0 => first,
+            _ => (schema::open(store.file())?, identity(store.file())?),
+        };
         Ok(Self {
-            identity: identity(store.file())?,
             db,
             generation,
+            identity,
             suspect: false,
         })
     }
@@ -148,7 +151,11 @@ impl Writer {
     }
 }
 
-fn identity(file: &Path) -> Result<(u64, u64)> {
+/// Device and inode.
+pub(super) type Identity = (u64, u64);
+
+/// Which file that is now.
+pub(super) fn identity(file: &Path) -> Result<Identity> {
     let m = std::fs::metadata(file)
         .with_context(|| format!("cannot look at the ledger {}", file.display()))?;
     Ok((m.dev(), m.ino()))

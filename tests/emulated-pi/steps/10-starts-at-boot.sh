@@ -14,7 +14,7 @@ note "ready $(((ready - asked) / 1000)) ms after its start, $((ready / 1000000))
 wait_log 60 0 'camera opened: /dev/v4l/by-path/platform-vivid'
 wait_for 60 "the card reader is found" reader_ready
 # The board says that it is a Raspberry Pi, but has no pins.
-wait_log 30 0 'no LED: this board has no GPIO'
+wait_log 30 0 'no buzzer and no LEDs: this board has no GPIO'
 sleep 3
 expect_same_process "$pid"
 [[ $(property NRestarts) == 0 ]] || fail "the service was restarted $(property NRestarts) times"
