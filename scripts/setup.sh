@@ -29,8 +29,8 @@ BUILD_PACKAGES=(build-essential pkg-config clang libclang-dev libopencv-dev libp
 # opencv-data: the face cascades, the detector that needs no download.
 DEMO_PACKAGES=("${BUILD_PACKAGES[@]}" opencv-data)
 # pcscd and vsmartcard-vpcd: the real card service, with a reader that a test can lay cards on.
-# systemd and shellcheck check the unit file and these scripts.
-TEST_PACKAGES=("${DEMO_PACKAGES[@]}" pcscd vsmartcard-vpcd python3 systemd shellcheck)
+# systemd and shellcheck check the unit file and these scripts. e2fsprogs makes small disks that a test fills up.
+TEST_PACKAGES=("${DEMO_PACKAGES[@]}" pcscd vsmartcard-vpcd python3 systemd shellcheck e2fsprogs)
 
 say() {
     printf '%s: %s\n' "$(basename "$0" .sh)" "$*"
