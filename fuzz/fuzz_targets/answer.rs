@@ -15,9 +15,16 @@ fuzz_target!(|data: &[u8]| {
     let line = summary(status, &body);
     assert!(!line.contains('\n') && line.chars().count() < 320, "{line}");
     // A tap leaves the queue for two words only, said with a status of success.
-    if verdict(status, &body) == Verdict::Delivered {
-        let said: Value = serde_json::from_str(&body).unwrap();
-        assert!((200..300).contains(&status));
-        assert!(said["status"] == "success" || said["status"] == "duplicate");
-    }
+    let word = match verdict(status, &body) {
+        Verdict::Stored => "success",
+        Verdict::Duplicate => "duplicate",
+        Verdict::Rejected | Verdict::Denied => {
+            assert!((400..500).contains(&status));
+            return;
+        }
+        Verdict::Trouble => return,
+    };
+    let said: Value = serde_json::from_str(&body).unwrap();
+    assert!((200..300).contains(&status));
+    assert!(said["status"] == word);
 });

@@ -206,7 +206,7 @@ synchronise() { # [TIME]
 wall_at() { # MILLISECONDS-SINCE-BOOT
     python3 -c '
 import sys, time
-print(round(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + int(sys.argv[1]) / 1000))' "$1"
+print(f"{time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + int(sys.argv[1]) / 1000:.3f}")' "$1"
 }
 
 # A column of the newest tap of a card in the ledger.

@@ -11,10 +11,10 @@ date -s '+1 year'
 wait_log 30 "$since" 'the clock was set by \+3[0-9.]* s'
 expect_tap_delivered 012E44A7A5185C13
 boottime=$(ledger_column 012E44A7A5185C13 boottime_ms)
-expect_time_at_server 012E44A7A5185C13 "$((right + boottime / 1000))"
+expect_time_at_server 012E44A7A5185C13 "$(awk "BEGIN { printf \"%.3f\", $right + $boottime / 1000 }")"
 [[ $(ledger_column 012E44A7A5185C13 clock) == corrected ]] || fail "the tap does not say that its time was told"
 # Back again, as the time server would.
-date -s "@$((right + $(now) / 1000))"
+date -s "@$(awk "BEGIN { printf \"%.3f\", $right + $(now) / 1000 }")"
 synchronise
 sleep 3
 expect_tap_delivered 012E44A7A5185C14
