@@ -134,6 +134,7 @@ find_rust fmt clippy
 
 step format
 cargo fmt --check
+cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 step scripts
 shellcheck --external-sources scripts/*.sh tests/package/*.sh tests/emulated-pi/*.sh tests/emulated-pi/*/*.sh tests/tools/*.sh .ci/run
@@ -143,6 +144,8 @@ cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
 
 step lints
 cargo clippy --locked --all-targets -- -D warnings
+# The fuzz targets are run by hand (scripts/fuzz.sh); that they fit the crate is seen here.
+cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir "$target"
 
 step tests
 run_tests
