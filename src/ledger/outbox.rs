@@ -202,7 +202,7 @@ impl Outbox {
     ) -> Result<Exchanged> {
         let quiet_until = whole_milliseconds(now.boottime + LATE);
         let boot_id = self.store.boot_id();
-        let now = stamp::utc(&now.wall);
+        let now = stamp::utc(&self.store.judge(now).0);
         self.writer.write(&self.store, Urgency::Background, |tx| {
             let mut result = Exchanged::default();
             for end in ended {

@@ -84,7 +84,7 @@ pub(in crate::cli) struct StatusOptions {
 )]
 pub(in crate::cli) struct ExportOptions {
     /// What to write
-    #[arg(long)]
+    #[arg(long, default_value = "csv")]
     pub format: Format,
     /// Encoding of the CSV
     #[arg(long, default_value = "utf-8", ignore_case = true)]
