@@ -24,6 +24,8 @@ const READY: &str = ".ready";
 const DAMAGED: &str = ".damaged";
 /// SQLite's header at the beginning of the file, in bytes.
 const HEADER: usize = 100;
+/// Bytes of a page, the least that is a file.
+const PAGE: u64 = 4096;
 /// After a row that cannot be read, so many numbers are tried one by one before larger steps are made: a page holds
 /// fewer rows.
 const NEAR: i64 = 500;
@@ -104,11 +106,12 @@ fn salvage(file: &Path) -> Result<u64> {
         Ok(old) => carry_over(&old, &mut fresh)?,
         Err(_) => (0, 0),
     };
-    fresh.execute("DELETE FROM sqlite_sequence WHERE name = 'tap'", [])?;
+    // Whether the server has these is known as it was when the file was damaged, which may have been earlier.
     fresh.execute(
-        "INSERT INTO sqlite_sequence (name, seq) VALUES ('tap', ?1)",
-        [highest + GAP],
+        "UPDATE tap SET review = trim(coalesce(review, '') || ' salvaged') WHERE state = 'pending'",
+        [],
     )?;
+    number_from(&fresh, highest)?;
     fresh.close().map_err(|(_, e)| e)?;
     remove(&copy)?;
     File::open(&fresh_file)?.sync_all()?;
@@ -117,12 +120,16 @@ fn salvage(file: &Path) -> Result<u64> {
 
 /// The damaged file, open for reading. Where its header is gone, a copy of it with that of a fresh ledger.
 fn readable(file: &Path, fresh: &Path, copy: &Path) -> Result<Connection> {
-    let first = open_for_reading(file);
-    if first.is_ok() {
-        return first;
+    // SQLite would throw the journal of an empty file away.
+    if std::fs::metadata(file).is_ok_and(|m| m.len() > 0)
+        && let Ok(db) = open_for_reading(file)
+    {
+        return Ok(db);
     }
     remove(copy)?;
-    std::fs::copy(file, copy)?;
+    if file.exists() {
+        std::fs::copy(file, copy)?;
+    }
     let journal = beside(file, "-wal");
     if journal.exists() {
         std::fs::copy(journal, beside(copy, "-wal"))?;
@@ -132,10 +139,15 @@ fn readable(file: &Path, fresh: &Path, copy: &Path) -> Result<Connection> {
     // With a journal; the length in pages (none: that of the file), the list of free pages (none).
     header[18..20].fill(2);
     header[28..40].fill(0);
-    File::options()
+    let patched = File::options()
         .write(true)
-        .open(copy)?
-        .write_all_at(&header, 0)?;
+        .create(true)
+        .truncate(false)
+        .open(copy)?;
+    patched.write_all_at(&header, 0)?;
+    if patched.metadata()?.len() < PAGE {
+        patched.set_len(PAGE)?;
+    }
     open_for_reading(copy)
 }
 
@@ -144,6 +156,23 @@ fn open_for_reading(file: &Path) -> Result<Connection> {
     db.pragma_update(None, "query_only", true)?;
     db.prepare("SELECT id, uid, state FROM tap LIMIT 0")?;
     Ok(db)
+}
+
+/// Copies every tap of a sound ledger that lost its name, and goes on with its numbers. Returns how many.
+pub(super) fn carry_over_all(old: &Connection, fresh: &mut Connection) -> Result<u64> {
+    let (saved, highest) = carry_over(old, fresh)?;
+    number_from(fresh, highest)?;
+    Ok(saved)
+}
+
+/// The next tap gets a number that was never used.
+fn number_from(fresh: &Connection, highest: i64) -> Result<()> {
+    fresh.execute("DELETE FROM sqlite_sequence WHERE name = 'tap'", [])?;
+    fresh.execute(
+        "INSERT INTO sqlite_sequence (name, seq) VALUES ('tap', ?1)",
+        [highest + GAP],
+    )?;
+    Ok(())
 }
 
 /// Copies every tap that can be read. Returns how many, and the highest number that was seen.
@@ -182,7 +211,7 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
                         patience -= 1;
                         // Garbage may lead back to where we came from, again and again.
                         if let (Ok(id), Ok(values)) = (row.get::<_, i64>(0), values)
-                            && id >= from
+                            && (from..=limit).contains(&id)
                         {
                             saved += insert.execute(params_from_iter(values)).unwrap_or(0) as u64;
                             (last, from, step) = (last.max(id), id.saturating_add(1), 1);
@@ -204,11 +233,6 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
             }
         }
     }
-    // Whether the server has these is known as it was when the file was damaged, which may have been earlier.
-    tx.execute(
-        "UPDATE tap SET review = trim(coalesce(review, '') || ' salvaged') WHERE state = 'pending'",
-        [],
-    )?;
     tx.commit()?;
     Ok((saved, known.unwrap_or(last).max(last)))
 }

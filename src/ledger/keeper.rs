@@ -19,7 +19,7 @@ use crate::say;
 use crate::standing::Standing;
 use crate::stats::Stats;
 use crate::trace::{Outcome, TapRecord, Tracer};
-use crate::track::presence::Presence;
+use crate::track::presence::{InView, Presence};
 
 /// Taps that may wait for the disk; then the reader waits too.
 const QUEUE: usize = 64;
@@ -71,8 +71,8 @@ enum Verdict {
         forgetful: Option<&'static str>,
         /// Nobody vouches for the time.
         uncertain: bool,
-        /// A face was required, and none was in view.
-        faceless: bool,
+        /// A face was required, and none was seen: the word for it in the ledger.
+        faceless: Option<&'static str>,
     },
     Repeat,
     Refused(String),
@@ -135,7 +135,13 @@ impl Keeper {
             Sighting::Unread(why) => return Verdict::Unread(why.clone()),
         };
         let in_view = self.presence.at(tap.at.monotonic);
-        let faceless = self.require_face && in_view.is_none_or(|v| v.faces == 0);
+        let faceless = match in_view {
+            _ if !self.require_face => None,
+            Some(InView { faces: 1.., .. }) => None,
+            Some(_) => Some("no-face"),
+            // There is no camera, or it delivers nothing.
+            None => Some("face-unknown"),
+        };
         let entry = Entry {
             uid,
             card,
@@ -143,7 +149,7 @@ impl Keeper {
             reader: &tap.reader,
             at: &tap.at,
             in_view,
-            review: faceless.then_some("no-face"),
+            review: faceless,
         };
         if let Some(why) = refusal {
             if let Err(e) = self.ledger.refuse(&entry, &why) {
@@ -275,7 +281,7 @@ impl Verdict {
 }
 
 /// What a person has to know of a tap that was counted all the same.
-fn tell_doubts(id: i64, forgetful: Option<&str>, uncertain: bool, faceless: bool) {
+fn tell_doubts(id: i64, forgetful: Option<&str>, uncertain: bool, faceless: Option<&str>) {
     if let Some(kind) = forgetful {
         error!(
             "{}",
@@ -288,14 +294,22 @@ fn tell_doubts(id: i64, forgetful: Option<&str>, uncertain: bool, faceless: bool
     if uncertain {
         debug!("tap {id}: nobody vouches for the time");
     }
-    if faceless {
-        warn!(
+    match faceless {
+        None => {}
+        Some("no-face") => warn!(
             "{}",
             say!(
                 "tap {id}: no face was in view; marked for review",
                 "{id} 件目: 顔が検出されていません。要確認として記録しました"
             )
-        );
+        ),
+        Some(_) => warn!(
+            "{}",
+            say!(
+                "tap {id}: no camera could tell whether a face was in view; marked for review",
+                "{id} 件目: カメラが使えず顔を確認できません。要確認として記録しました"
+            )
+        ),
     }
 }
 

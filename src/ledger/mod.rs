@@ -7,6 +7,7 @@
 //! damaged file is set aside.
 
 mod damage;
+mod journal;
 pub mod keeper;
 mod lock;
 pub mod medium;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, OpenFlags};
 
 use super::lock::DirLock;
-use super::{FILE, Ledger, schema};
+use super::{FILE, Ledger, journal, schema};
 
 /// What a look at the ledger has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub fn probe(dir: &Path) -> Result<Report> {
 /// # Errors
 /// The ledger cannot be read.
 pub fn pending(dir: &Path) -> Result<u64> {
+    journal::has_room_to_open(dir)?;
     Ok(schema::count(&open(&dir.join(FILE))?, "pending")?)
 }
 

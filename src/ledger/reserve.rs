@@ -19,6 +19,20 @@ const PART: u64 = 16;
 /// Room is put by only while there is this many times more.
 const AMPLE: u64 = 2;
 
+/// Bytes that anybody may still write to the disk of `folder`; none if that cannot be told.
+pub(super) fn available(folder: &Path) -> Option<u64> {
+    let disk = statvfs(folder).ok()?;
+    // Of the other free ones some are kept for root, and some (in ext4) for nobody.
+    Some(disk.blocks_available() * disk.fragment_size())
+}
+
+/// The part of the disk of `folder` that one purpose may take: 4 MiB, or a sixteenth of a small disk.
+pub(super) fn share(folder: &Path) -> u64 {
+    statvfs(folder).map_or(SIZE, |disk| {
+        SIZE.min(disk.blocks() * disk.fragment_size() / PART)
+    })
+}
+
 /// The room that is put by.
 #[derive(Debug)]
 pub(super) struct Reserve {
@@ -47,10 +61,9 @@ impl Reserve {
             return Ok(true);
         }
         let folder = self.file.parent().unwrap_or(Path::new("."));
-        let disk = statvfs(folder)?;
-        let block = disk.fragment_size();
-        let size = SIZE.min(disk.blocks() * block / PART);
-        if disk.blocks_available() * block < size * (1 + AMPLE) {
+        let size = share(folder);
+        let available = available(folder).ok_or(io::ErrorKind::NotFound)?;
+        if available < size * (1 + AMPLE) {
             return Ok(false);
         }
         // Under another name first: what a kill leaves must not look like room.
@@ -70,12 +83,8 @@ impl Reserve {
     /// Whether the disk is so full that a tap may fail for it.
     pub fn is_needed(&self) -> bool {
         // A disk that cannot be asked is not known to have room.
-        self.available().is_none_or(|bytes| bytes < TIGHT)
-    }
-
-    fn available(&self) -> Option<u64> {
-        let disk = statvfs(self.file.parent()?).ok()?;
-        Some(disk.blocks_available() * disk.fragment_size())
+        let folder = self.file.parent().unwrap_or(Path::new("."));
+        available(folder).is_none_or(|bytes| bytes < TIGHT)
     }
 
     /// Gives the room up. True if there was some.

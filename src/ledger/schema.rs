@@ -4,7 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use log::info;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use super::reserve::share;
+use crate::say;
 
 /// One entry brings a file from the version before to the next; `PRAGMA user_version` counts them. An
 /// entry that was released is never changed.
@@ -95,10 +99,8 @@ CREATE TABLE signal (
 /// "FTap" in ASCII; in the header of every ledger from version 2 on.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTap");
 
-/// Pages in the journal at which whoever writes copies them into the file himself.
-const JOURNAL_MOST: u32 = 16_384;
-/// Bytes in the journal at which the upkeep copies them at once.
-const JOURNAL_LONG: u64 = 4 << 20;
+/// Bytes of a page (SQLite's default).
+const PAGE: u64 = 4096;
 /// Bytes that the journal keeps on the disk once it was copied.
 const JOURNAL_KEPT: i64 = 1 << 20;
 
@@ -145,9 +147,11 @@ fn connect(file: &Path) -> Result<Connection> {
         mode == "wal",
         "its file system does not allow the WAL journal (mode {mode}); put data_dir on a local disk"
     );
-    // The upkeep copies the journal into the file, so that no tap has to wait for it; this is for the case that the
-    // upkeep cannot.
-    db.pragma_update(None, "wal_autocheckpoint", JOURNAL_MOST)?;
+    // The upkeep copies the journal into the file, so that no tap has to wait for it. Should it be late, whoever writes
+    // does: on a small disk the journal would take all the room, and could not be copied for want of it. No more than
+    // a thousand pages, for which the first part of its index has places (4062).
+    let share = share(file.parent().unwrap_or(Path::new(".")));
+    db.pragma_update(None, "wal_autocheckpoint", (share / PAGE).to_string())?;
     db.pragma_update(None, "journal_size_limit", JOURNAL_KEPT)?;
     migrate(&mut db)?;
     check(&db)?;
@@ -157,7 +161,10 @@ fn connect(file: &Path) -> Result<Connection> {
 /// Looks whether the tables are there, and whether the ends of them can be read.
 fn check(db: &Connection) -> Result<()> {
     for sql in [
-        "SELECT max(id), max(name), max(clock), max(review) FROM (SELECT * FROM tap ORDER BY id DESC LIMIT 1)",
+        "SELECT max(id), max(uid), max(card), max(reader), max(local_time), max(utc_offset_s), max(utc_time), \
+         max(boottime_ms), max(boot_id), max(idempotency_key), max(state), max(attempts), max(answer), max(name), \
+         max(clock), max(faces), max(nearest_face_ms), max(review), max(open_attempts) \
+         FROM (SELECT * FROM tap ORDER BY id DESC LIMIT 1)",
         "SELECT max(id) FROM (SELECT id FROM tap WHERE state = 'pending' LIMIT 1)",
         "SELECT max(id) FROM (SELECT id FROM uncounted LIMIT 1)",
         "SELECT max(boottime_ms) FROM anchor",
@@ -170,19 +177,6 @@ fn check(db: &Connection) -> Result<()> {
             }
             other => other?,
         }
-    }
-    Ok(())
-}
-
-/// Copies the journal into the file where it has grown: much, or a little and it is `due`. What is not yet free is
-/// copied next time. Nobody waits for it.
-pub(super) fn shorten_journal(db: &Connection, due: bool) -> rusqlite::Result<()> {
-    let Some(file) = db.path() else {
-        return Ok(());
-    };
-    let length = std::fs::metadata(format!("{file}-wal")).map_or(0, |m| m.len());
-    if length > JOURNAL_LONG || (due && length > 0) {
-        db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     }
     Ok(())
 }
@@ -205,6 +199,15 @@ fn migrate(db: &mut Connection) -> Result<()> {
     let newest = MIGRATIONS.len() as u32;
     if version(db)? == newest {
         return Ok(());
+    }
+    if version(db)? > 0 {
+        info!(
+            "{}",
+            say!(
+                "the ledger is brought up to date; with many taps this takes a while",
+                "記録ファイルを新しい形式に変換します（件数が多い場合は時間がかかります）"
+            )
+        );
     }
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked again: another connection may have been quicker.

@@ -13,12 +13,12 @@ use log::{error, warn};
 use rusqlite::Connection;
 
 use super::lock::DirLock;
-use super::reserve::Reserve;
+use super::reserve::{Reserve, share};
 use super::stamp::{self, Sync};
 use super::timekeeper::{Look, Seen, Timekeeper, Trust};
 use super::turn::Turn;
 use super::writer::{Identity, identity, is_damage};
-use super::{FILE, damage, medium, schema, times};
+use super::{FILE, damage, journal, medium, schema, times};
 use crate::base::clock::Clock;
 use crate::base::stop::lock;
 use crate::reader::Moment;
@@ -80,6 +80,12 @@ impl Store {
         let lock = DirLock::take(dir)?;
         let file = dir.join(FILE);
         damage::finish(&file)?;
+        let reserve = Reserve::new(dir);
+        if journal::has_room_to_open(dir).is_err() {
+            reserve.give_up();
+            journal::has_room_to_open(dir)?;
+        }
+        look_for_a_lost_one(&file, &reserve)?;
         let db = match schema::open(&file) {
             Err(e) if is_damage(&e) => {
                 damage::set_aside(&file, &e)?;
@@ -108,7 +114,7 @@ impl Store {
             );
         }
         Ok(Self {
-            reserve: Reserve::new(dir),
+            reserve,
             dir: dir.to_owned(),
             file,
             turn: Turn::default(),
@@ -194,6 +200,51 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the disk is so full that a tap may fail for it.
+    pub(super) fn disk_is_tight(&self) -> bool {
+        self.reserve.is_needed()
+    }
+
+    /// Bytes of the disk that the journal may take.
+    pub(super) fn share_of_disk(&self) -> u64 {
+        share(&self.dir)
+    }
+
+    /// Puts what `deleted` still has into `fresh`. Whoever calls this has the turn.
+    pub(super) fn carry_over_deleted(&self, deleted: &Connection, fresh: &mut Connection) {
+        self.generation.fetch_add(1, Ordering::Release);
+        let file = self.file.display();
+        match damage::carry_over_all(deleted, fresh) {
+            Ok(taps) => error!(
+                "{}",
+                say!(
+                    "THE LEDGER {file} WAS DELETED while it was in use: it is made anew, with the {taps} taps that it had",
+                    "使用中の記録ファイル {file} が削除されました。{taps} 件を引き継いで作り直しました"
+                )
+            ),
+            Err(e) => error!(
+                "{}",
+                say!(
+                    "THE LEDGER {file} WAS DELETED while it was in use, and its taps could not be carried over: {e:#}",
+                    "使用中の記録ファイル {file} が削除され、記録を引き継げませんでした: {e:#}"
+                )
+            ),
+        }
+    }
+
+    /// The journal was deleted under its connections; all that was in it has been copied.
+    pub(super) fn journal_was_deleted(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+        let file = self.file.display();
+        error!(
+            "{}",
+            say!(
+                "the journal of the ledger {file} WAS DELETED while it was in use; its taps have been saved",
+                "使用中の記録ファイル {file} のジャーナルが削除されました。内容は保存済みです"
+            )
+        );
+    }
+
     /// Gives the room up that was put by. True if there was some.
     pub(super) fn give_room(&self) -> bool {
         if !self.reserve.is_needed() || !self.reserve.give_up() {
@@ -210,4 +261,27 @@ impl Store {
         );
         true
     }
+}
+
+/// A ledger that is gone while things beside it show that there was one: what is left in its journal is carried over.
+fn look_for_a_lost_one(file: &Path, reserve: &Reserve) -> Result<()> {
+    if std::fs::metadata(file).is_ok_and(|m| m.len() > 0) {
+        return Ok(());
+    }
+    if journal::length(file) > 0 {
+        // SQLite would throw the journal of an empty file away.
+        let why = schema::Damaged("the file is empty, its journal is not".to_owned());
+        damage::set_aside(file, &why.into())?;
+    } else if reserve.is_there() {
+        let name = file.display();
+        error!(
+            "{}",
+            say!(
+                "THE LEDGER {name} IS GONE: a new one is begun; taps that waited in the old one are lost unless it is \
+                 put back",
+                "記録ファイル {name} がありません。新しく作成します。古いファイルを戻さない限り、未送信の記録は失われます"
+            )
+        );
+    }
+    Ok(())
 }

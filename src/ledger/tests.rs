@@ -149,7 +149,7 @@ impl Book {
     }
 
     pub fn shorten_journal(&self) {
-        schema::shorten_journal(self.ledger.writer.db(), true).unwrap();
+        journal::empty(self.ledger.writer.db()).unwrap();
     }
 
     /// Writes as the upkeep does.
@@ -352,14 +352,59 @@ fn a_full_disk_is_never_a_yes_and_is_got_over() {
 }
 
 #[test]
-fn a_deleted_file_does_not_swallow_taps() {
+fn a_deleted_file_is_made_anew_with_what_it_had() {
     let mut book = Book::new();
-    book.count(1);
+    let first = book.count(1);
+    let mut outbox = book.outbox();
+    assert_eq!(outbox.pending().unwrap(), 1);
     for name in ["attendance.db", "attendance.db-wal", "attendance.db-shm"] {
         std::fs::remove_file(book.dir().join(name)).unwrap();
     }
-    book.count(2);
-    assert_eq!(book.outbox().pending().unwrap(), 1);
+    let second = book.count(2);
+    assert!(second > first);
+    assert_eq!(book.record(1).unwrap(), Recorded::Repeat, "still known");
+    assert_eq!(outbox.pending().unwrap(), 2, "the others follow");
+    assert_eq!(book.text(first, "review"), None);
+    drop(outbox);
+    assert_eq!(book.restart().ids(), [first, second]);
+}
+
+/// Without its journal a file lacks the newest taps, and no access fails.
+#[test]
+fn a_deleted_journal_costs_no_tap() {
+    let mut book = Book::new();
+    let mut ids = vec![book.count(1), book.count(2)];
+    let before = std::fs::metadata(book.dir().join("attendance.db")).unwrap();
+    for name in ["attendance.db-wal", "attendance.db-shm"] {
+        std::fs::remove_file(book.dir().join(name)).unwrap();
+    }
+    ids.push(book.count(3));
+    ids.push(book.count(4));
+    // As after a power cut: from the files alone.
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["attendance.db", "attendance.db-wal"] {
+        let _ = std::fs::copy(book.dir().join(name), copy.path().join(name));
+    }
+    assert!(before.len() > 0);
+    assert_eq!(Book::in_folder(copy).ids(), ids);
+}
+
+#[test]
+fn a_ledger_that_is_gone_at_the_start_is_read_from_its_journal() {
+    for empty in [true, false] {
+        let mut book = Book::new();
+        let ids = [book.count(1), book.count(2)];
+        // As a kill leaves it, except that the file is cut to nothing or gone.
+        let left = tempfile::tempdir().unwrap();
+        let name = "attendance.db-wal";
+        std::fs::copy(book.dir().join(name), left.path().join(name)).unwrap();
+        if empty {
+            std::fs::write(left.path().join("attendance.db"), "").unwrap();
+        }
+        let mut book = Book::in_folder(left);
+        assert_eq!(book.ids(), ids, "an empty file: {empty}");
+        assert!(book.count(3) > ids[1]);
+    }
 }
 
 #[test]

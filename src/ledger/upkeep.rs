@@ -32,7 +32,7 @@ const NOTE_EVERY: Duration = Duration::from_secs(1800);
 /// How often the waiting taps are counted; in between they are reckoned.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// How often what is in the journal is copied into the file.
-const SHORTEN_EVERY: Duration = Duration::from_secs(60);
+const SHORTEN_EVERY: Duration = Duration::from_secs(10);
 /// When every page of a large file is looked at; a small one is looked at at once.
 const EXAMINE_AFTER: Duration = Duration::from_secs(60);
 /// Bytes up to which looking at every page takes a moment.
@@ -95,9 +95,13 @@ impl Upkeep {
             Some(writer) => writer,
             None => Writer::open(&self.store)?,
         };
-        self.store.put_by();
         let now = self.clock.now();
         let due = |last: Option<Monotime>, every| last.is_none_or(|last| now.since(last) >= every);
+        // First, for on a full disk everything after it fails.
+        if writer.shorten_journal(&self.store, due(memory.shortened, SHORTEN_EVERY))? {
+            memory.shortened = Some(now);
+        }
+        self.store.put_by();
         let mut news = self.look_at_the_clock(&mut writer, memory, now)?;
         news |= self.hear_wishes(&mut writer, memory)?;
         news |= self.end_quiet(&mut writer)?;
@@ -108,11 +112,6 @@ impl Upkeep {
             let waiting = writer.read(&self.store, |db| schema::count(db, "pending"))?;
             self.standing.set_waiting(waiting);
             memory.counted = Some(now);
-        }
-        let shorten = due(memory.shortened, SHORTEN_EVERY);
-        writer.read(&self.store, |db| schema::shorten_journal(db, shorten))?;
-        if shorten {
-            memory.shortened = Some(now);
         }
         if !memory.examined && (is_small(&self.store) || due(Some(memory.begun), EXAMINE_AFTER)) {
             memory.examined = true;

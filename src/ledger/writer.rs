@@ -1,17 +1,18 @@
 //! A connection that writes to the ledger of this process.
 //!
-//! A file that was replaced under it, by a person or because it was damaged, is opened anew at the next access.
+//! A file that was replaced under it, by a person or because it was damaged, is opened anew at the next access; one that
+//! was deleted is made anew with what this connection still has.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-use super::schema;
 use super::store::Store;
 use super::turn::Urgency;
+use super::{journal, schema};
 use crate::base::stop::{Stop, lock};
 
 /// A connection that writes.
@@ -21,6 +22,8 @@ pub(super) struct Writer {
     generation: u64,
     /// Device and inode of the file behind `db`.
     identity: Identity,
+    /// Device and inode of the journal, once it was seen.
+    journal: Option<Identity>,
     /// After a failed write the file is opened anew before the next one.
     suspect: bool,
 }
@@ -34,10 +37,12 @@ impl Writer {
             Some(first) if generation == 0 => first,
             _ => (schema::open(store.file())?, identity(store.file())?),
         };
+        journal::fill_index(store.file());
         Ok(Self {
             db,
             generation,
             identity,
+            journal: None,
             suspect: false,
         })
     }
@@ -54,7 +59,7 @@ impl Writer {
         store: &Store,
         act: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.keep_up(store)?;
+        self.keep_up(store, false)?;
         let mut result = act(&self.db).map_err(anyhow::Error::from);
         if let Err(e) = &result
             && is_damage(e)
@@ -65,7 +70,7 @@ impl Writer {
                 store.set_aside(e)?;
             }
             drop(turn);
-            self.keep_up(store)?;
+            self.keep_up(store, false)?;
             result = act(&self.db).map_err(anyhow::Error::from);
         }
         result.with_context(|| format!("cannot read the ledger {}", store.file().display()))
@@ -96,15 +101,63 @@ impl Writer {
         }
     }
 
-    /// Opens the file anew where it is not the one that this connection writes to. A file that was deleted or replaced
-    /// would take every tap with it, without any fault.
-    fn keep_up(&mut self, store: &Store) -> Result<()> {
-        if self.suspect
-            || self.generation != store.generation.load(Ordering::Acquire)
-            || identity(store.file()).ok() != Some(self.identity)
-        {
-            *self = Self::open(store)?;
+    /// Copies the journal into the file where that is due, where it is long, or where the disk is tight. True if it was.
+    pub fn shorten_journal(&mut self, store: &Store, due: bool) -> Result<bool> {
+        let length = journal::length(store.file());
+        let tight = store.disk_is_tight();
+        if length == 0 || !(due || tight || length > store.share_of_disk() / 2) {
+            return Ok(false);
         }
+        if tight {
+            // Nobody may write, or what is copied is not all.
+            let _turn = store.turn.take(Urgency::Background);
+            self.keep_up(store, true)?;
+            journal::empty(&self.db)?;
+        } else {
+            self.read(store, journal::copy)?;
+        }
+        journal::fill_index(store.file());
+        Ok(true)
+    }
+
+    /// Opens the file anew where it is not the one that this connection writes to. A file that was deleted would take
+    /// every tap with it, without any fault: what this connection still has of it is carried over.
+    fn keep_up(&mut self, store: &Store, have_turn: bool) -> Result<()> {
+        let there = identity(store.file()).ok();
+        if !self.suspect
+            && self.generation == store.generation.load(Ordering::Acquire)
+            && there == Some(self.identity)
+        {
+            return Ok(());
+        }
+        if there.is_none() && !store.file().exists() {
+            let _turn = (!have_turn).then(|| store.turn.take(Urgency::Background));
+            // Somebody else may have been quicker.
+            if !store.file().exists() {
+                let mut fresh = Self::open(store)?;
+                store.carry_over_deleted(&self.db, &mut fresh.db);
+                fresh.generation = store.generation.load(Ordering::Acquire);
+                *self = fresh;
+                return Ok(());
+            }
+        }
+        *self = Self::open(store)?;
+        Ok(())
+    }
+
+    /// Makes sure that the journal that was just written is the one that has a name; it may have been deleted, and would
+    /// be gone with the last connection. Then all that is in it is copied into the file.
+    fn rescue_journal(&mut self, store: &Store) -> Result<()> {
+        let there = identity(&journal::journal(store.file())).ok();
+        if there.is_some() && self.journal.is_none_or(|known| there == Some(known)) {
+            self.journal = there;
+            return Ok(());
+        }
+        ensure!(
+            journal::empty(&self.db)?,
+            "its journal was deleted, and could not be copied"
+        );
+        store.journal_was_deleted();
         Ok(())
     }
 
@@ -118,6 +171,13 @@ impl Writer {
     ) -> Result<T> {
         let turn = store.turn.take(urgency);
         let mut result = self.try_write(store, &act);
+        if let Err(e) = &result
+            && is_full(e)
+            && journal::empty(&self.db).unwrap_or(false)
+        {
+            // What the journal took is free again.
+            result = self.try_write(store, &act);
+        }
         if let Err(e) = &result {
             let again = if is_damage(e) {
                 store.set_aside(e)?;
@@ -141,12 +201,13 @@ impl Writer {
         store: &Store,
         act: &impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.keep_up(store)?;
+        self.keep_up(store, true)?;
         let tx = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = act(&tx)?;
         tx.commit()?;
+        self.rescue_journal(store)?;
         Ok(done)
     }
 }

@@ -76,6 +76,8 @@ struct Round {
     in_flight: usize,
     ended: Vec<Ended>,
     settled: u64,
+    /// Of those, the ones that the server has.
+    delivered: u64,
     /// Whether anything was tried in vain.
     left: bool,
     /// Whether there is no use in going on.
@@ -167,6 +169,7 @@ impl Courier {
             in_flight: 0,
             ended: Vec::new(),
             settled: 0,
+            delivered: 0,
             left: false,
             enough: false,
         };
@@ -174,7 +177,12 @@ impl Courier {
         if self.stop.requested() {
             return Ok(false);
         }
-        let Round { settled, left, .. } = round;
+        let Round {
+            settled,
+            delivered,
+            left,
+            ..
+        } = round;
         self.pace
             .round_over(kind, settled > 0, left, self.clock.now(), fastrand::f64());
         if settled > 0 {
@@ -183,8 +191,8 @@ impl Courier {
             info!(
                 "{}",
                 say!(
-                    "sent to the server: {settled}, still waiting: {waiting}",
-                    "サーバーへ送信済み: {settled} 件、未送信: {waiting} 件"
+                    "sent to the server: {delivered}, still waiting: {waiting}",
+                    "サーバーへ送信済み: {delivered} 件、未送信: {waiting} 件"
                 )
             );
         }
@@ -295,6 +303,7 @@ impl Courier {
             round.enough |= self.pace.trouble(tap.id, there);
         } else {
             round.settled += 1;
+            round.delivered += u64::from(how == Settled::Delivered);
             self.pace.worked();
             self.tell_fine();
         }
@@ -368,7 +377,8 @@ impl Courier {
     }
 
     fn tell_trouble(&mut self, why: &str) {
-        let trouble = Told::Trouble(why.to_owned());
+        // Some reasons name the second.
+        let trouble = Told::Trouble(why.replace(|c: char| c.is_ascii_digit(), ""));
         if self.told != trouble {
             warn!(
                 "{}",

@@ -11,6 +11,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const ENOUGH: usize = 3;
 /// How often a server in trouble is asked whether it is back.
 const ASK_EVERY: Duration = Duration::from_secs(10);
+/// How seldom in the end, where it says each time that it is well and yet takes nothing.
+const ASK_SELDOM: Duration = Duration::from_secs(60);
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(super) struct Pace {
     troubled: Vec<i64>,
     /// False since the server was last found not to answer; its return is the moment to deliver.
     there: bool,
+    /// Until the server is asked for its health.
+    ask_every: Duration,
 }
 
 /// Longer than any pause: woken by a new tap or the order to stop.
@@ -63,6 +67,7 @@ impl Pace {
             backoff: Backoff::new(FIRST_PAUSE, longest_pause),
             troubled: Vec::new(),
             there: true,
+            ask_every: ASK_EVERY,
         }
     }
 
@@ -83,6 +88,7 @@ impl Pace {
     pub fn worked(&mut self) {
         self.troubled.clear();
         self.there = true;
+        self.ask_every = ASK_EVERY;
     }
 
     /// The server has not dealt with tap `id`; `there` tells whether it took the connection. True if
@@ -117,7 +123,8 @@ impl Pace {
         };
     }
 
-    /// The server was asked for its health. Returns true where that shows it to be back.
+    /// The server was asked for its health; if that is fine, everything is due. Returns true where it shows the server to
+    /// be back.
     pub fn health(&mut self, fine: bool, now: Monotime, random: f64) -> bool {
         let back = fine && !self.there;
         self.there = fine;
@@ -127,11 +134,16 @@ impl Pace {
                 self.backoff.reset();
                 self.state = State::Due;
             }
-            State::Waiting { open, retry, .. } => {
+            // It says that it is well: worth a try, and the next one later.
+            State::Waiting { .. } if fine => {
+                self.ask_every = (self.ask_every * 2).min(ASK_SELDOM);
+                self.state = State::Due;
+            }
+            State::Waiting { retry, .. } => {
                 self.state = State::Waiting {
-                    open: open && fine,
+                    open: false,
                     retry,
-                    ask: now + ASK_EVERY,
+                    ask: now + self.ask_every,
                 };
             }
             State::Due if !fine => self.state = self.wait(false, now, random),
@@ -149,7 +161,7 @@ impl Pace {
         State::Waiting {
             open,
             retry: now + self.backoff.pause_with_jitter(random),
-            ask: now + ASK_EVERY,
+            ask: now + self.ask_every,
         }
     }
 }
@@ -240,13 +252,21 @@ mod tests {
     }
 
     #[test]
-    fn health_does_not_shorten_the_pause_of_a_server_that_was_there_all_the_time() {
+    fn a_server_that_says_that_it_is_well_is_tried_but_ever_more_seldom() {
         let mut pace = Pace::new(Duration::from_secs(600));
         for second in 0..6 {
             shut(&mut pace, at(second), true);
         }
-        assert!(!pace.health(true, at(15), MIDDLE));
-        assert_eq!(pace.next(at(15), false), wait(10));
+        let mut now = at(5);
+        for pause in [10, 20, 40, 60, 60] {
+            assert_eq!(pace.next(now, false), wait(pause));
+            now = now + Duration::from_secs(pause);
+            assert_eq!(pace.next(now, false), Next::AskHealth);
+            assert!(!pace.health(true, now, MIDDLE), "it never was away");
+            assert_eq!(pace.next(now, false), Next::DeliverAll);
+            // The pause until it is tried without being asked is longer by now.
+            shut(&mut pace, now, true);
+        }
     }
 
     #[test]

@@ -257,7 +257,6 @@ fn mistakes_are_told_with_what_to_do() {
         &["list", "--pending", "--rejected"],
         &["list", "--limit", "0"],
         &["list", "--since=2026-11-22", "--until=2026-11-21"],
-        &["export"],
         &["export", "--format", "xml"],
         &["export", "--format=csv", "--encoding=latin"],
         &["retry", "--all", "1"],

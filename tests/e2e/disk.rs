@@ -219,6 +219,47 @@ fn files_that_turn_read_only_fail_taps_until_they_can_be_written_again() {
     });
 }
 
+/// With blocks of 1 KiB, as small disks have, SQLite's index of the journal would have holes.
+#[test]
+fn a_start_on_a_full_disk_is_refused_in_words_and_goes_well_later() {
+    on_a_disk(|mut desk, _, data| {
+        let filler = data.join("filler");
+        let running = desk.cards.run(&desk.scene);
+        assert!(desk.tap(25));
+        fill(&filler);
+        desk.tap_until_it_fails(&filler);
+        // SIGKILL, and whatever that has freed.
+        drop(running);
+        fill(&filler);
+        let (status, _) = desk.scene.run(&[]).end();
+        assert_eq!(status.code(), Some(1), "{}", desk.scene.log());
+        let said = std::fs::read_to_string(desk.scene.path("stderr")).unwrap();
+        assert!(said.contains("full"), "{said}");
+        std::fs::remove_file(&filler).unwrap();
+        desk.compare();
+        desk.deliver();
+    });
+}
+
+/// The journal must not take the room that it needs to be copied.
+#[test]
+fn many_taps_on_a_small_disk_are_all_counted() {
+    isolated(|| {
+        let mut desk = Desk::new();
+        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
+        if !mounts::ext4(&image, &data, 6) {
+            return;
+        }
+        let running = desk.cards.run(&desk.scene);
+        for _ in 0..8 {
+            assert!(desk.tap(50), "{}", desk.scene.log());
+        }
+        assert_eq!(running.stop().0.code(), Some(0));
+        desk.compare();
+        desk.deliver();
+    });
+}
+
 #[test]
 fn a_read_only_disk_at_the_start_is_named_and_later_used() {
     on_a_disk(|mut desk, _, data| {

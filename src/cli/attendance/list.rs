@@ -115,6 +115,7 @@ fn review(row: &Row) -> String {
         .flat_map(|words| words.split(' '))
         .map(|word| match word {
             "no-face" => say!("no-face", "顔なし"),
+            "face-unknown" => say!("face-unknown", "顔不明"),
             "unexpected-duplicate" => say!("unexpected-duplicate", "予期しない重複"),
             "salvaged" => say!("salvaged", "破損した台帳から復元"),
             other => other.to_owned(),

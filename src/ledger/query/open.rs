@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 
 use super::row::Tables;
-use crate::ledger::{FILE, schema};
+use crate::ledger::{FILE, journal, schema};
 use crate::say;
 
 /// How long a command waits for the service's write.
@@ -22,13 +22,18 @@ pub(super) fn open(dir: &Path) -> Result<(Connection, Tables)> {
     must_be_readable(&file)?;
     let shown = file.display();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let read = Connection::open_with_flags(&file, flags)
-        .map_err(Into::into)
-        .and_then(|db| look(db, &file));
+    let room = has_room(dir);
+    let no_room = room.is_err();
+    let read = room.and_then(|()| {
+        let db = Connection::open_with_flags(&file, flags)?;
+        look(db, &file)
+    });
     match read {
-        // Reading beside a journal takes the right to write a file beside it. Whoever has not got it may
+        // Reading beside a journal takes the right and the room to write a file beside it. Whoever has not got it may
         // read the file alone, if nobody writes and nothing is left in the journal.
-        Err(e) if cannot_open(&e) && !super::in_use(dir) && journal_is_empty(&file) => {
+        Err(e)
+            if (no_room || cannot_open(&e)) && !super::in_use(dir) && journal_is_empty(&file) =>
+        {
             let uri = format!("file:{}?immutable=1", escape(&file));
             Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
                 .map_err(Into::into)
@@ -62,6 +67,7 @@ pub(super) fn open_to_change(dir: &Path) -> Result<(Connection, Tables)> {
     );
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let change = || -> Result<(Connection, Tables)> {
+        has_room(dir)?;
         let db = Connection::open_with_flags(&file, flags)?;
         // A commit returns when the disk has it.
         db.pragma_update(None, "synchronous", "FULL")?;
@@ -73,6 +79,14 @@ pub(super) fn open_to_change(dir: &Path) -> Result<(Connection, Tables)> {
             "台帳 {shown} を使用できません"
         )
     })
+}
+
+/// A running service has made the room that is needed beside the file.
+fn has_room(dir: &Path) -> Result<()> {
+    if super::in_use(dir) {
+        return Ok(());
+    }
+    journal::has_room_to_open(dir)
 }
 
 fn must_be_readable(file: &Path) -> Result<()> {
