@@ -1,6 +1,6 @@
 //! Carries taps from the ledger to the server, as `pace` says.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use log::{debug, error, info, warn};
 
 use super::Uplink;
 use super::client::{Parcel, Reply, Server};
+use super::denials::Denials;
 use super::lines::{LINES, Lines, Sent};
 use super::pace::{Next, Pace};
 use super::wire::{self, Verdict};
@@ -24,25 +25,12 @@ use crate::stats::Stats;
 
 /// How soon the order to stop is heard while taps are on their way.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// Attempts that were denied, while the server took other taps, after which it is this tap that it does not want.
-const DENIALS: u32 = 3;
-/// Denied taps that are remembered; more are more than one tap's fault.
-const DENIED_MOST: usize = 1000;
-
 /// What was last said about the server, so that a fault is logged once and not at every attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
     Nothing,
     Fine,
     Trouble(String),
-}
-
-/// A tap that was denied for a reason that may be everybody's.
-#[derive(Debug)]
-struct Denied {
-    times: u32,
-    /// How many taps the server had taken when it was first denied.
-    accepted_before: u64,
 }
 
 /// Carries taps from the ledger to the server.
@@ -60,9 +48,7 @@ pub(super) struct Courier {
     /// None until it could be opened, and after it has failed.
     outbox: Option<Outbox>,
     told: Told,
-    denied: HashMap<i64, Denied>,
-    /// Taps that the server has taken.
-    accepted: u64,
+    denials: Denials,
 }
 
 /// One round: what is to be sent in it, and what has come of it.
@@ -99,8 +85,7 @@ impl Courier {
             standing: uplink.standing,
             outbox: None,
             told: Told::Nothing,
-            denied: HashMap::new(),
-            accepted: 0,
+            denials: Denials::default(),
         }
     }
 
@@ -290,7 +275,7 @@ impl Courier {
             }
             Verdict::Duplicate => Settled::UnexpectedDuplicate,
             Verdict::Rejected => Settled::Rejected,
-            Verdict::Denied if self.is_this_taps_fault(tap.id) => Settled::Rejected,
+            Verdict::Denied if self.denials.is_this_taps_fault(tap.id) => Settled::Rejected,
             Verdict::Denied | Verdict::Trouble => Settled::NotYet,
         };
         if how == Settled::NotYet && self.stop.requested() {
@@ -316,30 +301,12 @@ impl Courier {
         });
     }
 
-    /// Whether a tap that was denied once more is to blame itself: the server has taken others meanwhile.
-    fn is_this_taps_fault(&mut self, id: i64) -> bool {
-        if self.denied.len() > DENIED_MOST {
-            self.denied.clear();
-        }
-        let denied = self.denied.entry(id).or_insert(Denied {
-            times: 0,
-            accepted_before: self.accepted,
-        });
-        denied.times += 1;
-        let fault = denied.times >= DENIALS && self.accepted > denied.accepted_before;
-        if fault {
-            self.denied.remove(&id);
-        }
-        fault
-    }
-
     /// Counts and logs how an attempt ended.
     fn tell(&mut self, tap: &Outgoing, how: Settled, answer: &str) {
         let Outgoing { id, uid, .. } = tap;
         match how {
             Settled::Delivered => {
-                self.accepted += 1;
-                self.denied.remove(id);
+                self.denials.accepted(*id);
                 self.stats.delivered.increment();
                 debug!("tap {id} delivered: {answer}");
                 return;

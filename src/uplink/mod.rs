@@ -8,6 +8,7 @@
 
 pub mod client;
 mod courier;
+mod denials;
 mod lines;
 mod pace;
 pub mod terminal;
