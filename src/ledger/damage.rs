@@ -24,8 +24,6 @@ const READY: &str = ".ready";
 const DAMAGED: &str = ".damaged";
 /// SQLite's header at the beginning of the file, in bytes.
 const HEADER: usize = 100;
-/// Bytes of a page, the least that is a file.
-const PAGE: u64 = 4096;
 /// After a row that cannot be read, so many numbers are tried one by one before larger steps are made: a page holds
 /// fewer rows.
 const NEAR: i64 = 500;
@@ -121,15 +119,13 @@ fn salvage(file: &Path) -> Result<u64> {
 /// The damaged file, open for reading. Where its header is gone, a copy of it with that of a fresh ledger.
 fn readable(file: &Path, fresh: &Path, copy: &Path) -> Result<Connection> {
     // SQLite would throw the journal of an empty file away.
-    if std::fs::metadata(file).is_ok_and(|m| m.len() > 0)
-        && let Ok(db) = open_for_reading(file)
-    {
+    let empty = !std::fs::metadata(file).is_ok_and(|m| m.len() > 0);
+    if !empty && let Ok(db) = open_for_reading(file) {
         return Ok(db);
     }
     remove(copy)?;
-    if file.exists() {
-        std::fs::copy(file, copy)?;
-    }
+    // What an empty file lacks is like a fresh one, as far as the journal does not say otherwise.
+    std::fs::copy(if empty { fresh } else { file }, copy)?;
     let journal = beside(file, "-wal");
     if journal.exists() {
         std::fs::copy(journal, beside(copy, "-wal"))?;
@@ -139,15 +135,10 @@ fn readable(file: &Path, fresh: &Path, copy: &Path) -> Result<Connection> {
     // With a journal; the length in pages (none: that of the file), the list of free pages (none).
     header[18..20].fill(2);
     header[28..40].fill(0);
-    let patched = File::options()
+    File::options()
         .write(true)
-        .create(true)
-        .truncate(false)
-        .open(copy)?;
-    patched.write_all_at(&header, 0)?;
-    if patched.metadata()?.len() < PAGE {
-        patched.set_len(PAGE)?;
-    }
+        .open(copy)?
+        .write_all_at(&header, 0)?;
     open_for_reading(copy)
 }
 

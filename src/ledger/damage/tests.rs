@@ -3,6 +3,8 @@ use std::os::unix::fs::FileExt as _;
 use super::*;
 use crate::ledger::tests::{Book, CLOCK_STEP};
 
+const PAGE: u64 = 4096;
+
 /// A ledger with `taps` taps, the first of them delivered, closed as a kill leaves it or in good order.
 fn filled(taps: u16) -> tempfile::TempDir {
     let mut book = Book::new();
