@@ -73,8 +73,8 @@ pub struct Ended {
     pub how: Settled,
     /// What the server answered, or why it did not.
     pub answer: String,
-    /// Attempts with this tap that the server is now known to be done with: this one, unless it was too slow; and one
-    /// before it that it says it has.
+    /// Whether the server is known to be done with this attempt (1): it is not where it was too slow (0). A duplicate says
+    /// nothing of the attempts before: the one that was stored may be one whose connection had ended.
     pub done_with: u8,
 }
 

@@ -256,7 +256,7 @@ impl Courier {
     /// Decides what an answer means for its tap.
     fn judge(&mut self, sent: Sent, round: &mut Round) {
         let Sent { tap, reply } = sent;
-        let mut done_with = u8::from(!matches!(reply, Reply::TooSlow(_)));
+        let done_with = u8::from(!matches!(reply, Reply::TooSlow(_)));
         let (answer, there, verdict) = match reply {
             Reply::Answer { status, body } => (
                 wire::summary(status, &body),
@@ -269,10 +269,7 @@ impl Courier {
         let how = match verdict {
             Verdict::Stored => Settled::Delivered,
             // An attempt before this one may have been stored, whatever was heard of it.
-            Verdict::Duplicate if tap.attempts > 0 => {
-                done_with += 1;
-                Settled::Delivered
-            }
+            Verdict::Duplicate if tap.attempts > 0 => Settled::Delivered,
             Verdict::Duplicate => Settled::UnexpectedDuplicate,
             Verdict::Rejected => Settled::Rejected,
             Verdict::Denied if self.denials.is_this_taps_fault(tap.id) => Settled::Rejected,

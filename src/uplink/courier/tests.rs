@@ -191,6 +191,24 @@ fn no_tap_follows_one_that_may_be_stored_late() {
     assert_eq!(s.rows(1), 2);
 }
 
+/// A slow attempt, then one that was stored without an answer: the duplicate is told of the second, and the first is still
+/// to come.
+#[test]
+fn a_duplicate_does_not_end_an_attempt_that_was_too_slow() {
+    let mut s = scene(Mode::StoresLate);
+    let first = s.book.count(1);
+    s.pass(SECOND / 2);
+    s.book.advance(CLOCK_STEP);
+    s.book.count(1);
+    s.mode(Mode::DropsAnswer);
+    s.courier.step(true);
+    s.mode(Mode::Fine);
+    s.pass(15 * SECOND);
+    assert_eq!(s.book.text(first, "state").as_deref(), Some("delivered"));
+    lock(&s.server.0).come_to_the_late_ones();
+    assert_eq!((s.rows(1), s.pending()), (1, 1));
+}
+
 /// The same where we were killed before the answer came.
 #[test]
 fn an_attempt_that_a_kill_cut_short_may_be_stored_late() {
