@@ -13,6 +13,7 @@ use log::error;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
+use super::journal::{beside, journal};
 use super::schema;
 use crate::say;
 
@@ -126,9 +127,9 @@ fn readable(file: &Path, fresh: &Path, copy: &Path) -> Result<Connection> {
     remove(copy)?;
     // What an empty file lacks is like a fresh one, as far as the journal does not say otherwise.
     std::fs::copy(if empty { fresh } else { file }, copy)?;
-    let journal = beside(file, "-wal");
-    if journal.exists() {
-        std::fs::copy(journal, beside(copy, "-wal"))?;
+    let left = journal(file);
+    if left.exists() {
+        std::fs::copy(left, journal(copy))?;
     }
     let mut header = [0; HEADER];
     File::open(fresh)?.read_exact_at(&mut header, 0)?;
@@ -244,12 +245,6 @@ fn highest_number(old: &Connection) -> Option<i64> {
     let there = ask("SELECT max(id) FROM tap NOT INDEXED");
     // Garbage may be any number.
     noted.max(there).filter(|n| (1..=FARTHEST).contains(n))
-}
-
-fn beside(file: &Path, addition: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(addition);
-    name.into()
 }
 
 /// Removes a file that may not be there, with what SQLite left beside it.

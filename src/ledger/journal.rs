@@ -23,7 +23,8 @@ pub(super) fn journal(file: &Path) -> PathBuf {
     beside(file, "-wal")
 }
 
-fn beside(file: &Path, addition: &str) -> PathBuf {
+/// A file whose name is that of `file` with something added.
+pub(super) fn beside(file: &Path, addition: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(addition);
     name.into()

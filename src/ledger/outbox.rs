@@ -73,9 +73,9 @@ pub struct Ended {
     pub how: Settled,
     /// What the server answered, or why it did not.
     pub answer: String,
-    /// Whether the server is known to be done with this attempt (1): it is not where it was too slow (0). A duplicate says
-    /// nothing of the attempts before: the one that was stored may be one whose connection had ended.
-    pub done_with: u8,
+    /// Whether the server is known to be done with this attempt: it is not where it was too slow. A duplicate says nothing
+    /// of the attempts before: the one that was stored may be one whose connection had ended.
+    pub over: bool,
 }
 
 /// What an exchange with the ledger has yielded.
@@ -264,7 +264,7 @@ fn note_end(tx: &Transaction, end: &Ended, now: &str) -> rusqlite::Result<()> {
             tx.prepare_cached(
                 "UPDATE tap SET answer = ?2, open_attempts = max(0, open_attempts - ?3) WHERE id = ?1",
             )?
-            .execute(params![end.id, end.answer, end.done_with])?;
+            .execute(params![end.id, end.answer, end.over])?;
             return Ok(());
         }
         Settled::Delivered => ("delivered", None),
@@ -281,7 +281,7 @@ fn note_end(tx: &Transaction, end: &Ended, now: &str) -> rusqlite::Result<()> {
         end.answer,
         now,
         review,
-        end.done_with
+        end.over
     ])?;
     Ok(())
 }

@@ -256,7 +256,7 @@ impl Courier {
     /// Decides what an answer means for its tap.
     fn judge(&mut self, sent: Sent, round: &mut Round) {
         let Sent { tap, reply } = sent;
-        let done_with = u8::from(!matches!(reply, Reply::TooSlow(_)));
+        let over = !matches!(reply, Reply::TooSlow(_));
         let (answer, there, verdict) = match reply {
             Reply::Answer { status, body } => (
                 wire::summary(status, &body),
@@ -294,7 +294,7 @@ impl Courier {
             uid: tap.uid,
             how,
             answer,
-            done_with,
+            over,
         });
     }
 

@@ -18,7 +18,7 @@ fn end(book: &Book, id: i64, how: Settled) -> Exchanged {
         uid: book.uid_of(id),
         how,
         answer: "200".into(),
-        done_with: 1,
+        over: true,
     };
     book.outbox()
         .exchange(&[ended], &VecDeque::new(), 0, false, &book.now())
@@ -83,7 +83,7 @@ fn no_more_are_begun_than_there_is_room_for() {
         uid: book.uid_of(first),
         how: Settled::Delivered,
         answer: String::new(),
-        done_with: 1,
+        over: true,
     };
     let done = outbox
         .exchange(&[ended], &candidates, 100, false, &now)

@@ -140,9 +140,7 @@ fn cannot_open(e: &anyhow::Error) -> bool {
 }
 
 fn journal_is_empty(file: &Path) -> bool {
-    let mut journal = file.as_os_str().to_owned();
-    journal.push("-wal");
-    match std::fs::metadata(&journal) {
+    match std::fs::metadata(journal::journal(file)) {
         Ok(m) => m.len() == 0,
         Err(e) => e.kind() == ErrorKind::NotFound,
     }

@@ -102,7 +102,7 @@ impl Book {
             uid: self.uid_of(id),
             how,
             answer: "200".into(),
-            done_with: 1,
+            over: true,
         };
         self.outbox()
             .exchange(&[ended], &VecDeque::new(), 0, false, &self.now())
