@@ -28,6 +28,7 @@ pub mod reader;
 pub mod service;
 pub mod servo;
 pub mod signals;
+pub mod spreadsheet;
 pub mod standing;
 pub mod stats;
 pub mod summary;

@@ -8,6 +8,8 @@ mod devices;
 mod generate;
 mod holders;
 mod run;
+mod table;
+mod target;
 
 use std::io::Write as _;
 
@@ -40,6 +42,11 @@ impl std::error::Error for Usage {}
 /// Prints a line. That the reader has gone away (`facetap config schema | head`) is no failure.
 fn print(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Tells the person something that is not part of what was asked for. The terminal may be gone.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "facetap: {text}");
 }
 
 fn env(name: &str) -> Option<String> {
