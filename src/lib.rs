@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod logging;
 pub mod monitor;
 pub mod reader;
+pub mod report;
 pub mod service;
 pub mod servo;
 pub mod signals;

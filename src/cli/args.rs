@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::report::ReportOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -31,6 +32,8 @@ pub(super) enum Command {
     Devices(DevicesOptions),
     /// The taps in the local ledger: list, export for a spreadsheet, send again
     Attendance(AttendanceOptions),
+    /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
+    Report(ReportOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }

@@ -7,6 +7,7 @@ mod configuration;
 mod devices;
 mod generate;
 mod holders;
+mod report;
 mod run;
 mod table;
 mod target;
@@ -66,6 +67,7 @@ pub fn main() -> u8 {
         Command::Check(options) => check::check(&options),
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
+        Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
     status(done)

@@ -14,6 +14,7 @@ mod disk;
 mod following;
 mod harness;
 mod mounts;
+mod report;
 mod rpicam;
 mod running;
 mod server;
