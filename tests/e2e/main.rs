@@ -15,6 +15,7 @@ mod following;
 mod harness;
 mod health;
 mod mounts;
+mod report;
 mod rpicam;
 mod running;
 mod server;
