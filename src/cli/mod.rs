@@ -1,5 +1,6 @@
 //! What people type.
 
+mod again;
 mod args;
 mod attendance;
 mod check;
@@ -7,7 +8,9 @@ mod configuration;
 mod devices;
 mod generate;
 mod holders;
+mod reload;
 mod run;
+mod status;
 
 use std::io::Write as _;
 
@@ -51,7 +54,7 @@ fn env(name: &str) -> Option<String> {
 pub fn main() -> u8 {
     let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
     if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
-        return status(generate::generate(&options));
+        return exit_status(generate::generate(&options));
     }
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
@@ -59,9 +62,11 @@ pub fn main() -> u8 {
         Command::Check(options) => check::check(&options),
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
+        Command::Status(options) => status::status(&options),
+        Command::Reload(options) => reload::reload(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
-    status(done)
+    exit_status(done)
 }
 
 /// Tells OpenCV what it reads from the environment at its first use.
@@ -74,7 +79,7 @@ fn prepare_opencv() {
     }
 }
 
-fn status(done: Result<u8>) -> u8 {
+fn exit_status(done: Result<u8>) -> u8 {
     match done {
         Ok(status) => status,
         Err(e) => {

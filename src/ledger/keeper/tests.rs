@@ -46,6 +46,8 @@ fn desk() -> Desk {
         clock: clock.clone(),
         stop: Stop::new(),
         stats: Arc::clone(&stats),
+        beat: Beat::default(),
+        in_hand: None,
     };
     Desk {
         dir,
@@ -72,9 +74,11 @@ impl Desk {
     }
 
     /// Lets the keeper work off the queue; what the person saw and what the trace says.
-    fn work(self) -> (Vec<Event>, Vec<(String, String)>, Arc<Stats>) {
+    fn work(mut self) -> (Vec<Event>, Vec<(String, String)>, Arc<Stats>) {
         drop(self.sender);
         self.keeper.run();
+        // Its trace is complete then.
+        drop(self.keeper);
         let text = std::fs::read_to_string(self.dir.path().join("trace")).unwrap();
         let trace = text
             .lines()
