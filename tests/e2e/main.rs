@@ -20,3 +20,4 @@ mod running;
 mod server;
 #[path = "../common/servos.rs"]
 mod servos;
+mod watchman;
