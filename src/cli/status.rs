@@ -59,7 +59,7 @@ fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
     } else {
         super::print(Page(&state));
     }
-    let trouble = trouble(&state, state::is_running(&state), age_s(&state));
+    let trouble = trouble(&state, state::is_running(state.pid), age_s(&state));
     if let Some(why) = &trouble
         && !options.json
     {

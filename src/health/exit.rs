@@ -79,7 +79,8 @@ pub fn judge(run: &Run, boot_id: &str) -> LastExit {
 /// Keeps the record of this run.
 #[derive(Debug)]
 pub struct Keeper {
-    file: PathBuf,
+    /// None where another process keeps its record there.
+    file: Option<PathBuf>,
     run: Run,
     noted: Monotime,
 }
@@ -88,10 +89,14 @@ impl Keeper {
     /// Begins the record in `data_dir`, and tells how the run before ended, if there was one.
     pub fn begin(data_dir: &Path, boot_id: &str, clock: &dyn Clock) -> (Self, Option<LastExit>) {
         let file = data_dir.join(NAME);
-        let last = read(&file).map(|run| judge(&run, boot_id));
+        let before = read(&file);
+        let taken = before
+            .as_ref()
+            .is_some_and(|run| run.reason.is_none() && run.boot_id == boot_id && is_another(run));
+        let last = before.filter(|_| !taken).map(|run| judge(&run, boot_id));
         let now = super::state::rfc3339(&clock.wall());
         let keeper = Self {
-            file,
+            file: (!taken).then_some(file),
             run: Run {
                 boot_id: boot_id.to_owned(),
                 pid: std::process::id(),
@@ -126,10 +131,16 @@ impl Keeper {
 
     /// A full or missing disk must not keep the service from its work.
     fn write(&self) {
-        if let Err(e) = write(&self.file, &self.run) {
-            debug!("{}: {e:#}", self.file.display());
+        if let Some(file) = &self.file
+            && let Err(e) = write(file, &self.run)
+        {
+            debug!("{e:#}");
         }
     }
+}
+
+fn is_another(run: &Run) -> bool {
+    run.pid != std::process::id() && super::state::is_running(run.pid)
 }
 
 /// The record of the last run, as it is.
@@ -215,7 +226,7 @@ mod tests {
         std::fs::write(file(folder.path()), b"\0\xff{").unwrap();
         assert_eq!(Keeper::begin(folder.path(), "b", &clock).1, None);
         assert_eq!(
-            Keeper::begin(Path::new("/no/such/folder"), "b", &clock).1,
+            Keeper::begin(Path::new("/proc/no/such/folder"), "b", &clock).1,
             None
         );
     }

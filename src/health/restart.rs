@@ -41,8 +41,8 @@ impl std::fmt::Display for Why {
             Self::Planned(after) => {
                 let hours = after.as_secs_f64() / 3600.0;
                 say!(
-                    "planned, after {hours:.2} h (restart_hours)",
-                    "予定された再起動です ({hours:.2}時間経過, restart_hours)"
+                    "planned, after {hours} h (restart_hours)",
+                    "予定された再起動です ({hours}時間経過, restart_hours)"
                 )
             }
             Self::Leak(left) => {

@@ -188,13 +188,13 @@ pub fn choose(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<P
 }
 
 fn is_another(state: &State) -> bool {
-    state.pid != 0 && state.pid != std::process::id() && is_running(state)
+    state.pid != 0 && state.pid != std::process::id() && is_running(state.pid)
 }
 
-/// Whether the process that wrote it is still there.
+/// Whether there is a process of this number that is FaceTap.
 #[must_use]
-pub fn is_running(state: &State) -> bool {
-    let program = std::fs::read_to_string(format!("/proc/{}/comm", state.pid));
+pub fn is_running(pid: u32) -> bool {
+    let program = std::fs::read_to_string(format!("/proc/{pid}/comm"));
     program.is_ok_and(|name| name.trim() == "facetap")
 }
 
@@ -212,8 +212,8 @@ pub fn find(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<(Pa
     let same = |s: &State| same_folder(&s.data_dir, data_dir);
     let best = found
         .iter()
-        .position(|(_, s)| same(s) && is_running(s))
-        .or_else(|| found.iter().position(|(_, s)| is_running(s)))
+        .position(|(_, s)| same(s) && is_running(s.pid))
+        .or_else(|| found.iter().position(|(_, s)| is_running(s.pid)))
         .or_else(|| found.iter().position(|(_, s)| same(s)))?;
     found.into_iter().nth(best)
 }

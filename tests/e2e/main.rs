@@ -13,6 +13,7 @@ mod devices;
 mod disk;
 mod following;
 mod harness;
+mod health;
 mod logging;
 mod mounts;
 mod rpicam;
