@@ -127,7 +127,7 @@ first() {
 }
 
 pid=$(pgrep -o -x facetap 2>/dev/null)
-health=$(first "${RUNTIME_DIRECTORY:-/run/facetap}/health.json" "$folder/run/health.json" /run/facetap/health.json)
+health=$(first "${RUNTIME_DIRECTORY:-/run/facetap}/health.json" "${XDG_RUNTIME_DIR:-/run}/facetap/health.json")
 config=$(first "$config" /etc/facetap/config.json)
 [[ -n $log ]] || log=$(first "$(json_text log_file "$health")" /var/log/facetap/facetap.log "$folder/facetap.log" facetap.log)
 roster=$(json_text roster "$config")
@@ -189,7 +189,7 @@ logs() {
     local file
     section 'Log tails'
     for file in "$log" "$(dirname "${log:-.}")/crash.log" "$(dirname "${log:-.}")/memory_usage.log" \
-        "$folder/monitor.log" "$folder/service.out"; do
+        "$folder/monitor.log" "$(dirname "${health:-/run/facetap/.}")/service.out"; do
         if [[ -n $file && -r $file && -f $file ]]; then
             printf '\n-- the end of %s (%s bytes)\n' "$file" "$(stat -L -c %s "$file")"
             tail -n "$LINES_OF_A_LOG" -- "$file"

@@ -8,7 +8,7 @@
 #   scripts/monitor.sh status [OPTIONS]                                0 if the service is well, 1 if not
 #   scripts/monitor.sh stop   [OPTIONS]                                ends watchman and service
 #
-#   --folder DIR      where monitor.log, PID files, lock and the service's output lie (default: the current folder)
+#   --folder DIR      where monitor.log, PID files and lock lie (default: the current folder)
 #   --interval S      seconds between two looks (300)
 #   --memory MB       resident memory above which the service is started again (600)
 #   --silent S        so long may log and health file stay as they are (600)
@@ -17,9 +17,11 @@
 #
 # It stops the service with TERM, and with KILL if that has no effect for five seconds. A run that lasted less than a
 # minute counts as short. TERM and INT end watchman and service, HUP is handed on to the service (reload). As a line of
-# crontab: */5 * * * * /usr/share/facetap/monitor.sh once --folder /var/lib/facetap -- facetap run --no-display
+# crontab: */5 * * * * /opt/facetap/scripts/monitor.sh once --folder /var/lib/facetap -- facetap run --no-display
 
 set -uo pipefail
+# shellcheck source=scripts/process.sh
+source "$(dirname "${BASH_SOURCE[0]}")/process.sh"
 
 SHORT_RUN=60
 LONGEST_PAUSE=300
@@ -27,7 +29,7 @@ STOP_PATIENCE=5
 MOST_BYTES=1048576
 
 folder=. interval=300 memory=600 silent=600 log='' pause=1
-command=()
+command=() environment=()
 # What a look compares with the one before: signs of life, and since when (seconds of uptime) they are the same.
 signs='' signs_since=0
 next_pause=0
@@ -54,70 +56,13 @@ number() {
     [[ $2 =~ ^[0-9]+$ && $2 -le ${3:-1000000} && $2 -ge ${4:-1} ]] || die "$1 needs a whole number, not \"$2\""
 }
 
-# Seconds since the boot: a clock that nobody sets.
-uptime_s() {
-    local up
-    read -r up _ </proc/uptime
-    printf '%s' "${up%%.*}"
-}
-
-boot_id() {
-    cat /proc/sys/kernel/random/boot_id
-}
-
-# Field $2 of /proc/$1/stat; fields are counted behind the name, which may hold anything.
-stat_field() {
-    local line fields
-    line=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    read -ra fields <<<"${line##*) }"
-    printf '%s' "${fields[$2 - 3]}"
-}
-
-program() {
-    local exe
-    exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
-    # An upgrade has replaced the file under the running process.
-    printf '%s' "${exe% (deleted)}"
-}
-
-# Writes down who the process $1 is, in the file $2: a PID alone is soon somebody else's.
-remember() {
-    local exe
-    exe=$(program "$1")
-    printf 'pid=%s\nstart=%s\nboot=%s\nexe=%s\n' "$1" "$(stat_field "$1" 22)" "$(boot_id)" "$exe" >"$2.new"
-    mv -f "$2.new" "$2"
-}
-
-# The value of $1 in the file $2.
-recall() {
-    sed -n "s/^$1=//p" "$2" 2>/dev/null | head -n 1
-}
-
-# The PID in the file $1, if that very process is still there; a zombie still is.
-process_of() {
-    local pid start exe
-    pid=$(recall pid "$1")
-    [[ $pid =~ ^[0-9]+$ && $(recall boot "$1") == "$(boot_id)" ]] || return 1
-    start=$(stat_field "$pid" 22) || return 1
-    [[ $start == "$(recall start "$1")" ]] || return 1
-    # A zombie has no program any more, and that of another user cannot be read.
-    if exe=$(program "$pid") && [[ $exe != "$(recall exe "$1")" ]]; then
-        return 1
-    fi
-    printf '%s' "$pid"
-}
-
 service() {
     process_of "$folder/facetap.pid"
 }
 
-resident_mb() {
-    awk '/^VmRSS:/ { print int($2 / 1024) }' "/proc/$1/status" 2>/dev/null
-}
-
 # What changes while the service is well: its health file where it writes one, else its log.
 signs_of_life() {
-    local health=$folder/run/health.json
+    local health=$run/health.json
     if grep -qE "\"pid\": *$1[,}[:space:]]" "$health" 2>/dev/null; then
         stat -L -c 'health %i %y %s' "$health" 2>/dev/null && return
     fi
@@ -167,10 +112,9 @@ look() {
 
 begin() {
     local pid wanted tries
-    mkdir -p "$folder/run"
-    : >"$folder/service.out"
+    : >"$output"
     # Away from the terminal and without the lock. What it says beside its log is kept for the case that it cannot start.
-    RUNTIME_DIRECTORY=$folder/run setsid "${command[@]}" </dev/null >>"$folder/service.out" 2>&1 9>&- &
+    setsid "${environment[@]}" "${command[@]}" </dev/null >>"$output" 2>&1 9>&- &
     pid=$!
     wanted=$(realpath "$(command -v -- "${command[0]}")" 2>/dev/null)
     # Between fork and exec it is still this shell. A script stays one: its program is the interpreter.
@@ -209,7 +153,7 @@ end() {
 again() {
     local said
     note WARNING "starting again: $1"
-    said=$(tail -n 1 "$folder/service.out" 2>/dev/null)
+    said=$(tail -n 1 "$output" 2>/dev/null)
     [[ $1 != 'the process is gone' || -z $said ]] || note WARNING "it said last: $said"
     end
     begin
@@ -241,6 +185,21 @@ await_nap() {
     nap=''
 }
 
+# Where the service writes its health every second, and what it says on standard error: in memory, to spare the disk.
+choose_run_folder() {
+    local wanted
+    for wanted in "${RUNTIME_DIRECTORY:-}" /run/facetap "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/facetap}"; do
+        if [[ -n $wanted ]] && mkdir -p "$wanted" 2>/dev/null && [[ -w $wanted ]]; then
+            run=$wanted
+            environment=(env "RUNTIME_DIRECTORY=$run")
+            return
+        fi
+    done
+    # Then the service keeps its health elsewhere and less often, and its log is what there is to go by.
+    run=$folder
+    environment=(env)
+}
+
 # Waits for the next look, or until the service has gone.
 doze_while_it_runs() {
     local pid
@@ -252,7 +211,7 @@ doze_while_it_runs() {
 
 # The output beside the log is bounded as well; it is opened for appending, so it can be emptied.
 trim_output() {
-    local file=$folder/service.out
+    local file=$output
     if [[ -f $file && $(stat -c %s "$file") -gt $MOST_BYTES ]]; then
         tail -n 50 "$file" >"$file.1"
         : >"$file"
@@ -321,7 +280,7 @@ start() {
         fi
         sleep 0.1
     done
-    die "it did not start; see $folder/monitor.log and $folder/service.out"
+    die "it did not start; see $folder/monitor.log and $output"
 }
 
 once() {
@@ -404,6 +363,8 @@ if [[ -z $log ]]; then
     done
 fi
 log=$(realpath -m -- "$log")
+choose_run_folder
+output=$run/service.out
 if [[ $action =~ ^(run|start|once)$ ]]; then
     [[ ${#command[@]} -gt 0 ]] || die "how is the service started? $0 $action -- facetap run --no-display"
     command -v -- "${command[0]}" >/dev/null || die "there is no program ${command[0]}"

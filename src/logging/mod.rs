@@ -15,7 +15,7 @@ mod format;
 mod line;
 mod queue;
 mod repeats;
-mod rotating;
+pub(crate) mod rotating;
 mod screen;
 mod shared;
 mod worker;

@@ -19,7 +19,7 @@ use super::folder;
 
 /// Writes to the file, and sees to its size.
 #[derive(Debug)]
-pub(super) struct RotatingFile {
+pub(crate) struct RotatingFile {
     path: PathBuf,
     max_bytes: u64,
     keep: usize,
@@ -37,7 +37,7 @@ struct Open {
 }
 
 impl RotatingFile {
-    pub(super) fn new(path: &Path, max_mb: f64, keep: usize) -> Self {
+    pub(crate) fn new(path: &Path, max_mb: f64, keep: usize) -> Self {
         // The configuration bounds max_mb to 0.01..=1024, so the product is a small positive number.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let max_bytes = (max_mb * 1024.0 * 1024.0) as u64;
@@ -71,7 +71,7 @@ impl RotatingFile {
     ///
     /// # Errors
     /// It could not be written and is lost; nothing of it is in the file. The next call tries from the beginning.
-    pub(super) fn put(&mut self, line: &[u8]) -> io::Result<()> {
+    pub(crate) fn put(&mut self, line: &[u8]) -> io::Result<()> {
         let mut open = match self.open.take() {
             Some(open) if !open.deleted() => open,
             _ => Open::at(&self.path)?,

@@ -10,6 +10,7 @@ mod configuration;
 mod daemon;
 mod damage;
 mod devices;
+mod diagnosis;
 mod disk;
 mod following;
 mod harness;
