@@ -10,10 +10,12 @@ mod configuration;
 mod daemon;
 mod damage;
 mod devices;
+mod diagnosis;
 mod disk;
 mod following;
 mod harness;
 mod health;
+mod logging;
 mod mounts;
 mod report;
 mod rpicam;
@@ -21,3 +23,4 @@ mod running;
 mod server;
 #[path = "../common/servos.rs"]
 mod servos;
+mod watchman;
