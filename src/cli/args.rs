@@ -33,6 +33,9 @@ pub(super) enum Command {
     Attendance(AttendanceOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
+    /// Finds functions and lines for the service, which starts it by itself
+    #[command(hide = true)]
+    Symbolise(SymboliseOptions),
 }
 
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -113,6 +116,16 @@ pub(super) enum ConfigCommand {
         /// The file
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(
+    after_help = "Example:\n  echo '{\"file\":\"/usr/bin/facetap\",\"build_id\":null,\"address\":4096}' | facetap symbolise"
+)]
+pub(super) struct SymboliseOptions {
+    /// Ends after so many seconds, finished or not
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
 }
 
 /// The longest run that can be asked for: a hundred years.

@@ -8,6 +8,7 @@ mod devices;
 mod generate;
 mod holders;
 mod run;
+mod symbolise;
 
 use std::io::Write as _;
 
@@ -53,6 +54,7 @@ pub fn main() -> u8 {
     if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
         return status(generate::generate(&options));
     }
+    crate::symbols::this_program_symbolises();
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
         Command::Run(options) => run::run(&options),
@@ -60,6 +62,7 @@ pub fn main() -> u8 {
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
         Command::Config(options) => configuration::configuration(&options),
+        Command::Symbolise(options) => symbolise::symbolise(&options),
     };
     status(done)
 }
