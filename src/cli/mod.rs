@@ -4,6 +4,7 @@ mod args;
 mod attendance;
 mod check;
 mod configuration;
+mod crash_now;
 mod devices;
 mod generate;
 mod holders;
@@ -62,6 +63,7 @@ pub fn main() -> u8 {
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
         Command::Config(options) => configuration::configuration(&options),
+        Command::CrashNow(options) => crash_now::crash_now(&options),
         Command::Symbolise(options) => symbolise::symbolise(&options),
     };
     status(done)

@@ -6,9 +6,13 @@ use anyhow::Result;
 
 use super::DONE;
 use super::args::SymboliseOptions;
-use crate::symbols;
+use crate::{crash, symbols};
 
 pub(super) fn symbolise(options: &SymboliseOptions) -> Result<u8> {
+    if let Some(file) = &options.report {
+        super::print(crash::explain(file, options.debug.as_deref())?.trim_end());
+        return Ok(DONE);
+    }
     // Whatever it hangs on (a disk that does not answer, tables that make no sense), the kernel ends it.
     nix::unistd::alarm::set(options.limit);
     // Where memory is short this child has to go, not the service that waits for it.

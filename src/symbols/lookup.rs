@@ -33,6 +33,12 @@ impl Tables {
     }
 }
 
+/// The build id of a program, a library or a file with its symbols, in hexadecimal; none if it has none or cannot be read.
+#[must_use]
+pub fn build_id(file: &Path) -> Option<String> {
+    identity(file).build_id
+}
+
 fn load(file: &Path, wanted: Option<&str>) -> Option<Loader> {
     let own = identity(&opened(file));
     let wanted = wanted.or(own.build_id.as_deref());

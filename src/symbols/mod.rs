@@ -14,7 +14,8 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use child::{answer, this_program_symbolises};
-pub use modules::{Module, loaded};
+pub use lookup::build_id;
+pub use modules::{Module, UnwindTables, loaded};
 
 /// How long the symbols may take when nobody says otherwise: four times what a Raspberry Pi 4 needs for all of
 /// OpenCV, read from an SD card.

@@ -20,8 +20,17 @@ pub struct Module {
     pub bias: u64,
     /// The addresses from the first to the last segment, in this process.
     pub range: Range<u64>,
-    /// The table by which frames are found (`.eh_frame_hdr`), in this process.
-    pub unwind_table: Option<Range<u64>>,
+    /// The tables by which the callers of its functions are found.
+    pub unwind: Option<UnwindTables>,
+}
+
+/// The tables of a module by which the caller of a function is found, in this process.
+#[derive(Debug, Clone)]
+pub struct UnwindTables {
+    /// `.eh_frame_hdr`, sorted by address.
+    pub index: Range<u64>,
+    /// `.eh_frame`, or a little more: it ends with its segment at the latest.
+    pub frames: Range<u64>,
 }
 
 /// Every module of this process. Takes the dynamic linker's lock, so never from a signal handler.
@@ -91,7 +100,32 @@ fn module(bias: u64, name: &[u8], headers: &[libc::Elf64_Phdr]) -> Option<Module
         build_id,
         bias,
         range,
-        unwind_table: of_type(libc::PT_GNU_EH_FRAME).map(place).next(),
+        unwind: of_type(libc::PT_GNU_EH_FRAME)
+            .map(place)
+            .find_map(|index| unwind_tables(index, of_type(libc::PT_LOAD).map(place))),
+    })
+}
+
+/// Where the index says that the table is. Its first bytes are the version, 1, and how the pointer to the table is
+/// written: always as a distance of 32 bits from itself (0x1b), by all linkers of these days.
+fn unwind_tables(
+    index: Range<u64>,
+    mut segments: impl Iterator<Item = Range<u64>>,
+) -> Option<UnwindTables> {
+    if index.end - index.start < 8 {
+        return None;
+    }
+    // SAFETY: the segment is loaded, has at least eight bytes, and the linker aligns it to four.
+    let [head, distance] = unsafe { *(index.start as *const [i32; 2]) };
+    let [version, encoding, ..] = head.to_ne_bytes();
+    if (version, encoding) != (1, 0x1b) {
+        return None;
+    }
+    let start = (index.start + 4).wrapping_add_signed(distance.into());
+    let segment = segments.find(|s| s.contains(&start))?;
+    Some(UnwindTables {
+        index,
+        frames: start..segment.end,
     })
 }
 
@@ -133,7 +167,7 @@ mod tests {
             .iter()
             .find(|m| m.file.to_string_lossy().contains("libc.so"))
             .expect("the C library");
-        assert!(c.unwind_table.is_some());
+        assert!(c.unwind.is_some());
         assert!(
             c.build_id.as_ref().is_some_and(|id| id.len() == 40),
             "{c:?}"

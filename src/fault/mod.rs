@@ -1,0 +1,3 @@
+//! Faults planted on purpose, to prove that they are noticed.
+
+pub mod crash;
