@@ -7,6 +7,7 @@ mod configuration;
 mod crash_now;
 mod devices;
 mod generate;
+mod hidden;
 mod holders;
 mod run;
 mod symbolise;
@@ -18,7 +19,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use crate::config::ConfigError;
 use args::{Args, Command};
-use generate::BuildCommand;
+use hidden::HiddenCommand;
 
 /// Exit status: done.
 const DONE: u8 = 0;
@@ -51,11 +52,11 @@ fn env(name: &str) -> Option<String> {
 /// Runs the command of the process's arguments; the result is the exit status.
 #[must_use]
 pub fn main() -> u8 {
-    let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
-    if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
-        return status(generate::generate(&options));
-    }
     crate::symbols::this_program_symbolises();
+    let typed = HiddenCommand::augment_subcommands(Args::command()).get_matches();
+    if let Ok(command) = HiddenCommand::from_arg_matches(&typed) {
+        return status(command.run());
+    }
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
         Command::Run(options) => run::run(&options),
@@ -63,8 +64,6 @@ pub fn main() -> u8 {
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
         Command::Config(options) => configuration::configuration(&options),
-        Command::CrashNow(options) => crash_now::crash_now(&options),
-        Command::Symbolise(options) => symbolise::symbolise(&options),
     };
     status(done)
 }
