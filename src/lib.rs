@@ -35,6 +35,7 @@ pub mod spreadsheet;
 pub mod standing;
 pub mod stats;
 pub mod summary;
+pub mod symbols;
 pub mod text;
 pub mod trace;
 pub mod track;

@@ -5,13 +5,16 @@ mod args;
 mod attendance;
 mod check;
 mod configuration;
+mod crash_now;
 mod devices;
 mod generate;
+mod hidden;
 mod holders;
 mod reload;
 mod report;
 mod run;
 mod status;
+mod symbolise;
 mod table;
 mod target;
 
@@ -22,7 +25,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use crate::config::ConfigError;
 use args::{Args, Command};
-use generate::BuildCommand;
+use hidden::HiddenCommand;
 
 /// Exit status: done.
 const DONE: u8 = 0;
@@ -60,9 +63,10 @@ fn env(name: &str) -> Option<String> {
 /// Runs the command of the process's arguments; the result is the exit status.
 #[must_use]
 pub fn main() -> u8 {
-    let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
-    if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
-        return exit_status(generate::generate(&options));
+    crate::symbols::this_program_symbolises();
+    let typed = HiddenCommand::augment_subcommands(Args::command()).get_matches();
+    if let Ok(command) = HiddenCommand::from_arg_matches(&typed) {
+        return exit_status(command.run());
     }
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {

@@ -16,7 +16,7 @@ use crate::base::threads::Threads;
 use crate::config::{self, Config, Loaded, Readers, Source};
 use crate::health::{self, state};
 use crate::ledger::probe;
-use crate::logging::Logging;
+use crate::logging::{self, Logging};
 use crate::reloads::Reloads;
 use crate::service::{Ended, Service};
 use crate::text::{self, Language};
@@ -36,8 +36,11 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         None
     };
 
+    logging::on_line(crash::recent::note);
     let logging = Logging::start(&config::log_file(&config.log.file, &env), &config.log)?;
-    crash::trap_panics(crash::file_beside(logging.file()));
+    if let Err(e) = crash::trap(&crash::file_beside(logging.file())) {
+        warn!("{e:#}");
+    }
     greet(options, &loaded, &logging);
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -225,6 +228,9 @@ fn reload(
     let running = std::sync::Mutex::new(loaded.config);
     move || {
         if let Err(e) = logging.reopen() {
+            error!("{e:#}");
+        }
+        if let Err(e) = crash::reopen() {
             error!("{e:#}");
         }
         match load(&options) {

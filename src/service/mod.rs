@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
-use log::info;
+use log::{info, warn};
 
 use crate::base::beat::{Beat, Beats};
 use crate::base::clock::Clock;
@@ -31,7 +31,7 @@ use crate::stats::Stats;
 use crate::summary::Summary;
 use crate::trace::Tracer;
 use crate::track::presence::Presence;
-use crate::{fault, say};
+use crate::{crash, fault, say};
 use vitals::Everything;
 
 /// The promise is a stop within a second; what is not done by then is named and left behind.
@@ -103,6 +103,7 @@ impl Service {
         let boot_id = stamp::boot_id();
         let (record, last_exit) =
             exit::Keeper::begin(&self.data_dir, &boot_id, self.clock.as_ref());
+        let last_exit = last_exit.map(|last| last.explained(crash::last(&self.crash_file)));
         exit::tell(last_exit.as_ref(), &boot_id);
         let record = Arc::new(Mutex::new(record));
         let ready = Arc::new(AtomicBool::new(false));
@@ -121,6 +122,7 @@ impl Service {
         );
         ready.store(true, Ordering::Relaxed);
         health::ready();
+        self.review_crash(&mut threads);
 
         match self.duration {
             Some(limit) => {
@@ -143,6 +145,17 @@ impl Service {
             summary: Summary::new(&shared.stats, elapsed, peak_rss_bytes()),
             stuck,
         })
+    }
+
+    /// Finds the names for the crash before, if there was one. Nobody waits for it.
+    fn review_crash(&self, threads: &mut Threads) {
+        let file = self.crash_file.clone();
+        let started = threads.start("crash-review", &self.stop, move || {
+            let _ = crash::review(&file);
+        });
+        if let Err(e) = started {
+            warn!("{e:#}");
+        }
     }
 
     fn shared(&self) -> Shared {
