@@ -1,6 +1,6 @@
 //! The service: which threads there are, what connects them, and in what order they end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
 use crate::camera::capture::{Capture, CaptureFeedback};
 use crate::camera::source::{self, SourceKind};
-use crate::config::{Config, Protocol};
+use crate::config::{self, Config, Protocol};
 use crate::control::Follower;
 use crate::control::pose::Pose;
 use crate::indicator::{self, Panel};
@@ -22,7 +22,7 @@ use crate::ledger::keeper::{self, Keeper};
 use crate::ledger::roster::Roster;
 use crate::ledger::store::Store;
 use crate::ledger::upkeep::Upkeep;
-use crate::monitor::{Monitor, peak_rss_bytes};
+use crate::monitor::{Latest, Live, Monitor, peak_rss_bytes};
 use crate::reader::selection::Selection;
 use crate::reader::watch::Watch;
 use crate::servo::{self, ServoLoop, SimulatedServos};
@@ -46,6 +46,8 @@ pub struct Service {
     pub camera: Option<SourceKind>,
     /// Folder of ledger and state.
     pub data_dir: PathBuf,
+    /// Where the monitor leaves its newest sample.
+    pub latest: Arc<Latest>,
     /// The trace.
     pub tracer: Arc<Tracer>,
     /// Time.
@@ -113,10 +115,11 @@ impl Service {
     }
 
     fn start_all(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
-        self.start_monitor(threads, stats)?;
+        let standing = Arc::new(Standing::default());
+        self.start_monitor(threads, stats, &standing)?;
         let presence = Arc::new(Presence::default());
         if self.config.cards.enabled {
-            self.start_cards(threads, stats, &presence)?;
+            self.start_cards(threads, stats, &presence, standing)?;
         }
         let Config {
             tracking,
@@ -136,10 +139,23 @@ impl Service {
         Ok(())
     }
 
-    fn start_monitor(&self, threads: &mut Threads, stats: &Arc<Stats>) -> Result<()> {
+    fn start_monitor(
+        &self,
+        threads: &mut Threads,
+        stats: &Arc<Stats>,
+        standing: &Arc<Standing>,
+    ) -> Result<()> {
+        let log_file = config::log_file(&self.config.log.file, &|name| std::env::var(name).ok());
         let monitor = Monitor {
             config: self.config.monitor.clone(),
+            memory: self.config.memory_monitor.clone(),
+            readings: Box::new(Live::new(Path::new("/"), &log_file, &self.data_dir)),
+            log_file,
+            log: self.config.log.clone(),
+            sites: None,
             stats: Arc::clone(stats),
+            standing: Arc::clone(standing),
+            latest: Arc::clone(&self.latest),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
         };
@@ -153,11 +169,11 @@ impl Service {
         threads: &mut Threads,
         stats: &Arc<Stats>,
         presence: &Arc<Presence>,
+        standing: Arc<Standing>,
     ) -> Result<()> {
         let store = Arc::new(Store::open(&self.data_dir)?);
         store.look(self.clock.as_ref());
         let ledger = Ledger::of(Arc::clone(&store))?;
-        let standing = Arc::new(Standing::default());
         let panel = indicator::start(threads, &self.config, &self.clock, &self.stop, &standing)?;
         let bell = self.start_uplink(threads, stats, &store, &panel, &standing)?;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::memory_test::MemoryTestOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -31,6 +32,8 @@ pub(super) enum Command {
     Devices(DevicesOptions),
     /// The taps in the local ledger: list, export for a spreadsheet, send again
     Attendance(AttendanceOptions),
+    /// Grows memory on purpose, so that the monitor's warnings can be seen
+    MemoryTest(MemoryTestOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }
@@ -118,7 +121,7 @@ pub(super) enum ConfigCommand {
 /// The longest run that can be asked for: a hundred years.
 const LONGEST_SECONDS: f64 = 3.2e9;
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if n > 0.0 && n <= LONGEST_SECONDS => Ok(n),
         _ => Err("give a number of seconds above 0, such as 20 or 0.5".to_owned()),

@@ -7,6 +7,7 @@ mod configuration;
 mod devices;
 mod generate;
 mod holders;
+mod memory_test;
 mod run;
 
 use std::io::Write as _;
@@ -59,6 +60,7 @@ pub fn main() -> u8 {
         Command::Check(options) => check::check(&options),
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
+        Command::MemoryTest(options) => memory_test::memory_test(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
     status(done)

@@ -56,6 +56,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         config: loaded.config.clone(),
         camera,
         data_dir: data_dir.clone(),
+        latest: Arc::default(),
         tracer: Arc::new(tracer),
         clock,
         stop,

@@ -6,7 +6,7 @@
 //! waits for it.
 
 mod format;
-mod rotating;
+pub(crate) mod rotating;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 
 /// Writes to the file, and sees to its size.
 #[derive(Debug)]
-pub(super) struct RotatingFile {
+pub(crate) struct RotatingFile {
     path: PathBuf,
     max_bytes: u64,
     keep: usize,
@@ -28,7 +28,7 @@ struct Open {
 }
 
 impl RotatingFile {
-    pub(super) fn new(path: &Path, max_mb: f64, keep: usize) -> Self {
+    pub(crate) fn new(path: &Path, max_mb: f64, keep: usize) -> Self {
         // The configuration bounds max_mb to 0.01..=1024, so the product is a small positive number.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let max_bytes = (max_mb * 1024.0 * 1024.0) as u64;
@@ -94,7 +94,7 @@ impl RotatingFile {
 
     /// Appends a line. A full or failing disk must not fail the one who logs: the line is lost here (it
     /// is on standard error all the same), and the next one tries again.
-    pub(super) fn put(&self, line: &[u8]) {
+    pub(crate) fn put(&self, line: &[u8]) {
         if self.write_line(line).is_err() {
             *lock(&self.open) = None;
         }

@@ -13,6 +13,7 @@ mod devices;
 mod disk;
 mod following;
 mod harness;
+mod monitor;
 mod mounts;
 mod rpicam;
 mod running;
