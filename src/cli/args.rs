@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
 use super::memory_test::MemoryTestOptions;
+use super::report::ReportOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -34,6 +35,12 @@ pub(super) enum Command {
     Attendance(AttendanceOptions),
     /// Grows memory on purpose, so that the monitor's warnings can be seen
     MemoryTest(MemoryTestOptions),
+    /// What the running service is doing now
+    Status(StatusOptions),
+    /// The running service opens its log files again and reads its configuration again
+    Reload(ReloadOptions),
+    /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
+    Report(ReportOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }
@@ -77,6 +84,30 @@ pub(super) struct RunOptions {
     /// Write a JSON line for every frame and every tap
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(
+    after_help = "Status 0 if the service is at work, 1 if it is not.\n\nExamples:\n  facetap status\n  facetap status --json\n  facetap status --follow"
+)]
+pub(super) struct StatusOptions {
+    /// Configuration file of the service, for its data folder [default: as that of "run"]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// For programs: a JSON object on one line
+    #[arg(long)]
+    pub json: bool,
+    /// Again every second, until Ctrl-C
+    #[arg(long)]
+    pub follow: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "Example:\n  sudo facetap reload")]
+pub(super) struct ReloadOptions {
+    /// Configuration file of the service, for its data folder [default: as that of "run"]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -1,5 +1,6 @@
 //! What people type.
 
+mod again;
 mod args;
 mod attendance;
 mod check;
@@ -8,7 +9,12 @@ mod devices;
 mod generate;
 mod holders;
 mod memory_test;
+mod reload;
+mod report;
 mod run;
+mod status;
+mod table;
+mod target;
 
 use std::io::Write as _;
 
@@ -43,6 +49,11 @@ fn print(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Tells the person something that is not part of what was asked for. The terminal may be gone.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "facetap: {text}");
+}
+
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -52,7 +63,7 @@ fn env(name: &str) -> Option<String> {
 pub fn main() -> u8 {
     let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
     if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
-        return status(generate::generate(&options));
+        return exit_status(generate::generate(&options));
     }
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
@@ -61,9 +72,12 @@ pub fn main() -> u8 {
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
         Command::MemoryTest(options) => memory_test::memory_test(&options),
+        Command::Status(options) => status::status(&options),
+        Command::Reload(options) => reload::reload(&options),
+        Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
-    status(done)
+    exit_status(done)
 }
 
 /// Tells OpenCV what it reads from the environment at its first use.
@@ -76,7 +90,7 @@ fn prepare_opencv() {
     }
 }
 
-fn status(done: Result<u8>) -> u8 {
+fn exit_status(done: Result<u8>) -> u8 {
     match done {
         Ok(status) => status,
         Err(e) => {

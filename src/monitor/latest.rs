@@ -21,10 +21,10 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// Time until a leak reaches its limit: of memory or descriptors, whichever comes first.
+    /// Time until a leak of memory reaches its limit; none without one.
     #[must_use]
-    pub fn reaches_limit_in(&self) -> Option<Duration> {
-        [self.rss, self.anonymous, self.descriptors, self.threads]
+    pub fn memory_full_in(&self) -> Option<Duration> {
+        [self.rss, self.anonymous]
             .into_iter()
             .flatten()
             .filter_map(|v| v.reaches_limit_in)

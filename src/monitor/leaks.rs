@@ -4,21 +4,28 @@ use std::time::Duration;
 
 use super::latest::Verdicts;
 use super::leak::{Alarm, Detector, News, Verdict};
+use super::readings::system_bytes;
 use super::sample::{Sample, megabytes};
 use crate::base::clock::Monotime;
+use crate::config;
 use crate::say;
 
-/// The limit of resident memory where none is configured: the smaller of this many MiB and half of the memory.
-const RSS_LIMIT_MB: f64 = 600.0;
+/// The limit of resident memory where none is configured: the smaller of this many bytes and half of the memory.
+const RSS_LIMIT: u64 = 600 << 20;
 
-/// The limit of resident memory in MiB.
+/// The limit of resident memory: what `monitor.rss_limit_mb` says, else the smaller of 600 MiB and half of the memory.
 #[must_use]
-pub fn rss_limit_mb(configured: Option<f64>, system_bytes: Option<u64>) -> f64 {
-    configured.unwrap_or_else(|| {
-        system_bytes.map_or(RSS_LIMIT_MB, |total| {
-            (megabytes(total) / 2.0).min(RSS_LIMIT_MB)
-        })
-    })
+pub fn rss_limit_bytes(config: &config::Monitor) -> u64 {
+    limit(config.rss_limit_mb, system_bytes)
+}
+
+fn limit(configured: Option<f64>, system: impl FnOnce() -> Option<u64>) -> u64 {
+    // The configuration bounds it to a million.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    configured.map_or_else(
+        || system().map_or(RSS_LIMIT, |all| RSS_LIMIT.min(all / 2)),
+        |mb| (mb * 1_048_576.0) as u64,
+    )
 }
 
 /// One resource.
@@ -170,10 +177,11 @@ mod tests {
 
     #[test]
     fn the_limit_defaults_to_the_smaller_of_600_and_half_of_the_memory() {
-        assert_eq!(rss_limit_mb(None, Some(4 << 30)), 600.0);
-        assert_eq!(rss_limit_mb(None, Some(1 << 30)), 512.0);
-        assert_eq!(rss_limit_mb(None, None), 600.0);
-        assert_eq!(rss_limit_mb(Some(200.0), Some(1 << 30)), 200.0);
+        let of = |configured, system: Option<u64>| limit(configured, || system) >> 20;
+        assert_eq!(of(None, Some(4 << 30)), 600);
+        assert_eq!(of(None, Some(1 << 30)), 512);
+        assert_eq!(of(None, None), 600);
+        assert_eq!(of(Some(200.0), Some(1 << 30)), 200);
     }
 
     #[test]

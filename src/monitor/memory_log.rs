@@ -35,7 +35,8 @@ impl MemoryFile {
     /// Appends a text of whole lines. The file is opened anew each time, so that one that was moved away is not
     /// written to any more. A full disk loses the lines, as it does for the log.
     pub(super) fn put(&self, text: &str) {
-        RotatingFile::new(&self.path, self.limits.max_mb, self.limits.keep).put(text.as_bytes());
+        let _ = RotatingFile::new(&self.path, self.limits.max_mb, self.limits.keep)
+            .put(text.as_bytes());
     }
 }
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 
+use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;
 use crate::config;
@@ -34,12 +35,12 @@ use watching::Watching;
 
 pub use latest::{Latest, Verdicts};
 pub use leak::{Detector, Verdict};
-pub use leaks::rss_limit_mb;
+pub use leaks::rss_limit_bytes;
 pub use line::{Counts, Line};
 pub use memory_log::{Memory, file_beside};
 pub use readings::power::Power;
 pub use readings::usb::Usb;
-pub use readings::{Failure, Live, Readings, peak_rss_bytes};
+pub use readings::{Failure, Live, Readings, peak_rss_bytes, rss_bytes};
 pub(crate) use sample::megabytes;
 pub use sample::{Descriptors, GpuMemory, Process, Sample, SystemMemory};
 pub use tracing::{Site, Source, Traced};
@@ -73,12 +74,14 @@ pub struct Monitor {
     pub clock: Arc<dyn Clock>,
     /// Ends the thread at once.
     pub stop: Stop,
+    /// The sign of life.
+    pub beat: Beat,
 }
 
 impl Monitor {
     /// Samples at once and then as often as lines, memory log and leak detector ask for, until the stop. A reading
     /// that fails is logged `[RESOURCE_MONITOR_ERROR]`, and the others are made all the same.
-    pub fn run(mut self) {
+    pub fn run(&mut self) {
         let start = self.clock.now();
         let interval = Duration::from_secs_f64(self.config.interval);
         let seconds = self.config.interval;
@@ -116,7 +119,8 @@ impl Monitor {
             }
             self.latest.set(sample, verdicts);
             let pause = next.since(self.clock.now());
-            if self.clock.wait(&self.stop, pause) {
+            self.beat.turn();
+            if self.beat.wait(self.clock.as_ref(), &self.stop, pause) {
                 return;
             }
         }

@@ -43,7 +43,7 @@ fn day(
         taken: Arc::clone(&taken),
         end: (stop.clone(), Duration::from_secs(86_400)),
     };
-    let monitor = Monitor {
+    let mut monitor = Monitor {
         config: config::Monitor {
             interval,
             ..config.monitor
@@ -58,6 +58,7 @@ fn day(
         latest: Arc::clone(latest),
         clock: Arc::new(ManualClock::new(Duration::ZERO, Timestamp::UNIX_EPOCH)),
         stop,
+        beat: Beat::default(),
     };
     monitor.run();
     *lock(&taken)
@@ -104,7 +105,7 @@ fn a_day_passes_in_a_moment_with_both_schedules_and_a_verdict() {
     let verdicts = latest.verdicts();
     let rss = verdicts.rss.unwrap();
     assert!(rss.leaking && (0.9..1.2).contains(&rss.growth), "{rss:?}");
-    assert!(verdicts.reaches_limit_in().unwrap() > Duration::from_secs(400 * 3600));
+    assert!(verdicts.memory_full_in().unwrap() > Duration::from_secs(400 * 3600));
     assert_eq!(
         latest.get().unwrap().rss_bytes,
         leaking(Duration::from_secs(86_400)).0.rss_bytes
@@ -130,7 +131,7 @@ fn the_stop_ends_it_at_once() {
     let config = Config::default();
     let here = std::path::Path::new(".");
     let latest = Arc::new(Latest::default());
-    let monitor = Monitor {
+    let mut monitor = Monitor {
         config: config::Monitor {
             interval: 86_400.0,
             ..config.monitor
@@ -145,6 +146,7 @@ fn the_stop_ends_it_at_once() {
         latest: Arc::clone(&latest),
         clock: Arc::new(crate::base::clock::SystemClock),
         stop: stop.clone(),
+        beat: Beat::default(),
     };
     let thread = std::thread::spawn(move || monitor.run());
     while latest.get().is_none() {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::faults::Faults;
 use super::latest::Verdicts;
-use super::leaks::{Leaks, rss_limit_mb};
+use super::leaks::{Leaks, rss_limit_bytes};
 use super::limits::{Limits, Seldom, most_descriptors};
 use super::readings::power::{self, Power};
 use super::readings::usb::{self, Usb};
 use super::readings::{Failure, descriptor_limit};
-use super::sample::Sample;
+use super::sample::{Sample, megabytes};
 use crate::base::clock::Monotime;
 use crate::config;
 
@@ -44,23 +44,22 @@ pub(super) struct Watching {
     faults: Faults,
     power: Option<Power>,
     usb: Option<Usb>,
-    leaks: Option<Leaks>,
-    rss_limit: Option<f64>,
-    descriptors: u64,
+    leaks: Leaks,
 }
 
 impl Watching {
     /// `descriptor_limit` is `RLIMIT_NOFILE`, if known.
     pub(super) fn new(config: &config::Monitor, descriptor_limit: Option<u64>) -> Self {
+        let rss_mb = megabytes(rss_limit_bytes(config));
+        #[allow(clippy::cast_precision_loss)] // thousands
+        let descriptors = most_descriptors(descriptor_limit) as f64;
         Self {
             limits: Limits::new(config, descriptor_limit),
             seldom: Seldom::new(REPEAT),
             faults: Faults::default(),
             power: None,
             usb: None,
-            leaks: None,
-            rss_limit: config.rss_limit_mb,
-            descriptors: most_descriptors(descriptor_limit),
+            leaks: Leaks::new(rss_mb, descriptors),
         }
     }
 
@@ -97,14 +96,7 @@ impl Watching {
             }
             self.usb = Some(new.clone());
         }
-        let (rss_limit, descriptors) = (self.rss_limit, self.descriptors);
-        #[allow(clippy::cast_precision_loss)] // thousands
-        let leaks = self.leaks.get_or_insert_with(|| {
-            // Known from the first sample on.
-            let system = sample.system.map(|s| s.total_bytes);
-            Leaks::new(rss_limit_mb(rss_limit, system), descriptors as f64)
-        });
-        let (verdicts, lines) = leaks.add(now, uptime, sample);
+        let (verdicts, lines) = self.leaks.add(now, uptime, sample);
         said.extend(lines.into_iter().map(Said::from));
         (verdicts, said)
     }

@@ -18,7 +18,7 @@ use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, Sys
 
 use super::sample::{Sample, SystemMemory};
 use crate::base::clock::Monotime;
-pub use process::peak_rss_bytes;
+pub use process::{peak_rss_bytes, rss_bytes};
 
 /// What changes slowly, or costs more than the rest together, is read anew after this time.
 const SLOWLY: Duration = Duration::from_secs(30);
@@ -165,6 +165,13 @@ fn text(path: &Path) -> Result<String> {
         .and_then(|f| f.take(LONGEST).read_to_end(&mut bytes))
         .with_context(cannot)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// All of the system's memory, if it tells.
+pub(super) fn system_bytes() -> Option<u64> {
+    let mut system = System::new().ok()?;
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    Some(system.total_memory()).filter(|total| *total > 0)
 }
 
 /// How many descriptors the process may open (`RLIMIT_NOFILE`), if that can be told.

@@ -20,6 +20,14 @@ pub fn peak_rss_bytes() -> Option<u64> {
     status(Path::new("/")).ok().map(|p| p.peak_bytes)
 }
 
+/// Resident memory of the process now, if the kernel tells.
+#[must_use]
+pub fn rss_bytes() -> Option<u64> {
+    status(Path::new("/"))
+        .ok()
+        .map(|p| p.anonymous_bytes + p.file_bytes)
+}
+
 fn parse_status(text: &str) -> Option<Process> {
     let field = |name: &str| {
         let rest = text.lines().find_map(|l| l.strip_prefix(name))?;
