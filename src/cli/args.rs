@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
 use crate::config::Level;
 
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Devices(DevicesOptions),
     /// The taps in the local ledger: list, export for a spreadsheet, send again
     Attendance(AttendanceOptions),
+    /// Grows memory on purpose, so that the monitor's warnings can be seen
+    MemoryTest(MemoryTestOptions),
     /// What the running service is doing now
     Status(StatusOptions),
     /// The running service opens its log files again and reads its configuration again
@@ -149,7 +152,7 @@ pub(super) enum ConfigCommand {
 /// The longest run that can be asked for: a hundred years.
 const LONGEST_SECONDS: f64 = 3.2e9;
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if n > 0.0 && n <= LONGEST_SECONDS => Ok(n),
         _ => Err("give a number of seconds above 0, such as 20 or 0.5".to_owned()),

@@ -10,6 +10,7 @@ mod devices;
 mod generate;
 mod hidden;
 mod holders;
+mod memory_test;
 mod reload;
 mod report;
 mod run;
@@ -74,6 +75,7 @@ pub fn main() -> u8 {
         Command::Check(options) => check::check(&options),
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
+        Command::MemoryTest(options) => memory_test::memory_test(&options),
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
         Command::Report(options) => report::report(&options),

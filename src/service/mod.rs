@@ -4,7 +4,7 @@ mod cards;
 mod following;
 mod vitals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::health::restart::{FIRST_REST, NEXT_REST, Plan};
 use crate::health::state::{self, State};
 use crate::health::{self, Health};
 use crate::ledger::stamp;
-use crate::monitor::{self, Monitor, peak_rss_bytes};
+use crate::monitor::{self, Latest, Live, Monitor, peak_rss_bytes};
 use crate::reloads::Reloads;
 use crate::standing::Standing;
 use crate::stats::Stats;
@@ -86,6 +86,7 @@ pub struct Ended {
 struct Shared {
     stats: Arc<Stats>,
     standing: Arc<Standing>,
+    latest: Arc<Latest>,
     presence: Arc<Presence>,
     follower: Arc<Mutex<Follower>>,
     beats: Beats,
@@ -172,6 +173,7 @@ impl Service {
         Shared {
             stats: Arc::default(),
             standing: Arc::default(),
+            latest: Arc::default(),
             presence: Arc::default(),
             follower: Arc::new(Mutex::new(follower)),
             beats: Beats::default(),
@@ -206,9 +208,16 @@ impl Service {
 
     fn start_monitor(&self, threads: &mut Threads, shared: &Shared) -> Result<()> {
         let beat = shared.beats.watch("monitor", HUNG_ON_DISK, &self.clock);
-        let monitor = Monitor {
+        let mut monitor = Monitor {
             config: self.config.monitor.clone(),
+            memory: self.config.memory_monitor.clone(),
+            log_file: self.log_file.clone(),
+            log: self.config.log.clone(),
+            readings: Box::new(Live::new(Path::new("/"), &self.log_file, &self.data_dir)),
+            sites: None,
             stats: Arc::clone(&shared.stats),
+            standing: Arc::clone(&shared.standing),
+            latest: Arc::clone(&shared.latest),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             beat: beat.clone(),

@@ -16,6 +16,7 @@ mod following;
 mod harness;
 mod health;
 mod logging;
+mod monitor;
 mod mounts;
 mod report;
 mod rpicam;
