@@ -77,10 +77,6 @@ pub struct Sums {
 impl Live {
     /// An empty table, for a static variable: it is too large for a stack.
     #[must_use]
-    #[expect(
-        clippy::new_without_default,
-        reason = "a default value would be made on the stack"
-    )]
     pub const fn new() -> Self {
         const ENTRY: Entry = Entry {
             address: 0,

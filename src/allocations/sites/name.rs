@@ -20,13 +20,36 @@ pub(super) enum Role {
 }
 
 /// Parts of the paths of Rust's standard library and what it brings along, as its builders named them.
-const STANDARD_LIBRARY: [&str; 3] = ["/rustc/", "/library/", "/rust/deps/"];
+const STANDARD_LIBRARY: [&str; 5] = [
+    "/rustc/",
+    "/library/alloc/",
+    "/library/core/",
+    "/library/std/",
+    "/rust/deps/",
+];
 
 /// Where cargo keeps libraries.
 const REGISTRY: &str = "registry/src/";
 
 /// The generated bindings of OpenCV, which only pass on.
 const BINDINGS: &str = "/out/opencv/";
+
+/// This module. By its folder, for a release knows of inlined functions the file, but not the path in the crate.
+const RECORDER: &str = "src/allocations/";
+
+/// What `record_allocations!` makes, wherever it was said.
+const HOOKS: [&str; 10] = [
+    "malloc",
+    "calloc",
+    "realloc",
+    "reallocarray",
+    "free",
+    "memalign",
+    "aligned_alloc",
+    "posix_memalign",
+    "valloc",
+    "pvalloc",
+];
 
 /// C++ that allocates for others and whose name would tell nothing.
 const HELPERS: [&str; 15] = [
@@ -62,12 +85,10 @@ pub(super) fn role(symbol: &Symbol) -> Role {
 }
 
 fn rust(symbol: &Symbol, file: &str) -> Role {
-    let ours = symbol.function.trim_start_matches('<');
     if STANDARD_LIBRARY.iter().any(|p| file.contains(p))
         || file.contains(BINDINGS)
-        || ours.starts_with("facetap::allocations::")
-        // What `record_allocations!` makes of the C library's functions.
-        || !ours.contains("::")
+        || file.contains(RECORDER)
+        || HOOKS.contains(&symbol.function.as_str())
     {
         Role::Helper
     } else if file.contains(REGISTRY) {
@@ -130,7 +151,12 @@ pub(super) fn bare(function: &str) -> String {
     // "operator new" and conversions have a space of their own.
     let end = name.find("operator").unwrap_or(name.len());
     let start = name[..end].rfind(' ').map_or(0, |space| space + 1);
-    name[start..].to_owned()
+    // The name space that holds the version of the networks' interface says nothing.
+    name[start..]
+        .split("::")
+        .filter(|part| !part.starts_with("dnn4_v"))
+        .collect::<Vec<_>>()
+        .join("::")
 }
 
 /// Where a function of Rust lies, without the folders that only the machine that built it knew.
@@ -148,7 +174,12 @@ pub(super) fn place(symbol: &Symbol) -> String {
             .max();
         of_ours.map_or(file, |at| &file[at + 1..])
     };
-    let function = &symbol.function;
+    let mut function = symbol.function.as_str();
+    let front = function.split('<').next().unwrap_or_default();
+    if !front.is_empty() && !front.contains("::") {
+        // Of an inlined function a release knows the last name alone, with types that make it long.
+        function = front;
+    }
     match symbol.line {
         Some(line) => format!("{file}:{line} ({function})"),
         None => format!("{file} ({function})"),
@@ -191,6 +222,10 @@ mod tests {
             ),
             ("operator<<(std::ostream&, int)", "operator<<"),
             ("cv_Mat_Mat", "cv_Mat_Mat"),
+            (
+                "cv::dnn::dnn4_v20240521::Net::setInput(int)",
+                "cv::dnn::Net::setInput",
+            ),
             ("<<((", ""),
             ("", ""),
         ] {
@@ -222,6 +257,12 @@ mod tests {
                 Role::Helper,
             ),
             ("malloc", "facetap/src/main.rs", Role::Helper),
+            ("read_all<u8>", "facetap/src/ledger/store.rs", Role::Own),
+            (
+                "alone<facetap::T>",
+                "facetap/src/allocations/sampling.rs",
+                Role::Helper,
+            ),
             (
                 "facetap::ledger::store::Store::open",
                 "facetap/src/ledger/store.rs",
@@ -281,6 +322,18 @@ mod tests {
                 "csv-1.4.0/src/reader.rs:9 (csv::read)",
             ),
             ("facetap::a::b", "src/a.rs", 0, "src/a.rs (facetap::a::b)"),
+            (
+                "b<facetap::T, {closure#0}>",
+                "facetap/src/a.rs",
+                7,
+                "src/a.rs:7 (b)",
+            ),
+            (
+                "<facetap::T as Clone>::clone",
+                "src/a.rs",
+                7,
+                "src/a.rs:7 (<facetap::T as Clone>::clone)",
+            ),
             ("cv::resize(int)", "", 0, "cv::resize"),
         ] {
             assert_eq!(place(&symbol(function, file, line)), expected);
