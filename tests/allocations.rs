@@ -10,7 +10,6 @@ use std::thread::{self, JoinHandle};
 use facetap::allocations::{self, Site};
 use nix::libc;
 use opencv::core::{CV_8UC3, Mat, Scalar, Size, Vector};
-use opencv::prelude::*;
 use opencv::{imgcodecs, imgproc};
 
 facetap::record_allocations!();
@@ -85,15 +84,16 @@ fn find<'a>(sites: &'a [Site], what: &str) -> &'a Site {
     of_three.unwrap_or_else(|| panic!("{what} is not among the first three of {sites:#?}"))
 }
 
-fn is_about(bytes: u64, truth: u64) -> bool {
-    bytes.abs_diff(truth) * 4 < truth
+/// The estimates here have a standard deviation of at most a twelfth, so that none is ever as wrong as this.
+fn is_about(estimate: u64, truth: u64) -> bool {
+    estimate.abs_diff(truth) * 2 < truth
 }
 
 #[inline(never)]
-fn leak_small(n: usize) -> Vec<Box<[u8; 400]>> {
+fn leak_small(n: usize) -> Vec<Vec<u8>> {
     let mut kept = Vec::with_capacity(n);
     for _ in 0..n {
-        kept.push(Box::new([7; 400]));
+        kept.push(vec![7; 400]);
     }
     kept
 }
@@ -102,7 +102,7 @@ fn leak_small(n: usize) -> Vec<Box<[u8; 400]>> {
 fn a_leak_of_rust_is_named_with_file_and_line_and_with_its_size() {
     let _recording = Recording::start();
     let noise = Noise::start();
-    let kept = leak_small(50_000);
+    let kept = leak_small(100_000);
     let sites = allocations::largest(10).unwrap();
     noise.end();
     let site = find(&sites, "allocations::leak_small");
@@ -111,8 +111,8 @@ fn a_leak_of_rust_is_named_with_file_and_line_and_with_its_size() {
         "{}",
         site.place
     );
-    assert!(is_about(site.bytes, 50_000 * 400), "{site}");
-    assert!(is_about(site.count, 50_000), "{site}");
+    assert!(is_about(site.bytes, 100_000 * 400), "{site}");
+    assert!(is_about(site.count, 100_000), "{site}");
     assert!(allocations::totals().unwrap().current_bytes > 15_000_000);
     drop(kept);
     let sites = allocations::largest(10).unwrap();
@@ -146,20 +146,20 @@ fn matrices_that_are_kept_are_named_by_the_function_of_opencv_and_its_caller() {
 
     let _recording = Recording::start();
     let noise = Noise::start();
-    let small: Vec<Mat> = (0..200).map(|_| decoded(&file)).collect();
-    let large: Vec<Mat> = (0..20).map(|_| enlarged(&picture)).collect();
-    let copies: Vec<Mat> = (0..200).map(|_| picture.clone()).collect();
+    let small: Vec<Mat> = (0..800).map(|_| decoded(&file)).collect();
+    let large: Vec<Mat> = (0..40).map(|_| enlarged(&picture)).collect();
+    let copies: Vec<Mat> = (0..800).map(|_| picture.clone()).collect();
     let sites = allocations::largest(10).unwrap();
     noise.end();
 
     let site = find(&sites, "cv::resize <- tests/allocations.rs:");
     assert!(site.place.contains("enlarged"), "{site}");
-    assert!(is_about(site.bytes, 20 * 640 * 480 * 3), "{site}");
+    assert!(is_about(site.bytes, 40 * 640 * 480 * 3), "{site}");
     let site = find(&sites, "decoded");
     assert!(site.place.starts_with("cv::im"), "{site}");
-    assert!(is_about(site.bytes, 200 * 120 * 160 * 3), "{site}");
+    assert!(is_about(site.bytes, 800 * 120 * 160 * 3), "{site}");
     let site = find(&sites, "cv::Mat::");
-    assert!(is_about(site.bytes, 200 * 120 * 160 * 3), "{site}");
+    assert!(is_about(site.bytes, 800 * 120 * 160 * 3), "{site}");
     drop((small, large, copies));
     let left = allocations::largest(10).unwrap();
     assert!(
@@ -174,11 +174,11 @@ fn matrices_that_are_kept_are_named_by_the_function_of_opencv_and_its_caller() {
 fn every_function_of_the_c_library_records_and_forgets() {
     const SIZE: usize = 32 << 20;
     let _recording = Recording::start();
-    let live = || allocations::totals().unwrap().current_bytes as usize;
+    let live = || allocations::totals().unwrap().current_bytes as i64;
     let before = live();
     let rises = |to: usize, what: &str| {
         let now = live() - before;
-        assert!(now.abs_diff(to) < 4 << 20, "{what}: {now} of {to}");
+        assert!(now.abs_diff(to as i64) < 4 << 20, "{what}: {now} of {to}");
     };
     // SAFETY: nothing is read or written, and each is freed once.
     unsafe {
@@ -235,4 +235,38 @@ fn nothing_is_recorded_after_the_end_and_what_was_is_forgotten() {
     allocations::start().unwrap();
     assert!(allocations::totals().unwrap().current_bytes < 4_000_000);
     allocations::stop();
+}
+
+#[test]
+fn the_real_program_records_when_its_configuration_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    std::fs::write(
+        &config,
+        r#"{"language": "en", "memory_monitor": {"enabled": true, "tracemalloc": true}}"#,
+    )
+    .unwrap();
+    let log = folder.path().join("facetap.log");
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_facetap"))
+        .args([
+            "run",
+            "--no-display",
+            "--no-camera",
+            "--no-servo",
+            "--no-cards",
+        ])
+        .args(["--duration", "0.2", "--config"])
+        .arg(&config)
+        .arg("--log-file")
+        .arg(&log)
+        .env("STATE_DIRECTORY", folder.path())
+        .env("RUNTIME_DIRECTORY", folder.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(
+        log.contains("memory_monitor.tracemalloc: allocations are recorded"),
+        "{log}"
+    );
 }
