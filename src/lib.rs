@@ -12,6 +12,7 @@
 //! module that drives a piece of hardware is the only one that knows its crate. `service` puts them
 //! together, `cli` is what people type.
 
+pub mod allocations;
 pub mod base;
 pub mod camera;
 pub mod cli;

@@ -21,7 +21,7 @@ use crate::reloads::Reloads;
 use crate::service::{Ended, Service};
 use crate::text::{self, Language};
 use crate::trace::Tracer;
-use crate::{camera, crash, critical, say, signals};
+use crate::{allocations, camera, crash, critical, say, signals};
 
 pub(super) fn run(options: &RunOptions) -> Result<u8> {
     let (program, before) = (again::program(), again::taken_up());
@@ -42,6 +42,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         warn!("{e:#}");
     }
     greet(options, &loaded, &logging);
+    record_allocations(config);
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let start = before.map_or_else(
@@ -177,6 +178,23 @@ fn scratch_folder(options: &RunOptions, config: &Config) -> Result<Option<tempfi
         .tempdir()
         .context("cannot make a folder for the demonstration's ledger; set \"data_dir\"")?;
     Ok(Some(folder))
+}
+
+/// Before the first thread, so that everything the service allocates is seen.
+fn record_allocations(config: &Config) {
+    if !config.memory_monitor.enabled || !config.memory_monitor.tracemalloc {
+        return;
+    }
+    match allocations::start() {
+        Ok(()) => info!(
+            "{}",
+            say!(
+                "memory_monitor.tracemalloc: allocations are recorded",
+                "memory_monitor.tracemalloc: メモリ割り当てを記録します"
+            )
+        ),
+        Err(e) => warn!("memory_monitor.tracemalloc: {e:#}"),
+    }
 }
 
 fn greet(options: &RunOptions, loaded: &Loaded, logging: &Logging) {
