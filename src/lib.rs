@@ -19,6 +19,7 @@ pub mod config;
 pub mod control;
 pub mod crash;
 pub mod detect;
+pub mod doctor;
 pub mod health;
 pub mod indicator;
 pub mod ledger;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::doctor::DoctorOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -31,6 +32,8 @@ pub(super) enum Command {
     Devices(DevicesOptions),
     /// The taps in the local ledger: list, export for a spreadsheet, send again
     Attendance(AttendanceOptions),
+    /// Finds what is wrong and says how to mend it; writes a file for the maintainers
+    Doctor(DoctorOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }

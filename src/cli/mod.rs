@@ -5,8 +5,9 @@ mod attendance;
 mod check;
 mod configuration;
 mod devices;
+mod doctor;
 mod generate;
-mod holders;
+pub(crate) mod holders;
 mod run;
 
 use std::io::Write as _;
@@ -59,6 +60,7 @@ pub fn main() -> u8 {
         Command::Check(options) => check::check(&options),
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
+        Command::Doctor(options) => doctor::doctor(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
     status(done)

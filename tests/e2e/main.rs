@@ -11,6 +11,7 @@ mod daemon;
 mod damage;
 mod devices;
 mod disk;
+mod doctor;
 mod following;
 mod harness;
 mod mounts;
