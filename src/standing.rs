@@ -1,6 +1,9 @@
 //! How the card side stands now, in numbers that every thread may look at: what a display at rest shows.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::base::clock::Monotime;
 
 /// The attendance server, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +27,8 @@ pub struct Standing {
     waiting: AtomicU64,
     sending: AtomicBool,
     server: AtomicU8,
+    /// Milliseconds of the monotonic clock; 0 before the first.
+    last_card: AtomicU64,
 }
 
 impl Standing {
@@ -64,6 +69,19 @@ impl Standing {
     /// Tells whether taps are on their way.
     pub fn set_sending(&self, sending: bool) {
         self.sending.store(sending, Ordering::Relaxed);
+    }
+
+    /// When a card was last held to a reader; none before the first.
+    #[must_use]
+    pub fn last_card(&self) -> Option<Monotime> {
+        let at = self.last_card.load(Ordering::Relaxed);
+        (at > 0).then(|| Monotime::from_zero(Duration::from_millis(at)))
+    }
+
+    /// A card is held to a reader at this moment.
+    pub fn card(&self, now: Monotime) {
+        let at = u64::try_from(now.since_zero().as_millis()).unwrap_or(u64::MAX);
+        self.last_card.store(at.max(1), Ordering::Relaxed);
     }
 
     /// The server.

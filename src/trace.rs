@@ -99,8 +99,23 @@ impl Tracer {
     /// # Errors
     /// The file cannot be created.
     pub fn create(file: &Path, start: Monotime) -> Result<Self> {
-        let out = File::create(file)
-            .with_context(|| format!("cannot write the trace to {}", file.display()))?;
+        Self::write_to(file, File::create(file), start)
+    }
+
+    /// Goes on with a trace whose times began at `start`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append(file: &Path, start: Monotime) -> Result<Self> {
+        Self::write_to(
+            file,
+            File::options().create(true).append(true).open(file),
+            start,
+        )
+    }
+
+    fn write_to(file: &Path, out: std::io::Result<File>, start: Monotime) -> Result<Self> {
+        let out = out.with_context(|| format!("cannot write the trace to {}", file.display()))?;
         Ok(Self {
             state: Some(Mutex::new(State {
                 out: BufWriter::new(out),

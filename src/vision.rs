@@ -8,6 +8,7 @@ use std::time::Duration;
 use log::{error, info, warn};
 
 use crate::base::backoff::Backoff;
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::slot::{Slot, Taken};
 use crate::base::stop::{Reason, Stop, lock};
@@ -47,11 +48,13 @@ pub struct Vision {
     pub clock: Arc<dyn Clock>,
     /// Ends the thread; given by it when a clip has ended.
     pub stop: Stop,
+    /// The sign of life.
+    pub beat: Beat,
 }
 
 impl Vision {
     /// Works until the stop, or until a clip that is not repeated has ended: that gives the order to stop.
-    pub fn run(self) {
+    pub fn run(&self) {
         let Some(mut detector) = self.open_detector() else {
             return;
         };
@@ -61,6 +64,7 @@ impl Vision {
         );
         let mut tracker = Tracker::new();
         while !self.stop.requested() {
+            self.beat.turn();
             let frame = match self.slot.take(WAIT) {
                 Taken::Item(frame) => frame,
                 Taken::Nothing => continue,
@@ -102,7 +106,10 @@ impl Vision {
                     }
                 }
             }
-            if self.clock.wait(&self.stop, backoff.pause()) {
+            if self
+                .beat
+                .wait(self.clock.as_ref(), &self.stop, backoff.pause())
+            {
                 return None;
             }
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
@@ -56,6 +57,7 @@ impl Service {
             stats: Arc::clone(&service.stats),
             clock: Arc::clone(&service.clock),
             stop: service.stop.clone(),
+            beat: Beat::default(),
         };
         service
             .threads

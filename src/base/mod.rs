@@ -3,7 +3,9 @@
 //! Nothing here knows about cameras, servos or cards.
 
 pub mod backoff;
+pub mod beat;
 pub mod clock;
+pub mod restarts;
 pub mod slot;
 pub mod stop;
 pub mod threads;

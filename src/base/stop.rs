@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::say;
+
 /// Locks a mutex whose data stays usable even if a thread panicked while it held the lock.
 ///
 /// Every structure that is guarded this way is valid after each single assignment, so a poisoned lock
@@ -33,6 +35,28 @@ pub enum Reason {
     Failure(String),
     /// A value given at the start proved unusable; ends with status 2.
     Usage(String),
+    /// To be started again; ends with status 0.
+    Restart {
+        /// Why, for people.
+        why: String,
+        /// Whether it is because of the memory.
+        memory: bool,
+    },
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Signal(number) => match nix::sys::signal::Signal::try_from(*number) {
+                Ok(signal) => f.write_str(signal.as_str()),
+                Err(_) => write!(f, "signal {number}"),
+            },
+            Self::Duration => f.write_str("--duration"),
+            Self::EndOfClip => f.write_str(&say!("end of the clip", "映像の終わり")),
+            Self::Failure(why) | Self::Usage(why) => f.write_str(why),
+            Self::Restart { why, .. } => write!(f, "[AUTO_RESTART] {why}"),
+        }
+    }
 }
 
 /// A shared order to stop. Clones are the same order.

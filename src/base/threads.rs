@@ -1,13 +1,16 @@
 //! Named threads that are joined, and named again when they will not end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use log::error;
+use log::{error, warn};
 
+use super::beat::Beat;
 use super::clock::Clock;
+use super::restarts::{Decision, Restarts};
 use super::stop::{Reason, Stop};
 use crate::say;
 
@@ -45,6 +48,52 @@ impl Threads {
             })?;
         self.running.push((name.to_owned(), handle));
         Ok(())
+    }
+
+    /// Starts a thread called `name` that runs `body` until it returns. After a panic `body` is run again, with
+    /// pauses as [`Restarts`] decides; it has to begin afresh each time. When it panics again and again the service
+    /// is told to end with that as the reason.
+    ///
+    /// # Errors
+    /// The operating system refuses another thread.
+    pub fn start_loop(
+        &mut self,
+        name: &'static str,
+        stop: &Stop,
+        clock: &Arc<dyn Clock>,
+        beat: &Beat,
+        mut body: impl FnMut() + Send + 'static,
+    ) -> Result<()> {
+        let (order, clock, beat) = (stop.clone(), Arc::clone(clock), beat.clone());
+        self.start(name, stop, move || {
+            let mut restarts = Restarts::default();
+            // What a body leaves behind half done is its own: it is told to begin afresh.
+            while catch_unwind(AssertUnwindSafe(&mut body)).is_err() && !order.requested() {
+                match restarts.panicked(clock.now()) {
+                    Decision::Again(pause) => {
+                        warn!(
+                            "{}",
+                            say!(
+                                "the loop \"{name}\" panicked and is begun again in {pause:?}",
+                                "ループ「{name}」がパニックしたため、{pause:?} 後に再開します"
+                            )
+                        );
+                        if beat.wait(clock.as_ref(), &order, pause) {
+                            break;
+                        }
+                        beat.restarted();
+                    }
+                    Decision::GiveUp(times) => {
+                        order.request(Reason::Failure(say!(
+                            "the loop \"{name}\" panicked {times} times within five minutes",
+                            "ループ「{name}」が5分間に{times}回パニックしました"
+                        )));
+                        break;
+                    }
+                }
+            }
+            beat.over();
+        })
     }
 
     /// Joins every thread, waiting at most `limit` altogether. Returns the names of those that are stuck
@@ -101,6 +150,29 @@ mod tests {
             .unwrap();
         stop.wait_forever();
         assert!(matches!(stop.reason(), Some(Reason::Failure(why)) if why.contains("doomed")));
+    }
+
+    #[test]
+    fn a_loop_is_begun_again_after_a_panic_until_it_is_too_often() {
+        use crate::base::beat::Beats;
+        use crate::base::clock::ManualClock;
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(
+            Duration::ZERO,
+            jiff::Timestamp::UNIX_EPOCH,
+        ));
+        let (beats, stop) = (Beats::default(), Stop::new());
+        let beat = beats.watch("shaky", Duration::from_secs(9), &clock);
+        let mut threads = Threads::default();
+        let (ran, runs) = std::sync::mpsc::channel();
+        threads
+            .start_loop("shaky", &stop, &clock, &beat, move || {
+                ran.send(()).unwrap();
+                panic!("on purpose");
+            })
+            .unwrap();
+        stop.wait_forever();
+        assert!(matches!(stop.reason(), Some(Reason::Failure(why)) if why.contains("shaky")));
+        assert_eq!(runs.iter().count(), 5);
     }
 
     #[test]

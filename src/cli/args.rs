@@ -34,6 +34,10 @@ pub(super) enum Command {
     Attendance(AttendanceOptions),
     /// Finds what is wrong and says how to mend it; writes a file for the maintainers
     Doctor(DoctorOptions),
+    /// What the running service is doing now
+    Status(StatusOptions),
+    /// The running service opens its log files again and reads its configuration again
+    Reload(ReloadOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }
@@ -77,6 +81,30 @@ pub(super) struct RunOptions {
     /// Write a JSON line for every frame and every tap
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(
+    after_help = "Status 0 if the service is at work, 1 if it is not.\n\nExamples:\n  facetap status\n  facetap status --json\n  facetap status --follow"
+)]
+pub(super) struct StatusOptions {
+    /// Configuration file of the service, for its data folder [default: as that of "run"]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// For programs: a JSON object on one line
+    #[arg(long)]
+    pub json: bool,
+    /// Again every second, until Ctrl-C
+    #[arg(long)]
+    pub follow: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(after_help = "Example:\n  sudo facetap reload")]
+pub(super) struct ReloadOptions {
+    /// Configuration file of the service, for its data folder [default: as that of "run"]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

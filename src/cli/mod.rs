@@ -1,5 +1,6 @@
 //! What people type.
 
+mod again;
 mod args;
 mod attendance;
 mod check;
@@ -8,7 +9,9 @@ mod devices;
 mod doctor;
 mod generate;
 pub(crate) mod holders;
+mod reload;
 mod run;
+mod status;
 
 use std::io::Write as _;
 
@@ -52,7 +55,7 @@ fn env(name: &str) -> Option<String> {
 pub fn main() -> u8 {
     let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
     if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
-        return status(generate::generate(&options));
+        return exit_status(generate::generate(&options));
     }
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
@@ -61,9 +64,11 @@ pub fn main() -> u8 {
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
         Command::Doctor(options) => doctor::doctor(&options),
+        Command::Status(options) => status::status(&options),
+        Command::Reload(options) => reload::reload(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
-    status(done)
+    exit_status(done)
 }
 
 /// Tells OpenCV what it reads from the environment at its first use.
@@ -76,7 +81,7 @@ fn prepare_opencv() {
     }
 }
 
-fn status(done: Result<u8>) -> u8 {
+fn exit_status(done: Result<u8>) -> u8 {
     match done {
         Ok(status) => status,
         Err(e) => {

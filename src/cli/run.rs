@@ -7,20 +7,24 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use log::{error, info, warn};
 
+use super::again::{self, Again};
 use super::args::RunOptions;
 use super::{Usage, configuration, env};
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::{Clock, Monotime, SystemClock};
 use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
 use crate::config::{self, Config, Loaded, Readers, Source};
+use crate::health::{self, state};
 use crate::ledger::probe;
 use crate::logging::Logging;
+use crate::reloads::Reloads;
 use crate::service::{Ended, Service};
 use crate::text::{self, Language};
 use crate::trace::Tracer;
 use crate::{camera, crash, critical, say, signals};
 
 pub(super) fn run(options: &RunOptions) -> Result<u8> {
+    let (program, before) = (again::program(), again::taken_up());
     let mut loaded = load(options)?;
     apply(options, &mut loaded.config);
     let config = &loaded.config;
@@ -37,9 +41,13 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     greet(options, &loaded, &logging);
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let start = clock.now();
+    let start = before.map_or_else(
+        || clock.now(),
+        |again| Monotime::from_zero(Duration::from_secs_f64(again.trace_start)),
+    );
     let stop = Stop::new();
     let tracer = match &options.trace {
+        Some(file) if before.is_some() => Tracer::append(file, start)?,
         Some(file) => Tracer::create(file, start)?,
         None => Tracer::default(),
     };
@@ -50,19 +58,53 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         None => config::data_dir(config, &env),
     };
 
+    let duration = before
+        .map_or(options.duration, |again| again.left)
+        .map(Duration::from_secs_f64);
+    let reloads = Arc::<Reloads>::default();
     let mut threads = Threads::default();
-    signals::watch(&mut threads, &stop, reload(&loaded, options, &logging))?;
+    signals::watch(
+        &mut threads,
+        &stop,
+        reload(&loaded, options, &logging, &reloads),
+    )?;
     let service = Service {
         config: loaded.config.clone(),
+        config_file: loaded.file.clone(),
         camera,
+        health_file: state::choose(&data_dir, &env),
         data_dir: data_dir.clone(),
+        log_file: logging.file().to_owned(),
+        crash_file: crash::file_beside(logging.file()),
+        reloads,
         tracer: Arc::new(tracer),
         clock,
         stop,
-        duration: options.duration.map(Duration::from_secs_f64),
+        duration,
     };
+    let begun = service.clock.now();
+    let clock = Arc::clone(&service.clock);
     let ended = service.run(threads).inspect_err(|e| critical!("{e:#}"))?;
     let status = report(&ended, &logging);
+    if matches!(ended.reason, Reason::Restart { .. }) && !health::is_supervised() {
+        drop(scratch);
+        let left = duration.map(|d| d.saturating_sub(clock.now().since(begun)));
+        let why = again::exec(
+            &program,
+            Again {
+                left: left.map(|d| d.as_secs_f64().max(0.1)),
+                trace_start: start.since_zero().as_secs_f64(),
+            },
+        );
+        critical!(
+            "{}",
+            say!(
+                "cannot begin again: {why}; start it again",
+                "再起動できません: {why}"
+            )
+        );
+        leave(super::FAILED);
+    }
     if options.duration.is_some() || options.demo {
         // Asked only where it is shown: an ordinary stop does not wait for the disk once more.
         let pending = config.cards.enabled.then(|| pending(&data_dir)).flatten();
@@ -172,7 +214,13 @@ fn greet(options: &RunOptions, loaded: &Loaded, logging: &Logging) {
 
 /// What `SIGHUP` does: the log file is opened again, the configuration read again, and of it applied
 /// what can be applied without a restart; the rest is named.
-fn reload(loaded: &Loaded, options: &RunOptions, logging: &Logging) -> impl Fn() + Send + use<> {
+fn reload(
+    loaded: &Loaded,
+    options: &RunOptions,
+    logging: &Logging,
+    reloads: &Arc<Reloads>,
+) -> impl Fn() + Send + use<> {
+    let reloads = Arc::clone(reloads);
     let (loaded, options, logging) = (loaded.clone(), options.clone(), logging.clone());
     let running = std::sync::Mutex::new(loaded.config);
     move || {
@@ -186,30 +234,30 @@ fn reload(loaded: &Loaded, options: &RunOptions, logging: &Logging) -> impl Fn()
                 logging.set_level(new.config.log.level);
                 running.log.level = new.config.log.level;
                 let waiting = changed(&running, &new.config);
-                if waiting.is_empty() {
-                    info!(
-                        "{}",
-                        say!("configuration reloaded", "設定を再読み込みしました")
-                    );
+                let result = if waiting.is_empty() {
+                    let result = say!("configuration reloaded", "設定を再読み込みしました");
+                    info!("{result}");
+                    result
                 } else {
                     let keys = waiting.join(", ");
-                    warn!(
-                        "{}",
-                        say!(
-                            "takes effect at the next start: {keys}",
-                            "次回起動時に有効になる設定: {keys}"
-                        )
+                    let result = say!(
+                        "takes effect at the next start: {keys}",
+                        "次回起動時に有効になる設定: {keys}"
                     );
-                }
+                    warn!("{result}");
+                    result
+                };
+                reloads.done(result);
             }
             // A mistake in the new file is no reason to stop serving with the old one.
-            Err(e) => error!(
-                "{}",
-                say!(
+            Err(e) => {
+                let result = say!(
                     "configuration kept as it was: {e:#}",
                     "設定は変更されません: {e:#}"
-                )
-            ),
+                );
+                error!("{result}");
+                reloads.done(result);
+            }
         }
     }
 }
@@ -242,7 +290,9 @@ fn report(ended: &Ended, logging: &Logging) -> u8 {
     }
     info!("{}", ended.summary.log_line());
     let status = match &ended.reason {
-        Reason::Signal(_) | Reason::Duration | Reason::EndOfClip => super::DONE,
+        Reason::Signal(_) | Reason::Duration | Reason::EndOfClip | Reason::Restart { .. } => {
+            super::DONE
+        }
         Reason::Failure(why) => {
             critical!("{}", say!("ending: {why}", "終了します: {why}"));
             super::FAILED

@@ -1,34 +1,15 @@
-//! Health: what the service manager is told.
+//! Health: whether every loop goes on, who is told so, and when the service restarts of its own accord.
+//!
+//! One thread looks once a second. While every loop gives its sign of life ([`crate::base::beat`]) the service manager's
+//! watchdog is fed; a loop that has hung is named in the log, and the process ends by an abort, which leaves the traces
+//! of all threads ([`crate::crash`]). [`restart`] decides on restarts, [`state`] is the file for people and programs,
+//! [`exit`] remembers why a run ended.
 
-use std::time::Duration;
+pub mod exit;
+mod notify;
+pub mod restart;
+pub mod state;
+mod watch;
 
-use log::warn;
-use sd_notify::NotifyState;
-
-/// Time from [`starting`] to [`ready`] that is granted: opening the ledger waits for the disk, and an SD card
-/// with much to do may take many seconds. Without it the unit's limit, which is made for a start that hangs,
-/// would end a slow one again and again.
-const START: Duration = Duration::from_secs(60);
-
-/// The service is about to start; a slow start is not a hung one.
-pub fn starting() {
-    // Far below the largest, 71 minutes.
-    let microseconds = u32::try_from(START.as_micros()).unwrap_or(u32::MAX);
-    tell(&[NotifyState::ExtendTimeoutUsec(microseconds)]);
-}
-
-/// The service is ready; without a service manager nothing happens.
-pub fn ready() {
-    tell(&[NotifyState::Ready]);
-}
-
-/// The service is about to end.
-pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
-}
-
-fn tell(state: &[NotifyState]) {
-    if let Err(e) = sd_notify::notify(state) {
-        warn!("the service manager cannot be told ($NOTIFY_SOCKET): {e}");
-    }
-}
+pub use notify::{is_supervised, ready, starting, stopping};
+pub use watch::{Health, Vitals};

@@ -54,7 +54,7 @@ pub struct Display {
 impl Display {
     /// Shows events until the other threads are gone, or the order to stop is given and nothing waits;
     /// then goes dark.
-    pub fn run(mut self) {
+    pub fn run(&mut self) {
         let mut outputs = Attachment::default();
         let mut player = Player::new(self.beeps.clone());
         let mut shown = None;
@@ -223,7 +223,7 @@ mod tests {
         });
         panel.show(Event::Counted);
         drop(panel);
-        let display = display(events, open, &Stop::new());
+        let mut display = display(events, open, &Stop::new());
         let buzzer = Arc::clone(&display.buzzer);
         display.run();
         assert!(buzzer.load(Ordering::Relaxed));

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::lcd::{self, LcdDisplay};
 use super::{Display, Panel, open, panel};
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
@@ -28,7 +29,9 @@ pub fn start(
     standing: &Arc<Standing>,
 ) -> Result<Panel> {
     let (mut panel, events) = panel();
-    let lcd = LcdDisplay {
+    // What hangs here, on a bus of its own, must not end what counts.
+    let nobody = Beat::default();
+    let mut lcd = LcdDisplay {
         events: panel.add(),
         standing: Arc::clone(standing),
         settings: config.lcd_settings.clone(),
@@ -36,7 +39,7 @@ pub fn start(
         clock: Arc::clone(clock),
         stop: stop.clone(),
     };
-    threads.start("lcd", stop, move || lcd.run())?;
+    threads.start_loop("lcd", stop, clock, &nobody, move || lcd.run())?;
 
     let buzzer = Arc::new(AtomicBool::new(false));
     if !selection::is_simulated(&config.cards.readers) {
@@ -48,10 +51,10 @@ pub fn start(
             buzzer: Arc::clone(&buzzer),
             stop: stop.clone(),
         };
-        threads.start("reader-lamp", stop, move || lamp.run())?;
+        threads.start_loop("reader-lamp", stop, clock, &nobody, move || lamp.run())?;
     }
 
-    let display = Display {
+    let mut display = Display {
         events,
         standing: Arc::clone(standing),
         beeps: config.beep_settings.clone(),
@@ -60,6 +63,6 @@ pub fn start(
         clock: Arc::clone(clock),
         stop: stop.clone(),
     };
-    threads.start("indicator", stop, move || display.run())?;
+    threads.start_loop("indicator", stop, clock, &nobody, move || display.run())?;
     Ok(panel)
 }

@@ -9,9 +9,11 @@ use log::{debug, error, info, warn};
 use super::roster::{Name, Roster};
 use super::timekeeper::Trust;
 use super::{Entry, Ledger, Recorded};
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::slot::Slot;
 use crate::base::stop::Stop;
+use crate::fault;
 use crate::indicator::{Event, Notice, Panel};
 use crate::reader::atr::CardType;
 use crate::reader::{Sighting, Tap};
@@ -26,6 +28,8 @@ const QUEUE: usize = 64;
 /// How soon the order to stop is heard while the reader hangs. Otherwise the reader's end of the queue
 /// tells it at once.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// How often the recording of a tap is begun, if the loop panics in it.
+const TRIES: u32 = 2;
 
 /// The queue from reader to keeper.
 #[must_use]
@@ -61,6 +65,10 @@ pub struct Keeper {
     pub stop: Stop,
     /// Counts.
     pub stats: Arc<Stats>,
+    /// The sign of life.
+    pub beat: Beat,
+    /// The tap that is being recorded, and how often that was begun; none at first.
+    pub in_hand: Option<(Tap, u32)>,
 }
 
 /// What became of a tap, as far as it is told.
@@ -83,13 +91,39 @@ enum Verdict {
 
 impl Keeper {
     /// Records until the readers are gone, or the order to stop is given and the queue is empty.
-    pub fn run(mut self) {
+    ///
+    /// After a panic the tap that was in hand is recorded first: one that was stored already is a repeat, so it counts
+    /// once. One that brings the loop down each time is told as not stored.
+    pub fn run(&mut self) {
+        self.finish_tap_in_hand();
         loop {
+            self.beat.turn();
             match self.taps.recv_timeout(PATIENCE) {
-                Ok(tap) => self.keep(&tap),
+                Ok(tap) => {
+                    self.in_hand = Some((tap.clone(), 1));
+                    self.keep(&tap);
+                    self.in_hand = None;
+                }
                 Err(RecvTimeoutError::Timeout) if !self.stop.requested() => {}
                 Err(_) => return,
             }
+        }
+    }
+
+    fn finish_tap_in_hand(&mut self) {
+        let Some((tap, begun)) = self.in_hand.take() else {
+            return;
+        };
+        if begun < TRIES {
+            self.in_hand = Some((tap.clone(), begun + 1));
+            self.keep(&tap);
+            self.in_hand = None;
+        } else {
+            let why = say!(
+                "the program fails on it, see crash.log",
+                "プログラムの異常です。crash.log を確認してください"
+            );
+            self.conclude(&tap, &Verdict::NotStored(why), &Name::NoRoster);
         }
     }
 
@@ -101,15 +135,21 @@ impl Keeper {
     }
 
     fn keep(&mut self, tap: &Tap) {
+        self.standing.card(self.clock.now());
         let name = self.name(tap);
         let verdict = self.decide(tap, name.known());
+        self.conclude(tap, &verdict, &name);
+    }
+
+    /// Tells everybody what became of the tap.
+    fn conclude(&self, tap: &Tap, verdict: &Verdict, name: &Name) {
         let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
         let durable =
             matches!(verdict, Verdict::Counted { .. }).then(|| since(self.clock.as_ref()));
         self.panel.show(Notice {
             event: verdict.event(),
             reader: Some(tap.reader.clone()),
-            name: shown(&name),
+            name: shown(name),
         });
         let feedback = since(self.clock.as_ref());
         let uid = match &tap.sighting {
@@ -124,8 +164,8 @@ impl Keeper {
             durable,
             feedback,
         });
-        self.count(&verdict, &name);
-        verdict.log(&tap.reader, &who(&uid, &name));
+        self.count(verdict, name);
+        verdict.log(&tap.reader, &who(&uid, name));
     }
 
     fn decide(&mut self, tap: &Tap, name: Option<&str>) -> Verdict {
@@ -157,6 +197,17 @@ impl Keeper {
                 debug!("a refused card was not noted: {e:#}");
             }
             return Verdict::Refused(why);
+        }
+        if fault::taps_are_slow() {
+            let _ = self.beat.wait(self.clock.as_ref(), &self.stop, fault::SLOW);
+        }
+        if fault::taps_are_lost() {
+            return Verdict::Counted {
+                id: 0,
+                forgetful: None,
+                uncertain: false,
+                faceless: None,
+            };
         }
         match self.ledger.record(&entry, self.repeat) {
             Ok(Recorded::Counted { id, clock }) => Verdict::Counted {

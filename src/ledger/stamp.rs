@@ -39,7 +39,7 @@ pub fn utc(wall: &Zoned) -> String {
 /// Which boot of the machine it is. Where the kernel does not tell, every start of the program counts as a boot: times
 /// since boot are then never compared across a restart.
 #[must_use]
-pub(super) fn boot_id() -> String {
+pub(crate) fn boot_id() -> String {
     std::fs::read_to_string(BOOT_ID)
         .map(|id| id.trim().to_owned())
         .ok()

@@ -15,6 +15,7 @@ use super::times::Whose;
 use super::turn::Urgency;
 use super::writer::Writer;
 use super::{schema, times};
+use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::slot::Slot;
 use crate::base::stop::{Stop, lock};
@@ -37,6 +38,8 @@ const SHORTEN_EVERY: Duration = Duration::from_secs(10);
 const EXAMINE_AFTER: Duration = Duration::from_secs(60);
 /// Bytes up to which looking at every page takes a moment.
 const SMALL: u64 = 16 << 20;
+/// How long looking at every page may take before the loop counts as hung.
+const EXAMINE_AT_MOST: Duration = Duration::from_secs(1800);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The thread's body.
@@ -55,6 +58,8 @@ pub struct Upkeep {
     pub clock: Arc<dyn Clock>,
     /// The order to stop.
     pub stop: Stop,
+    /// The sign of life.
+    pub beat: Beat,
 }
 
 /// What is remembered from tick to tick.
@@ -74,7 +79,7 @@ struct Memory {
 
 impl Upkeep {
     /// Looks after the ledger until the order to stop.
-    pub fn run(self) {
+    pub fn run(&self) {
         let mut memory = Memory::new(self.clock.now());
         loop {
             if let Some(roster) = &self.roster {
@@ -84,7 +89,7 @@ impl Upkeep {
                 Ok(()) => memory.told = None,
                 Err(e) => memory.tell(&e),
             }
-            if self.clock.wait(&self.stop, TICK) {
+            if self.beat.wait(self.clock.as_ref(), &self.stop, TICK) {
                 return;
             }
         }
@@ -115,7 +120,10 @@ impl Upkeep {
         }
         if !memory.examined && (is_small(&self.store) || due(Some(memory.begun), EXAMINE_AFTER)) {
             memory.examined = true;
+            // Every page of hundreds of megabytes on a slow card.
+            self.beat.during(EXAMINE_AT_MOST);
             writer.examine(&self.store, &self.stop)?;
+            self.beat.turn();
         }
         memory.writer = Some(writer);
         if news && let Some(bell) = &self.bell {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use log::{error, info, warn};
 
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
 use crate::config;
@@ -18,7 +19,7 @@ use crate::stats::Stats;
 use limits::Limits;
 pub(crate) use line::megabytes;
 pub use line::{Counts, Line};
-pub use sample::{Sample, Sampler, peak_rss_bytes};
+pub use sample::{Sample, Sampler, peak_rss_bytes, rss_bytes, rss_limit_bytes};
 
 /// The thread that samples, logs and warns.
 pub struct Monitor {
@@ -30,12 +31,14 @@ pub struct Monitor {
     pub clock: Arc<dyn Clock>,
     /// Ends the thread at once.
     pub stop: Stop,
+    /// The sign of life.
+    pub beat: Beat,
 }
 
 impl Monitor {
     /// Samples at once and then every `monitor.interval` seconds until the stop. A reading that fails is
     /// logged `[RESOURCE_MONITOR_ERROR]`, and the next one is made all the same.
-    pub fn run(self) {
+    pub fn run(&self) {
         let interval = Duration::from_secs_f64(self.config.interval);
         let limits = Limits::new(&self.config, sample::descriptor_limit());
         let start = self.clock.now();
@@ -68,7 +71,8 @@ impl Monitor {
                 }
                 Err(e) => error!("[RESOURCE_MONITOR_ERROR] {e:#}"),
             }
-            if self.clock.wait(&self.stop, interval) {
+            self.beat.turn();
+            if self.beat.wait(self.clock.as_ref(), &self.stop, interval) {
                 return;
             }
         }

@@ -1,5 +1,6 @@
 //! One reading of what the process and the system use.
 
+use crate::config;
 use anyhow::{Context as _, Result};
 use nix::sys::resource::{Resource, getrlimit};
 use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
@@ -97,11 +98,37 @@ pub(super) fn descriptor_limit() -> Option<u64> {
         .map(|(soft, _)| soft)
 }
 
+/// Resident memory of the process now, if the kernel tells.
+#[must_use]
+pub fn rss_bytes() -> Option<u64> {
+    status_bytes("VmRSS:")
+}
+
+/// The limit of resident memory: what `monitor.rss_limit_mb` says, else the smaller of 600 MiB and half of the memory.
+#[must_use]
+pub fn rss_limit_bytes(config: &config::Monitor) -> u64 {
+    const MIB: u64 = 1 << 20;
+    // The configuration bounds it to a million.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let configured = config.rss_limit_mb.map(|mb| mb as u64 * MIB);
+    configured.unwrap_or_else(|| {
+        let half = System::new().map_or(u64::MAX, |mut system| {
+            system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+            system.total_memory() / 2
+        });
+        half.min(600 * MIB)
+    })
+}
+
 /// Peak resident memory of the process (`VmHWM`), if the kernel tells.
 #[must_use]
 pub fn peak_rss_bytes() -> Option<u64> {
+    status_bytes("VmHWM:")
+}
+
+fn status_bytes(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|l| l.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

@@ -65,7 +65,7 @@ pub struct ReaderLamp {
 
 impl ReaderLamp {
     /// Tells outcomes until the other threads are gone or the order to stop is given.
-    pub fn run(self) {
+    pub fn run(&self) {
         // Readers that have been told about their automatic beep since they came.
         let mut told = BTreeSet::new();
         while !self.stop.requested() {

@@ -14,6 +14,7 @@ use super::memory::{Link, Memory};
 use super::reading::{Heard, Reading, Turn};
 use super::selection::Selection;
 use super::{Answer, Connection, Moment, Open, Sighting, Tap, apdu};
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
 use crate::indicator::{Event, Notice, Panel};
@@ -45,6 +46,8 @@ pub struct Watch {
     pub stats: Arc<Stats>,
     /// Where the system shows what is on the USB ([`super::usb::SYSFS`]).
     pub usb: PathBuf,
+    /// The sign of life.
+    pub beat: Beat,
 }
 
 /// The cards that are being read, by reader.
@@ -52,7 +55,7 @@ type Readings = BTreeMap<String, Reading>;
 
 impl Watch {
     /// Watches until the order to stop; makes the connection anew whenever it is lost.
-    pub fn run(mut self) {
+    pub fn run(&mut self) {
         let mut memory = Memory::default();
         while !self.stop.requested() {
             if let Err(fault) = self.run_once(&mut memory) {
@@ -64,7 +67,10 @@ impl Watch {
                     self.stats.reader_faults.increment();
                 }
             }
-            self.clock.wait(&self.stop, memory.backoff.pause());
+            let pause = memory.backoff.pause();
+            if self.beat.wait(self.clock.as_ref(), &self.stop, pause) {
+                return;
+            }
         }
     }
 
@@ -74,6 +80,7 @@ impl Watch {
         let mut readings = Readings::new();
         let mut pause = LOOK_EVERY;
         while !self.stop.requested() {
+            self.beat.turn();
             let slots = readers.wait(pause)?;
             self.connected(memory);
             let used: Vec<_> = slots
@@ -210,6 +217,7 @@ impl Watch {
                 memory.unplugged.insert(name);
             }
             Change::Card { reader, atr, new } => {
+                self.standing.card(self.clock.now());
                 self.show(Event::Reading, &reader);
                 let reading = Reading::new(&atr, new, self.clock.now());
                 // The card before, if it is still being read, is gone; its owner is told to tap again.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use log::{debug, error, info, warn};
 
 use crate::base::backoff::Backoff;
+use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::{Stop, lock};
 use crate::config;
@@ -42,6 +43,8 @@ pub struct ServoLoop {
     pub clock: Arc<dyn Clock>,
     /// The order to stop.
     pub stop: Stop,
+    /// The sign of life.
+    pub beat: Beat,
 }
 
 /// What is known about the bus.
@@ -66,7 +69,7 @@ struct Said {
 impl ServoLoop {
     /// Runs until a stop is requested; opens the bus again whenever it is lost. The servos are released
     /// when it returns.
-    pub fn run(self) {
+    pub fn run(&self) {
         let mut link = Link::Awaited { told: None };
         let mut backoff = Backoff::device();
         while !self.stop.requested() {
@@ -92,6 +95,7 @@ impl ServoLoop {
         backoff.reset();
         let mut next = self.clock.now();
         while !self.stop.requested() {
+            self.beat.turn();
             self.act(&mut mount, &feedback, &mut said)?;
             feedback = mount.feedback(&self.stop)?;
             // Ticks that were missed are not made up for.
@@ -251,7 +255,11 @@ impl ServoLoop {
         let until = self.clock.now() + pause;
         loop {
             let left = until.since(self.clock.now());
-            if left.is_zero() || self.clock.wait(&self.stop, left.min(LOOK)) {
+            if left.is_zero()
+                || self
+                    .beat
+                    .wait(self.clock.as_ref(), &self.stop, left.min(LOOK))
+            {
                 return;
             }
             let now = port::fingerprint(&self.config.port);

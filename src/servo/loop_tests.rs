@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::base::beat::Beat;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
@@ -57,6 +58,7 @@ impl Service {
             stats: Arc::clone(&self.stats),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
+            beat: Beat::default(),
         };
         self.threads
             .start("servos", &self.stop, move || servos.run())

@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Result;
 use log::{debug, error, info, warn};
 
-use super::Uplink;
 use super::client::{Parcel, Reply, Server};
 use super::denials::Denials;
 use super::lines::{LINES, Lines, Sent};
 use super::pace::{Next, Pace};
 use super::wire::{self, Verdict};
+use super::{PATIENCE, Uplink};
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
 use crate::indicator::{Event, Panel};
@@ -23,8 +24,6 @@ use crate::say;
 use crate::standing::{self, Standing};
 use crate::stats::Stats;
 
-/// How soon the order to stop is heard while taps are on their way.
-const PATIENCE: Duration = Duration::from_millis(250);
 /// What was last said about the server, so that a fault is logged once and not at every attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
@@ -34,9 +33,9 @@ enum Told {
 }
 
 /// Carries taps from the ledger to the server.
-pub(super) struct Courier {
+pub(super) struct Courier<'a> {
     server: Arc<dyn Server>,
-    lines: Box<dyn Lines>,
+    lines: Box<dyn Lines + 'a>,
     store: Arc<Store>,
     terminal_id: String,
     clock: Arc<dyn Clock>,
@@ -44,6 +43,7 @@ pub(super) struct Courier {
     stats: Arc<Stats>,
     panel: Panel,
     standing: Arc<Standing>,
+    beat: Beat,
     pace: Pace,
     /// None until it could be opened, and after it has failed.
     outbox: Option<Outbox>,
@@ -70,19 +70,20 @@ struct Round {
     enough: bool,
 }
 
-impl Courier {
-    pub fn new(uplink: Uplink, lines: Box<dyn Lines>) -> Self {
+impl<'a> Courier<'a> {
+    pub fn new(uplink: &Uplink, lines: Box<dyn Lines + 'a>) -> Self {
         Self {
             pace: Pace::new(uplink.longest_pause),
-            server: uplink.server,
+            server: Arc::clone(&uplink.server),
             lines,
-            store: uplink.store,
-            terminal_id: uplink.terminal_id,
-            clock: uplink.clock,
-            stop: uplink.stop,
-            stats: uplink.stats,
-            panel: uplink.panel,
-            standing: uplink.standing,
+            store: Arc::clone(&uplink.store),
+            terminal_id: uplink.terminal_id.clone(),
+            clock: Arc::clone(&uplink.clock),
+            stop: uplink.stop.clone(),
+            stats: Arc::clone(&uplink.stats),
+            panel: uplink.panel.clone(),
+            standing: Arc::clone(&uplink.standing),
+            beat: uplink.beat.clone(),
             outbox: None,
             told: Told::Nothing,
             denials: Denials::default(),
@@ -107,6 +108,7 @@ impl Courier {
     /// Does what is to be done now. Returns how long nothing else is, unless a tap is recorded.
     pub fn step(&mut self, mut rung: bool) -> Duration {
         loop {
+            self.beat.turn();
             let next = self.pace.next(self.clock.now(), rung);
             rung = false;
             match next {
@@ -189,6 +191,7 @@ impl Courier {
     /// Keeps the lines busy until the queue is empty, or there is no use in going on, or the order to stop comes.
     fn send_all(&mut self, outbox: &mut Outbox, round: &mut Round) -> Result<()> {
         loop {
+            self.beat.turn();
             self.exchange(outbox, round)?;
             self.standing.set_sending(round.in_flight > 0);
             if round.in_flight == 0 {

@@ -1,5 +1,6 @@
 //! Lines to the server: several taps are on their way at once, each of another card.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,12 +29,30 @@ pub(super) trait Lines: Send {
 
     /// One that has been sent; waits for it up to `timeout`.
     fn take_back(&mut self, timeout: Duration) -> Option<Sent>;
+
+    /// How many were handed over and not taken back.
+    fn on_their_way(&self) -> usize;
+}
+
+impl<L: Lines + ?Sized> Lines for &mut L {
+    fn hand_over(&mut self, tap: Outgoing, parcel: Parcel) {
+        (**self).hand_over(tap, parcel);
+    }
+
+    fn take_back(&mut self, timeout: Duration) -> Option<Sent> {
+        (**self).take_back(timeout)
+    }
+
+    fn on_their_way(&self) -> usize {
+        (**self).on_their_way()
+    }
 }
 
 /// Lines on threads of their own.
 pub(super) struct Threaded {
     jobs: SyncSender<(Outgoing, Parcel)>,
     done: Receiver<Sent>,
+    on_their_way: usize,
 }
 
 impl Threaded {
@@ -52,24 +71,40 @@ impl Threaded {
                     let Ok((tap, parcel)) = job else {
                         return;
                     };
-                    let reply = server.post(&parcel);
+                    // The courier waits for every tap that it has handed over.
+                    let reply = catch_unwind(AssertUnwindSafe(|| server.post(&parcel)))
+                        .unwrap_or_else(|_| {
+                            Reply::NoAnswer("the program failed, see crash.log".to_owned())
+                        });
                     if sender.send(Sent { tap, reply }).is_err() {
                         return;
                     }
                 }
             })?;
         }
-        Ok(Self { jobs, done })
+        Ok(Self {
+            jobs,
+            done,
+            on_their_way: 0,
+        })
     }
 }
 
 impl Lines for Threaded {
     fn hand_over(&mut self, tap: Outgoing, parcel: Parcel) {
         // The threads end after this end of the queue only; should they not, no answer is no answer.
-        let _ = self.jobs.send((tap, parcel));
+        if self.jobs.send((tap, parcel)).is_ok() {
+            self.on_their_way += 1;
+        }
     }
 
     fn take_back(&mut self, timeout: Duration) -> Option<Sent> {
-        self.done.recv_timeout(timeout).ok()
+        let sent = self.done.recv_timeout(timeout).ok()?;
+        self.on_their_way -= 1;
+        Some(sent)
+    }
+
+    fn on_their_way(&self) -> usize {
+        self.on_their_way
     }
 }

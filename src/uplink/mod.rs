@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::slot::{Slot, Taken};
 use crate::base::stop::Stop;
@@ -33,6 +34,9 @@ use crate::stats::Stats;
 use client::{HttpServer, Server};
 use courier::{Courier, unwell};
 use lines::{Lines, Threaded};
+
+/// How soon the order to stop is heard while taps are on their way.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What the threads need.
 pub struct Uplink {
@@ -56,6 +60,8 @@ pub struct Uplink {
     pub panel: Panel,
     /// Told how many taps wait, and whether the server takes them.
     pub standing: Arc<Standing>,
+    /// The sign of life.
+    pub beat: Beat,
 }
 
 impl Uplink {
@@ -64,24 +70,32 @@ impl Uplink {
     /// # Errors
     /// The operating system refuses another thread.
     pub fn start(self, threads: &mut Threads) -> Result<()> {
-        let lines = Threaded::start(threads, &self.stop, &self.server)?;
-        let stop = self.stop.clone();
-        threads.start("uplink", &stop, move || self.run(Box::new(lines)))
+        let mut lines = Threaded::start(threads, &self.stop, &self.server)?;
+        let (stop, clock, beat) = (
+            self.stop.clone(),
+            Arc::clone(&self.clock),
+            self.beat.clone(),
+        );
+        let bell = Arc::clone(&self.bell);
+        stop.on_request(move || bell.close());
+        threads.start_loop("uplink", &stop, &clock, &beat, move || self.run(&mut lines))
     }
 
-    fn run(self, lines: Box<dyn Lines>) {
-        let bell = Arc::clone(&self.bell);
-        self.stop.on_request({
-            let bell = Arc::clone(&bell);
-            move || bell.close()
-        });
-        let stop = self.stop.clone();
-        let mut courier = Courier::new(self, lines);
+    fn run(&self, lines: &mut dyn Lines) {
+        // What was on its way when the loop panicked: the ledger knows that it was begun, as after a power cut.
+        while lines.on_their_way() > 0 && !self.stop.requested() {
+            self.beat.turn();
+            lines.take_back(PATIENCE);
+        }
+        let mut courier = Courier::new(self, Box::new(lines));
         courier.greet();
         let mut rung = false;
-        while !stop.requested() {
+        while !self.stop.requested() {
             let pause = courier.step(rung);
-            rung = match bell.take(pause) {
+            self.beat.during(pause);
+            let bell = self.bell.take(pause);
+            self.beat.turn();
+            rung = match bell {
                 Taken::Item(()) => true,
                 Taken::Nothing => false,
                 Taken::Closed => return,

@@ -79,6 +79,7 @@ impl Scene {
             .current_dir(self.dir.path())
             // Where a configuration names no folder, nothing outside of the scene is touched.
             .env("STATE_DIRECTORY", self.path("data"))
+            .env("RUNTIME_DIRECTORY", self.path("run"))
             .envs(env.iter().copied());
         let errors = std::fs::File::create(self.path("stderr")).unwrap();
         let child = command

@@ -14,6 +14,7 @@ mod disk;
 mod doctor;
 mod following;
 mod harness;
+mod health;
 mod mounts;
 mod rpicam;
 mod running;

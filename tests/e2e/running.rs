@@ -258,17 +258,26 @@ fn the_service_manager_is_told_starting_ready_and_stopping() {
     manager
         .set_read_timeout(Some(std::time::Duration::from_secs(60)))
         .unwrap();
-    let told = || {
+    let watchdog = std::cell::Cell::new(0);
+    // What comes in between, again and again, is counted.
+    let told = || loop {
         let mut buffer = [0; 256];
         let n = manager.recv(&mut buffer).expect("a message");
-        String::from_utf8_lossy(&buffer[..n]).into_owned()
+        let message = String::from_utf8_lossy(&buffer[..n]).into_owned();
+        if message.contains("WATCHDOG=1") {
+            watchdog.set(watchdog.get() + 1);
+        } else if !message.contains("STATUS=") {
+            return message;
+        }
     };
     let running = scene.run_with(&[], &[("NOTIFY_SOCKET", socket.to_str().unwrap())]);
     assert!(told().contains("EXTEND_TIMEOUT_USEC=60000000"));
     assert!(told().contains("READY=1"));
     assert!(scene.log().contains("[SERVER_START]"));
+    std::thread::sleep(std::time::Duration::from_secs(2));
     running.signal(nix::sys::signal::Signal::SIGINT);
     assert!(told().contains("STOPPING=1"));
+    assert!(watchdog.get() > 0, "the watchdog was not fed");
     assert_eq!(running.end().0.code(), Some(0));
 }
 

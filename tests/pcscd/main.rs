@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use card::Card;
 use daemon::{Daemon, PATIENCE, PORTS, Turn, wait_until};
+use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::stop::{Reason, Stop};
 use facetap::config::{Cards, Readers};
@@ -48,7 +49,8 @@ impl Watching {
         let (stop, stats) = (Stop::new(), Arc::new(Stats::default()));
         let (sender, taps) = keeper::queue();
         let standing = Arc::new(Standing::default());
-        let watch = Watch {
+        let mut watch = Watch {
+            beat: Beat::default(),
             open: facetap::reader::open(&cards, &clock, &stop),
             selection: Selection::new(&cards.readers),
             taps: sender,

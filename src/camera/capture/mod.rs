@@ -13,6 +13,7 @@ use log::{info, warn};
 
 use super::{CameraSource, Frame, Grab};
 use crate::base::backoff::Backoff;
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::slot::Slot;
 use crate::base::stop::Stop;
@@ -42,6 +43,10 @@ pub struct Capture {
     pub stop: Stop,
     /// What the detector says about the pictures.
     pub feedback: Arc<CaptureFeedback>,
+    /// The number of the next picture of a camera.
+    pub next_number: u64,
+    /// The sign of life.
+    pub beat: Beat,
 }
 
 /// Why the camera is no longer read.
@@ -59,8 +64,8 @@ enum Left {
 }
 
 impl Capture {
-    /// Runs until the order to stop or the end of the clip.
-    pub fn run(mut self) {
+    /// Runs until the order to stop or the end of the clip. After a panic it opens the camera anew.
+    pub fn run(&mut self) {
         self.keep_alive();
         self.slot.close();
     }
@@ -68,14 +73,14 @@ impl Capture {
     fn keep_alive(&mut self) {
         let mut backoff = Backoff::device();
         let mut waiting_for = None;
-        let mut number = 0;
         while !self.stop.requested() {
+            self.beat.turn();
             match (self.open)() {
                 // The order to stop may be what ended the opening.
                 Err(_) if self.stop.requested() => return,
                 Err(e) => {
                     self.tell_waiting(&mut waiting_for, &format!("{e:#}"));
-                    if self.clock.wait(&self.stop, backoff.pause()) {
+                    if self.pause(backoff.pause()) {
                         return;
                     }
                 }
@@ -86,7 +91,7 @@ impl Capture {
                         "{}",
                         say!("camera opened: {what}", "カメラを開きました: {what}")
                     );
-                    match self.read(source.as_mut(), &mut number) {
+                    match self.read(source.as_mut()) {
                         Left::Stopped | Left::Ended => return,
                         Left::Faulty {
                             fault,
@@ -100,7 +105,7 @@ impl Capture {
                             self.tell_reinit(&what, fault, last.as_deref(), pause);
                             // Closed before the pause: the driver needs the time to let the device go.
                             drop(source);
-                            if self.clock.wait(&self.stop, pause) {
+                            if self.pause(pause) {
                                 return;
                             }
                         }
@@ -110,8 +115,12 @@ impl Capture {
         }
     }
 
+    fn pause(&self, pause: Duration) -> bool {
+        self.beat.wait(self.clock.as_ref(), &self.stop, pause)
+    }
+
     /// Reads the open camera until it has to be left.
-    fn read(&self, source: &mut dyn CameraSource, number: &mut u64) -> Left {
+    fn read(&mut self, source: &mut dyn CameraSource) -> Left {
         let live = source.is_live();
         let mut health = Health::new(&self.camera, live, self.clock.now());
         let mut last = None;
@@ -121,14 +130,15 @@ impl Capture {
             if self.stop.requested() {
                 return Left::Stopped;
             }
+            self.beat.turn();
             let answer = source.grab(&self.stop);
             let now = self.clock.now();
             let verdict = match answer {
                 Ok(Grab::Frame(mut frame)) => {
                     if live {
                         // A camera begins with 0 at every opening; its pictures are numbered through.
-                        frame.number = *number;
-                        *number += 1;
+                        frame.number = self.next_number;
+                        self.next_number += 1;
                     }
                     if self.slot.put(frame).is_some() {
                         self.stats.frames_dropped.increment();
@@ -154,7 +164,7 @@ impl Capture {
             match verdict {
                 Verdict::GoOn => {}
                 Verdict::Pause(pause) => {
-                    if self.clock.wait(&self.stop, pause) {
+                    if self.pause(pause) {
                         return Left::Stopped;
                     }
                 }

@@ -126,6 +126,8 @@ fn run(live: bool, undecodable: u32, scripts: Vec<Option<Vec<Act>>>) -> Run {
         clock,
         stop,
         feedback,
+        next_number: 0,
+        beat: Beat::default(),
     }
     .run();
     let openings = lock(&openings).clone();

@@ -142,7 +142,7 @@ pub struct LcdDisplay {
 impl LcdDisplay {
     /// Shows events until the other threads are gone, or the order to stop is given and nothing waits;
     /// then goes dark.
-    pub fn run(mut self) {
+    pub fn run(&mut self) {
         let mut lcd = Attachment::default();
         let mut screen = Screen::default();
         screen.tell(super::Event::Started.into(), self.clock.now());

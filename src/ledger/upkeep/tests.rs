@@ -26,6 +26,7 @@ fn desk(book: &Book) -> Desk {
             standing: Arc::default(),
             clock,
             stop: Stop::new(),
+            beat: Beat::default(),
         },
         bell,
     }

@@ -84,6 +84,7 @@ fn watch_with(script: Script, selection: Selection) -> (Receiver<Tap>, Arc<Stats
         stop,
         stats: Arc::clone(&stats),
         usb: "/no/such/folder".into(),
+        beat: Beat::default(),
     }
     .run();
     (taps, stats)
@@ -284,6 +285,7 @@ fn a_card_that_is_silent_delays_no_other_reader_and_is_given_up() {
         stop,
         stats,
         usb: "/no/such/folder".into(),
+        beat: Beat::default(),
     }
     .run();
     let seen: Vec<Tap> = taps.try_iter().collect();

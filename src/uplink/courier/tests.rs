@@ -300,6 +300,7 @@ fn the_thread_delivers_at_the_bell_and_ends_at_the_order_to_stop() {
         stats: Arc::default(),
         panel: crate::indicator::panel().0,
         standing: Arc::default(),
+        beat: Beat::default(),
     };
     let mut threads = Threads::default();
     uplink.start(&mut threads).unwrap();

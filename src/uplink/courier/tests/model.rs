@@ -142,11 +142,15 @@ impl Lines for Inline {
     fn take_back(&mut self, _timeout: Duration) -> Option<Sent> {
         self.sent.pop_front()
     }
+
+    fn on_their_way(&self) -> usize {
+        self.sent.len()
+    }
 }
 
 pub(super) struct Scene {
     pub(super) book: Book,
-    pub(super) courier: Courier,
+    pub(super) courier: Courier<'static>,
     pub(super) server: Shared,
     pub(super) stats: Arc<Stats>,
 }
@@ -176,8 +180,9 @@ pub(super) fn scene(mode: Mode) -> Scene {
         stats: Arc::clone(&stats),
         panel: crate::indicator::panel().0,
         standing: Arc::default(),
+        beat: Beat::default(),
     };
-    let courier = Courier::new(uplink, Box::new(lines));
+    let courier = Courier::new(&uplink, Box::new(lines));
     Scene {
         book,
         courier,

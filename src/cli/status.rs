@@ -1,0 +1,267 @@
+//! `facetap status`: what the running service is doing now.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+
+use super::args::StatusOptions;
+use super::{DONE, FAILED, env};
+use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::stop::Stop;
+use crate::config;
+use crate::health::state::{self, LoopState, Phase, State};
+use crate::say;
+use crate::text::{self, Language};
+
+/// Time between two looks of `--follow`.
+const EVERY: Duration = Duration::from_secs(1);
+/// The file may be this much older than its own rhythm.
+const LATE_S: f64 = 10.0;
+
+pub(super) fn status(options: &StatusOptions) -> Result<u8> {
+    let loaded = config::load(options.config.as_deref(), &env)?;
+    text::speak(loaded.config.language.unwrap_or_else(Language::from_locale));
+    let data_dir = config::data_dir_to_read(&loaded.config, &env);
+    loop {
+        let done = look(options, &data_dir);
+        if !options.follow {
+            return done;
+        }
+        if let Err(e) = done {
+            super::print(format_args!("{e:#}"));
+        }
+        let _ = SystemClock.wait(&Stop::new(), EVERY);
+        if std::io::stdout().is_terminal() && !options.json {
+            // Home, and everything below erased: the page is drawn again in its place.
+            super::print("\x1b[H\x1b[2J");
+        }
+    }
+}
+
+fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
+    let Some((file, state)) = state::find(data_dir, &env) else {
+        let looked: Vec<_> = state::folders(data_dir, &env)
+            .iter()
+            .map(|f| f.display().to_string())
+            .collect();
+        bail!(say!(
+            "no service is running: no health.json in {}; start it (systemctl start facetap, or facetap run)",
+            "サービスは動作していません: {} に health.json がありません。systemctl start facetap で起動してください",
+            looked.join(", ")
+        ));
+    };
+    if options.json {
+        // One line an answer, so that --follow can be read line by line.
+        super::print(serde_json::to_string(&state)?);
+    } else {
+        super::print(Page(&state));
+    }
+    let trouble = trouble(&state, state::is_running(state.pid), age_s(&state));
+    if let Some(why) = &trouble
+        && !options.json
+    {
+        super::print(format_args!("\n{why} ({})", file.display()));
+    }
+    Ok(if trouble.is_some() { FAILED } else { DONE })
+}
+
+/// Seconds since the file was written.
+fn age_s(state: &State) -> f64 {
+    let Ok(updated) = state.updated.parse::<Timestamp>() else {
+        return f64::INFINITY;
+    };
+    SystemClock
+        .wall()
+        .timestamp()
+        .duration_since(updated)
+        .as_secs_f64()
+}
+
+/// Why the service is not at work as it should be; none if it is.
+fn trouble(state: &State, running: bool, age_s: f64) -> Option<String> {
+    #[allow(clippy::cast_precision_loss)] // a minute
+    let late = age_s > state.every_s as f64 + LATE_S;
+    if !running {
+        return Some(say!(
+            "THE SERVICE IS NOT RUNNING; this is how it was when it ended",
+            "サービスは動作していません（終了時の状態です）"
+        ));
+    }
+    if late {
+        return Some(say!(
+            "THE SERVICE HANGS: nothing was written for {age_s:.0} s",
+            "サービスが応答していません（{age_s:.0}秒間更新なし）"
+        ));
+    }
+    let hung: Vec<_> = state
+        .loops
+        .iter()
+        .filter(|(_, l)| !l.alive)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !hung.is_empty() {
+        return Some(say!("HUNG: {}", "応答なし: {}", hung.join(", ")));
+    }
+    (state.state != Phase::Ready).then(|| say!("not ready", "準備中または終了処理中です"))
+}
+
+/// The state for a terminal.
+struct Page<'a>(&'a State);
+
+impl std::fmt::Display for Page<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.0;
+        let hours = state.uptime_s / 3600.0;
+        let phase = match state.state {
+            Phase::Starting => say!("starting", "起動中"),
+            Phase::Ready => say!("ready", "動作中"),
+            Phase::Stopping => say!("stopping", "終了処理中"),
+        };
+        writeln!(
+            f,
+            "FaceTap {}: {phase}, {}",
+            state.version,
+            say!(
+                "process {}, for {hours:.2} h, since {}",
+                "プロセス {}, 稼働時間 {hours:.2}h, 開始 {}",
+                state.pid,
+                state.started
+            )
+        )?;
+        let counters = &state.counters;
+        let devices = &state.devices;
+        let yes_no = |there: Option<bool>| match there {
+            None => say!("off", "使用しない"),
+            Some(true) => say!("ok", "正常"),
+            Some(false) => say!("NOT THERE", "なし"),
+        };
+        let faces = devices
+            .faces
+            .map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let readers = devices
+            .readers
+            .map_or_else(|| yes_no(None), |n| n.to_string());
+        let rows = [
+            (
+                say!("camera", "カメラ"),
+                say!(
+                    "{}; frames {}, re-initialised {}, faces in view {faces}",
+                    "{}; フレーム数 {}, 再初期化 {}, 検出中の顔 {faces}",
+                    yes_no(devices.camera),
+                    counters.frames,
+                    counters.camera_reinits
+                ),
+            ),
+            (
+                say!("servos", "サーボ"),
+                say!(
+                    "{}; reconnected {}",
+                    "{}; 再接続 {}",
+                    yes_no(devices.servo),
+                    counters.servo_reconnects
+                ),
+            ),
+            (
+                say!("readers", "リーダー"),
+                say!(
+                    "{readers}; reconnected {}",
+                    "{readers}; 再接続 {}",
+                    counters.reader_reconnects
+                ),
+            ),
+            (
+                say!("taps", "タップ"),
+                say!(
+                    "counted {}, failed {}, delivered {}, waiting {} (server: {})",
+                    "記録 {}, 失敗 {}, 送信済み {}, 未送信 {} (サーバー: {})",
+                    counters.taps,
+                    counters.taps_failed,
+                    counters.delivered,
+                    state.queues.taps_waiting,
+                    devices.server
+                ),
+            ),
+            (
+                say!("memory", "メモリ"),
+                say!(
+                    "{:.1} MB, restarts itself at {:.0} MB",
+                    "{:.1}MB (上限 {:.0}MB で再起動)",
+                    state.memory.rss_mb,
+                    state.memory.limit_mb
+                ),
+            ),
+            (say!("loops", "ループ"), loops(&state.loops)),
+            (
+                say!("before", "前回"),
+                state.last_exit.as_ref().map_or_else(
+                    || say!("no run before this one", "以前の実行記録なし"),
+                    |last| say!("ended {}: {}", "終了 {}: {}", last.at, last.reason),
+                ),
+            ),
+            (say!("log", "ログ"), state.log_file.display().to_string()),
+        ];
+        for (index, (name, value)) in rows.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            let columns = unicode_width::UnicodeWidthStr::width(name.as_str());
+            write!(
+                f,
+                "  {name}{:pad$}  {value}",
+                "",
+                pad = 10_usize.saturating_sub(columns)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn loops(loops: &std::collections::BTreeMap<String, LoopState>) -> String {
+    let each: Vec<_> = loops
+        .iter()
+        .map(|(name, state)| match state {
+            LoopState {
+                alive: false,
+                silent_s,
+                ..
+            } => {
+                say!(
+                    "{name} HUNG for {silent_s:.0} s",
+                    "{name} 応答なし {silent_s:.0}秒"
+                )
+            }
+            LoopState { restarts: 0, .. } => name.clone(),
+            LoopState { restarts, .. } => {
+                say!(
+                    "{name} (begun again {restarts} times)",
+                    "{name} (再開 {restarts}回)"
+                )
+            }
+        })
+        .collect();
+    each.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_told_apart() {
+        let ready = State {
+            state: Phase::Ready,
+            every_s: 1,
+            ..State::default()
+        };
+        assert_eq!(trouble(&ready, true, 2.0), None);
+        assert!(trouble(&ready, false, 2.0).unwrap().contains("NOT RUNNING"));
+        assert!(trouble(&ready, true, 12.0).unwrap().contains("HANGS"));
+        let mut hung = ready.clone();
+        hung.loops.insert("camera".to_owned(), LoopState::default());
+        assert_eq!(trouble(&hung, true, 2.0).unwrap(), "HUNG: camera");
+        assert!(trouble(&State::default(), true, 0.0).is_some());
+    }
+}

@@ -1,0 +1,204 @@
+//! Planted faults: proof that what watches over the service notices, on the binary as it is.
+//!
+//! Nothing of this exists unless the environment names a file ([`VARIABLE`]); then a thread takes the lines that are
+//! written into it and plants what they say. `docs/faults.md` lists them. `facetap soak --fault` and
+//! `scripts/crash-test.sh` use it.
+
+mod held;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use log::warn;
+
+use crate::base::clock::Clock;
+use crate::base::stop::{Stop, lock};
+use crate::base::threads::Threads;
+use held::Held;
+
+/// Environment variable with the path of the file.
+pub const VARIABLE: &str = "FACETAP_FAULTS";
+
+/// How often the file is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a slow tap takes: longer than anybody waits, shorter than a hang.
+pub const SLOW: Duration = Duration::from_secs(12);
+
+/// Whether [`PLANTED`] holds anything, so that a loop's turn costs one look at a flag.
+static ANY: AtomicBool = AtomicBool::new(false);
+static PLANTED: Mutex<Vec<(String, Kind)>> = Mutex::new(Vec::new());
+static SLOW_TAPS: AtomicBool = AtomicBool::new(false);
+static LOST_TAPS: AtomicBool = AtomicBool::new(false);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Panic,
+    Hang,
+}
+
+/// One line of the file.
+#[derive(Debug, Clone, PartialEq)]
+enum Order {
+    /// In the loop of this name, at its next turn.
+    Loop(String, Kind),
+    /// MiB a second.
+    Leak(f64),
+    /// Descriptors a second.
+    DescriptorLeak(f64),
+    SlowTaps,
+    LostTaps,
+    /// Ends the process; the kinds are those of [`crate::crash`].
+    Crash(String),
+}
+
+fn order(line: &str) -> Option<Order> {
+    let mut words = line.split_whitespace();
+    let kind = words.next()?;
+    let word = words.next();
+    let rate = || {
+        word.and_then(|w| w.parse::<f64>().ok())
+            .filter(|n| n.is_finite() && *n > 0.0)
+    };
+    Some(match (kind, word) {
+        ("panic", Some(name)) => Order::Loop(name.to_owned(), Kind::Panic),
+        ("hang", Some(name)) => Order::Loop(name.to_owned(), Kind::Hang),
+        ("panic" | "hang", None) => return None,
+        ("leak", _) => Order::Leak(rate()?),
+        ("fd-leak", _) => Order::DescriptorLeak(rate()?),
+        ("slow", None) => Order::SlowTaps,
+        ("lose-tap", None) => Order::LostTaps,
+        (crash, None) => Order::Crash(crash.to_owned()),
+        _ => return None,
+    })
+}
+
+/// A loop of this name comes by: what was planted for it happens here.
+pub fn point(name: &str) {
+    if !ANY.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut planted = lock(&PLANTED);
+    let Some(at) = planted.iter().position(|(loop_name, _)| loop_name == name) else {
+        return;
+    };
+    let (_, kind) = planted.swap_remove(at);
+    ANY.store(!planted.is_empty(), Ordering::Relaxed);
+    drop(planted);
+    match kind {
+        Kind::Panic => panic!("planted in the loop \"{name}\" ({VARIABLE})"),
+        // Deaf to the order to stop, as a real one.
+        Kind::Hang => loop {
+            std::thread::park();
+        },
+    }
+}
+
+/// Whether every tap is to take [`SLOW`].
+#[must_use]
+pub fn taps_are_slow() -> bool {
+    SLOW_TAPS.load(Ordering::Relaxed)
+}
+
+/// Whether taps are to be confirmed without being recorded.
+#[must_use]
+pub fn taps_are_lost() -> bool {
+    LOST_TAPS.load(Ordering::Relaxed)
+}
+
+/// Starts the thread, if the environment names a file.
+///
+/// # Errors
+/// The operating system refuses another thread.
+pub fn start(threads: &mut Threads, clock: &std::sync::Arc<dyn Clock>, stop: &Stop) -> Result<()> {
+    let Some(file) = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()) else {
+        return Ok(());
+    };
+    let file = PathBuf::from(file);
+    warn!(
+        "{VARIABLE} is set: faults are planted when {} says so",
+        file.display()
+    );
+    let (clock, stop_order) = (std::sync::Arc::clone(clock), stop.clone());
+    threads.start("faults", stop, move || {
+        let mut held = Held::default();
+        loop {
+            for line in take(&file) {
+                obey(&line, &mut held);
+            }
+            held.grow(LOOK);
+            if clock.wait(&stop_order, LOOK) {
+                return;
+            }
+        }
+    })
+}
+
+/// The lines of the file, which is gone after that: a process that is started again does not do it all once more.
+fn take(file: &Path) -> Vec<String> {
+    let Ok(text) = std::fs::read_to_string(file) else {
+        return Vec::new();
+    };
+    if std::fs::remove_file(file).is_err() {
+        return Vec::new();
+    }
+    text.lines().map(str::to_owned).collect()
+}
+
+fn obey(line: &str, held: &mut Held) {
+    warn!("planted fault: {line}");
+    match order(line) {
+        None => warn!("planted fault not understood: {line}"),
+        Some(Order::Loop(name, kind)) => {
+            lock(&PLANTED).push((name, kind));
+            ANY.store(true, Ordering::Relaxed);
+        }
+        Some(Order::Leak(rate)) => held.leak = rate,
+        Some(Order::DescriptorLeak(rate)) => held.descriptor_leak = rate,
+        Some(Order::SlowTaps) => SLOW_TAPS.store(true, Ordering::Relaxed),
+        Some(Order::LostTaps) => LOST_TAPS.store(true, Ordering::Relaxed),
+        Some(Order::Crash(kind)) => warn!("planted fault not understood: {kind}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_understood_or_not() {
+        assert_eq!(
+            order("panic camera"),
+            Some(Order::Loop("camera".into(), Kind::Panic))
+        );
+        assert_eq!(
+            order("hang servo"),
+            Some(Order::Loop("servo".into(), Kind::Hang))
+        );
+        assert_eq!(order("leak 2.5"), Some(Order::Leak(2.5)));
+        assert_eq!(order("segv"), Some(Order::Crash("segv".into())));
+        for bad in ["", "leak", "leak x", "leak -1", "panic", "slow down"] {
+            assert_eq!(order(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_planted_panic_happens_once_and_only_there() {
+        obey("panic a-loop-of-this-test", &mut Held::default());
+        point("another");
+        assert!(std::panic::catch_unwind(|| point("a-loop-of-this-test")).is_err());
+        point("a-loop-of-this-test");
+    }
+
+    #[test]
+    fn the_file_is_taken_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("faults");
+        assert!(take(&file).is_empty());
+        std::fs::write(&file, "slow\nleak 1\n").unwrap();
+        assert_eq!(take(&file), ["slow", "leak 1"]);
+        assert!(take(&file).is_empty());
+    }
+}

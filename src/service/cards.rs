@@ -1,0 +1,123 @@
+//! The card side: reader -> ledger -> uplink, and what tells people.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{HUNG, HUNG_ON_DISK, Service, Shared};
+use crate::base::slot::Slot;
+use crate::base::threads::Threads;
+use crate::indicator::{self, Panel};
+use crate::ledger::Ledger;
+use crate::ledger::keeper::{self, Keeper};
+use crate::ledger::roster::Roster;
+use crate::ledger::store::Store;
+use crate::ledger::upkeep::Upkeep;
+use crate::reader::selection::Selection;
+use crate::reader::watch::Watch;
+use crate::standing;
+use crate::uplink::Uplink;
+use crate::{reader, uplink};
+
+impl Service {
+    /// Reader, ledger, indicator and uplink, from the end of the line to its beginning. The ledger is
+    /// opened first: without it there is nothing to promise at the door, and the start fails.
+    pub(super) fn start_cards(&self, threads: &mut Threads, shared: &Shared) -> Result<()> {
+        let (stats, standing) = (&shared.stats, &shared.standing);
+        let store = Arc::new(Store::open(&self.data_dir)?);
+        store.look(self.clock.as_ref());
+        let ledger = Ledger::of(Arc::clone(&store))?;
+        let panel = indicator::start(threads, &self.config, &self.clock, &self.stop, standing)?;
+        let bell = self.start_uplink(threads, shared, &store, &panel)?;
+
+        let roster = self.roster();
+        let beat = shared.beats.watch("upkeep", HUNG_ON_DISK, &self.clock);
+        let upkeep = Upkeep {
+            beat: beat.clone(),
+            store,
+            roster: roster.clone(),
+            keep_days: self.config.attendance.keep_days,
+            bell: bell.clone(),
+            standing: Arc::clone(standing),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        self.start_loop(threads, "upkeep", &beat, move || upkeep.run())?;
+
+        let cards = &self.config.cards;
+        let (queue, taps) = keeper::queue();
+        let beat = shared.beats.watch("ledger", HUNG_ON_DISK, &self.clock);
+        let mut keeper = Keeper {
+            beat: beat.clone(),
+            in_hand: None,
+            taps,
+            ledger,
+            repeat: Duration::from_secs_f64(cards.repeat_seconds),
+            presence: Arc::clone(&shared.presence),
+            require_face: self.config.attendance.require_face,
+            roster,
+            panel: panel.clone(),
+            standing: Arc::clone(standing),
+            bell,
+            tracer: Arc::clone(&self.tracer),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            stats: Arc::clone(stats),
+        };
+        self.start_loop(threads, "ledger", &beat, move || keeper.run())?;
+
+        let beat = shared.beats.watch("reader", HUNG, &self.clock);
+        let mut watch = Watch {
+            beat: beat.clone(),
+            open: reader::open(cards, &self.clock, &self.stop),
+            selection: Selection::new(&cards.readers),
+            taps: queue,
+            panel,
+            standing: Arc::clone(standing),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            stats: Arc::clone(stats),
+            usb: reader::usb::root(cards),
+        };
+        self.start_loop(threads, "reader", &beat, move || watch.run())
+    }
+
+    /// The roster, read once before the first tap.
+    fn roster(&self) -> Option<Roster> {
+        let roster = Roster::new(self.config.attendance.roster.clone()?);
+        roster.refresh(self.clock.now());
+        Some(roster)
+    }
+
+    /// The uplink, if there is a server; the bell tells it that a tap was recorded.
+    fn start_uplink(
+        &self,
+        threads: &mut Threads,
+        shared: &Shared,
+        store: &Arc<Store>,
+        panel: &Panel,
+    ) -> Result<Option<Arc<Slot<()>>>> {
+        let Some((server, terminal_id)) = uplink::server(&self.config, &self.data_dir, &self.stop)?
+        else {
+            return Ok(None);
+        };
+        shared.standing.set_server(standing::Server::Unknown);
+        let bell = Arc::new(Slot::default());
+        Uplink {
+            server,
+            store: Arc::clone(store),
+            terminal_id,
+            longest_pause: Duration::from_secs_f64(self.config.retry_interval),
+            bell: Arc::clone(&bell),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            stats: Arc::clone(&shared.stats),
+            panel: panel.clone(),
+            standing: Arc::clone(&shared.standing),
+            beat: shared.beats.watch("uplink", HUNG_ON_DISK, &self.clock),
+        }
+        .start(threads)?;
+        Ok(Some(bell))
+    }
+}

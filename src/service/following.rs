@@ -1,0 +1,109 @@
+//! The following side: camera -> detect -> track -> control -> servo.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use log::error;
+
+use super::{HUNG, Service, Shared};
+use crate::base::slot::Slot;
+use crate::base::threads::Threads;
+use crate::camera::capture::{Capture, CaptureFeedback};
+use crate::camera::source::{self, SourceKind};
+use crate::config::Protocol;
+use crate::control::pose::Pose;
+use crate::say;
+use crate::servo::{self, ServoLoop, SimulatedServos};
+use crate::vision::Vision;
+
+/// Where the mount stands, for whoever looks through the simulated camera.
+pub(super) type PoseNow = Arc<dyn Fn() -> Pose + Send + Sync>;
+
+impl Service {
+    /// The servo loop, and the simulated servos if they are asked for. Tells where the mount stands for
+    /// the simulated camera.
+    pub(super) fn start_servos(&self, threads: &mut Threads, shared: &Shared) -> Result<PoseNow> {
+        let ahead: PoseNow = Arc::new(|| Pose::HOME);
+        let mut config = self.config.servo.clone();
+        if !config.enabled {
+            return Ok(ahead);
+        }
+        if config.protocol != Protocol::Sts {
+            error!(
+                "{}",
+                say!(
+                    "servo.protocol: only \"sts\" is there in this version, the servos stay off",
+                    "サーボ: servo.protocol はこのバージョンでは \"sts\" のみです。サーボは動作しません"
+                )
+            );
+            return Ok(ahead);
+        }
+        let mut pose = ahead;
+        if config.port == servo::SIMULATED {
+            let clock = Arc::clone(&self.clock);
+            let servos = SimulatedServos::start(&config.axes, clock, &self.stop, threads)?;
+            config.port = servos.path().display().to_string();
+            let handle = servos.pose();
+            pose = Arc::new(move || handle.now());
+        }
+        let beat = shared.beats.watch("servo", HUNG, &self.clock);
+        let servo_loop = ServoLoop {
+            beat: beat.clone(),
+            config,
+            tracking: self.config.tracking.clone(),
+            follower: Arc::clone(&shared.follower),
+            tracer: Arc::clone(&self.tracer),
+            stats: Arc::clone(&shared.stats),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        self.start_loop(threads, "servo", &beat, move || servo_loop.run())?;
+        Ok(pose)
+    }
+
+    pub(super) fn start_camera(
+        &self,
+        threads: &mut Threads,
+        shared: &Shared,
+        kind: SourceKind,
+        pose: PoseNow,
+    ) -> Result<()> {
+        let slot = Arc::new(Slot::default());
+        let feedback = Arc::new(CaptureFeedback::new(Arc::clone(&shared.stats)));
+        let env = source::Env {
+            clock: Arc::clone(&self.clock),
+            pose,
+            stop: self.stop.clone(),
+        };
+        let camera = self.config.camera.clone();
+        let beat = shared.beats.watch("camera", HUNG, &self.clock);
+        let mut capture = Capture {
+            beat: beat.clone(),
+            next_number: 0,
+            open: Box::new(move || source::open(&kind, &camera, &env)),
+            camera: self.config.camera.clone(),
+            slot: Arc::clone(&slot),
+            stats: Arc::clone(&shared.stats),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            feedback: Arc::clone(&feedback),
+        };
+        self.start_loop(threads, "camera", &beat, move || capture.run())?;
+
+        let beat = shared.beats.watch("vision", HUNG, &self.clock);
+        let vision = Vision {
+            beat: beat.clone(),
+            config: self.config.detector.clone(),
+            data_dir: self.data_dir.clone(),
+            slot,
+            feedback,
+            follower: Arc::clone(&shared.follower),
+            presence: Arc::clone(&shared.presence),
+            tracer: Arc::clone(&self.tracer),
+            stats: Arc::clone(&shared.stats),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        self.start_loop(threads, "vision", &beat, move || vision.run())
+    }
+}

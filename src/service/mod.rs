@@ -1,0 +1,244 @@
+//! The service: which threads there are, what connects them, and in what order they end.
+
+mod cards;
+mod following;
+mod vitals;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+use log::info;
+
+use crate::base::beat::{Beat, Beats};
+use crate::base::clock::Clock;
+use crate::base::stop::{Reason, Stop, lock};
+use crate::base::threads::Threads;
+use crate::camera::source::SourceKind;
+use crate::config::Config;
+use crate::control::Follower;
+use crate::health::exit::{self, LastExit};
+use crate::health::restart::{FIRST_REST, NEXT_REST, Plan};
+use crate::health::state::{self, State};
+use crate::health::{self, Health};
+use crate::ledger::stamp;
+use crate::monitor::{self, Monitor, peak_rss_bytes};
+use crate::reloads::Reloads;
+use crate::standing::Standing;
+use crate::stats::Stats;
+use crate::summary::Summary;
+use crate::trace::Tracer;
+use crate::track::presence::Presence;
+use crate::{fault, say};
+use vitals::Everything;
+
+/// The promise is a stop within a second; what is not done by then is named and left behind.
+const STOP_WITHIN: Duration = Duration::from_millis(800);
+
+/// A loop that gives no sign of life for so long has hung. The longest wait in order is that for an answer of the
+/// camera connector at its start, 8 s.
+const HUNG: Duration = Duration::from_secs(15);
+/// The same for loops that write to the disk, of which an SD card may take many seconds of its own accord.
+const HUNG_ON_DISK: Duration = Duration::from_secs(28);
+
+/// Everything that a run needs from outside.
+pub struct Service {
+    /// The configuration, with the options applied.
+    pub config: Config,
+    /// The file that it came from; none for the built-in defaults.
+    pub config_file: Option<PathBuf>,
+    /// What `camera.source` is; none without a camera.
+    pub camera: Option<SourceKind>,
+    /// Folder of ledger and state.
+    pub data_dir: PathBuf,
+    /// The current log file.
+    pub log_file: PathBuf,
+    /// Where crashes leave their trace.
+    pub crash_file: PathBuf,
+    /// `health.json`; none where it cannot be written.
+    pub health_file: Option<PathBuf>,
+    /// The trace.
+    pub tracer: Arc<Tracer>,
+    /// What came of the configuration's being read again.
+    pub reloads: Arc<Reloads>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The order to stop.
+    pub stop: Stop,
+    /// Stop by itself after this time.
+    pub duration: Option<Duration>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why.
+    pub reason: Reason,
+    /// What it did.
+    pub summary: Summary,
+    /// Threads that would not end.
+    pub stuck: Vec<String>,
+}
+
+/// What several loops share.
+struct Shared {
+    stats: Arc<Stats>,
+    standing: Arc<Standing>,
+    presence: Arc<Presence>,
+    follower: Arc<Mutex<Follower>>,
+    beats: Beats,
+}
+
+impl Service {
+    /// Starts every thread, serves until the order to stop, and ends them all.
+    ///
+    /// # Errors
+    /// Something without which there is no service cannot be had: the ledger, the simulated servos, a
+    /// thread.
+    pub fn run(self, mut threads: Threads) -> Result<Ended> {
+        health::starting();
+        let start = self.clock.now();
+        let boot_id = stamp::boot_id();
+        let (record, last_exit) =
+            exit::Keeper::begin(&self.data_dir, &boot_id, self.clock.as_ref());
+        exit::tell(last_exit.as_ref(), &boot_id);
+        let record = Arc::new(Mutex::new(record));
+        let ready = Arc::new(AtomicBool::new(false));
+        let shared = self.shared();
+        let health = self.health(&shared, boot_id, last_exit, &record, &ready);
+        if let Err(e) = self.start_all(&mut threads, &shared, health) {
+            // What was started already has to end as well.
+            self.stop.request(Reason::Failure(format!("{e:#}")));
+            threads.join(&self.clock, STOP_WITHIN);
+            lock(&record).end(&format!("{e:#}"), false, self.clock.as_ref());
+            return Err(e);
+        }
+        info!(
+            "[SERVER_START] {}",
+            say!("the service is ready", "サービスの準備ができました")
+        );
+        ready.store(true, Ordering::Relaxed);
+        health::ready();
+
+        match self.duration {
+            Some(limit) => {
+                if !self.clock.wait(&self.stop, limit) {
+                    self.stop.request(Reason::Duration);
+                }
+            }
+            None => self.stop.wait_forever(),
+        }
+
+        health::stopping();
+        let reason = self.stop.reason().unwrap_or(Reason::Duration);
+        let memory = matches!(reason, Reason::Restart { memory: true, .. });
+        lock(&record).end(&reason.to_string(), memory, self.clock.as_ref());
+        let stuck = threads.join(&self.clock, STOP_WITHIN);
+        self.tracer.finish();
+        let elapsed = self.clock.now().since(start);
+        Ok(Ended {
+            reason,
+            summary: Summary::new(&shared.stats, elapsed, peak_rss_bytes()),
+            stuck,
+        })
+    }
+
+    fn shared(&self) -> Shared {
+        let Config {
+            tracking,
+            camera,
+            servo,
+            ..
+        } = &self.config;
+        let mut follower = Follower::new(tracking, camera, &servo.axes);
+        if self.camera.as_ref().is_some_and(SourceKind::is_recording) {
+            follower = follower.watching_a_recording();
+        }
+        Shared {
+            stats: Arc::default(),
+            standing: Arc::default(),
+            presence: Arc::default(),
+            follower: Arc::new(Mutex::new(follower)),
+            beats: Beats::default(),
+        }
+    }
+
+    /// In this order: whoever watches comes first.
+    fn start_all(&self, threads: &mut Threads, shared: &Shared, mut health: Health) -> Result<()> {
+        self.start_loop(threads, "health", &Beat::default(), move || health.run())?;
+        fault::start(threads, &self.clock, &self.stop)?;
+        self.start_monitor(threads, shared)?;
+        if self.config.cards.enabled {
+            self.start_cards(threads, shared)?;
+        }
+        let pose = self.start_servos(threads, shared)?;
+        if let Some(kind) = &self.camera {
+            self.start_camera(threads, shared, kind.clone(), pose)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a loop that is begun again after a panic.
+    fn start_loop(
+        &self,
+        threads: &mut Threads,
+        name: &'static str,
+        beat: &Beat,
+        body: impl FnMut() + Send + 'static,
+    ) -> Result<()> {
+        threads.start_loop(name, &self.stop, &self.clock, beat, body)
+    }
+
+    fn start_monitor(&self, threads: &mut Threads, shared: &Shared) -> Result<()> {
+        let beat = shared.beats.watch("monitor", HUNG_ON_DISK, &self.clock);
+        let monitor = Monitor {
+            config: self.config.monitor.clone(),
+            stats: Arc::clone(&shared.stats),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            beat: beat.clone(),
+        };
+        self.start_loop(threads, "monitor", &beat, move || monitor.run())
+    }
+
+    fn health(
+        &self,
+        shared: &Shared,
+        boot_id: String,
+        last_exit: Option<LastExit>,
+        record: &Arc<Mutex<exit::Keeper>>,
+        ready: &Arc<AtomicBool>,
+    ) -> Health {
+        let limit = monitor::rss_limit_bytes(&self.config.monitor);
+        let again = last_exit.as_ref().is_some_and(|last| last.memory);
+        let hours = self.config.restart_hours;
+        Health {
+            beats: shared.beats.clone(),
+            vitals: Box::new(Everything::new(self, shared, limit)),
+            state: State {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                started: state::rfc3339(&self.clock.wall()),
+                boot_id,
+                config: self.config_file.clone(),
+                data_dir: self.data_dir.clone(),
+                log_file: self.log_file.clone(),
+                crash_file: self.crash_file.clone(),
+                last_exit,
+                ..State::default()
+            },
+            file: self.health_file.clone(),
+            plan: Plan {
+                every: (hours > 0.0).then(|| Duration::from_secs_f64(hours * 3600.0)),
+                limit,
+                rest: if again { NEXT_REST } else { FIRST_REST },
+            },
+            ready: Arc::clone(ready),
+            record: Arc::clone(record),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        }
+    }
+}

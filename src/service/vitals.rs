@@ -1,0 +1,118 @@
+//! What the health thread asks the loops for.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::{Service, Shared};
+use crate::base::clock::{Clock, Monotime};
+use crate::base::stop::lock;
+use crate::control::Follower;
+use crate::health::Vitals;
+use crate::health::state::{Counters, Devices, Memory, Queues, State};
+use crate::monitor::{self, megabytes};
+use crate::reloads::Reloads;
+use crate::standing::{Server, Standing};
+use crate::stats::Stats;
+use crate::track::presence::Presence;
+
+/// What all loops share, to be looked at.
+pub(super) struct Everything {
+    stats: Arc<Stats>,
+    standing: Arc<Standing>,
+    presence: Arc<Presence>,
+    follower: Arc<Mutex<Follower>>,
+    reloads: Arc<Reloads>,
+    clock: Arc<dyn Clock>,
+    camera: bool,
+    servo: bool,
+    cards: bool,
+    limit: u64,
+}
+
+impl Everything {
+    pub fn new(service: &Service, shared: &Shared, limit: u64) -> Self {
+        Self {
+            stats: Arc::clone(&shared.stats),
+            standing: Arc::clone(&shared.standing),
+            presence: Arc::clone(&shared.presence),
+            follower: Arc::clone(&shared.follower),
+            reloads: Arc::clone(&service.reloads),
+            clock: Arc::clone(&service.clock),
+            camera: service.camera.is_some(),
+            servo: service.config.servo.enabled,
+            cards: service.config.cards.enabled,
+            limit,
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let stats = &self.stats;
+        Counters {
+            frames: stats.frames.get(),
+            frames_with_face: stats.frames_with_face.get(),
+            frames_dropped: stats.frames_dropped.get(),
+            faults: stats.faults(),
+            camera_reinits: stats.camera_reinits.get(),
+            servo_reconnects: stats.servo_reconnects.get(),
+            reader_reconnects: stats.reader_reconnects.get(),
+            taps: stats.taps_counted.get(),
+            taps_failed: stats.taps_failed.get(),
+            delivered: stats.delivered.get(),
+        }
+    }
+
+    fn devices(&self) -> Devices {
+        let in_view = self.presence.at(self.clock.now());
+        let server = match self.standing.server() {
+            Server::None => "none",
+            Server::Unknown => "unknown",
+            Server::Up => "up",
+            Server::Down => "down",
+        };
+        Devices {
+            camera: self.camera.then_some(in_view.is_some()),
+            servo: self
+                .servo
+                .then(|| lock(&self.follower).measured().is_some()),
+            readers: self.cards.then(|| self.standing.readers()),
+            server: server.to_owned(),
+            faces: in_view.map(|v| v.faces),
+        }
+    }
+}
+
+impl Vitals for Everything {
+    fn fill(&self, state: &mut State) {
+        state.counters = self.counters();
+        state.devices = self.devices();
+        state.queues = Queues {
+            taps_waiting: self.standing.waiting(),
+        };
+        state.memory = Memory {
+            rss_mb: (megabytes(self.rss()) * 10.0).round() / 10.0,
+            limit_mb: megabytes(self.limit),
+        };
+        (state.reloads, state.last_reload) = self.reloads.get();
+    }
+
+    fn last_card(&self) -> Option<Monotime> {
+        self.standing.last_card()
+    }
+
+    fn face(&self) -> bool {
+        let in_view = self.presence.at(self.clock.now());
+        in_view.is_some_and(|v| v.faces > 0)
+    }
+
+    fn sending(&self) -> bool {
+        self.standing.sending()
+    }
+
+    fn rss(&self) -> u64 {
+        monitor::rss_bytes().unwrap_or(0)
+    }
+
+    fn full_in(&self) -> Option<Duration> {
+        None
+    }
+}
