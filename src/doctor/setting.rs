@@ -13,6 +13,7 @@ use super::root::Root;
 use super::unit_file::UnitFile;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
+use crate::health::state;
 use crate::say;
 
 const CONFIG: &str = "/etc/facetap/config.json";
@@ -99,8 +100,12 @@ pub struct LastExit {
     pub reason: Option<String>,
     /// When.
     pub at: Option<String>,
-    /// What a crash left.
-    pub crash: Option<String>,
+    /// The kernel's number of that boot.
+    pub boot_id: Option<String>,
+    /// Whether it ended because of its memory.
+    pub memory: bool,
+    /// Whether it said itself why.
+    pub clean: Option<bool>,
 }
 
 /// What every section starts from.
@@ -164,7 +169,7 @@ impl Setting {
             .and_then(|h| h.data_dir)
             .map_or_else(|| data_dir(&root, &config), |d| root.path(d));
         if health.is_none() {
-            (health, health_file) = self::health(&root, &root.own(&data_dir));
+            (health, health_file) = health_of(&root, &data_dir);
         }
         let running = health
             .clone()
@@ -214,13 +219,19 @@ impl Setting {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         let told = self.health.as_ref().and_then(|h| h.pid);
-        let locked = || {
-            let lock = self.root.own(&self.data_dir).join("attendance.lock");
-            self.root.text(lock)?.parse().ok()
-        };
         let ours = |pid: &u32| is_ours(&self.root, *pid);
-        told.filter(ours).or_else(|| locked().filter(ours))
+        told.filter(ours)
+            .or_else(|| locker(&self.root, &self.data_dir))
     }
+}
+
+/// The process of FaceTap that has locked a ledger.
+fn locker(root: &Root, data_dir: &Path) -> Option<u32> {
+    let pid = root
+        .text(root.own(data_dir).join("attendance.lock"))?
+        .parse()
+        .ok()?;
+    is_ours(root, pid).then_some(pid)
 }
 
 fn is_ours(root: &Root, pid: u32) -> bool {
@@ -292,4 +303,27 @@ fn health(root: &Root, folder: &Path) -> (Option<Health>, Option<PathBuf>) {
         }
         None => (None, None),
     }
+}
+
+/// The health of whoever keeps the ledger in `data_dir`, wherever it lies.
+fn health_of(root: &Root, data_dir: &Path) -> (Option<Health>, Option<PathBuf>) {
+    // The service knows its folders from its environment, ours says nothing about them.
+    let its = locker(root, data_dir)
+        .and_then(|pid| root.text(format!("/proc/{pid}/environ")))
+        .unwrap_or_default();
+    let environment = |name: &str| {
+        let mut given = its.split('\0').filter_map(|v| v.split_once('='));
+        given.find(|(n, _)| *n == name).map(|(_, v)| v.to_owned())
+    };
+    for folder in state::folders(&root.own(data_dir), &environment) {
+        if let (Some(found), file) = health(root, &folder)
+            && found
+                .data_dir
+                .as_ref()
+                .is_none_or(|d| root.path(d) == *data_dir)
+        {
+            return (Some(found), file);
+        }
+    }
+    (None, None)
 }

@@ -94,7 +94,11 @@ fn named(setting: &Setting, key: &'static str, path: &Path) -> Named {
     let contents = (key == "attendance.roster" && about.is_some()).then(|| roster::read(&real));
     let (failure, bad_lines) = match contents {
         Some(Ok(contents)) => (None, contents.problems.len()),
-        Some(Err(e)) => (Some(format!("{e:#}")), 0),
+        Some(Err(e)) => {
+            let own = path.display().to_string();
+            let why = format!("{e:#}").replace(&real.display().to_string(), &own);
+            (Some(why), 0)
+        }
         None => (None, 0),
     };
     Named {

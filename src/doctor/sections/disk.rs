@@ -111,7 +111,8 @@ fn folder(setting: &Setting, holds: &'static str, real: &Path) -> Folder {
     let about = real.metadata().ok();
     let space = statvfs(&real).ok();
     #[allow(clippy::cast_precision_loss)] // to a MiB
-    let free_mb = space.map(|s| (s.blocks_available() * s.fragment_size() >> 20) as f64);
+    let free_mb =
+        space.map(|s| s.blocks_available() as f64 * s.fragment_size() as f64 / 1_048_576.0);
     Folder {
         holds,
         path: own.display().to_string(),

@@ -64,7 +64,7 @@ fn is_disk(line: &str) -> bool {
         "remounting filesystem read-only",
     ];
     // A loop device is a file that somebody has mounted.
-    !line.contains("(loop")
+    !line.contains("loop")
         && of_disk.iter().any(|d| line.contains(d))
         && bad.iter().any(|b| line.contains(b))
 }
@@ -190,6 +190,9 @@ mod tests {
         assert!(is_disk("ext4-fs error (device mmcblk0p2): ext4_lookup"));
         assert!(!is_disk("mmc0: new high speed sdhc card at address 0001"));
         assert!(!is_disk("ext4-fs (loop0): remounting filesystem read-only"));
+        assert!(!is_disk(
+            "ext4-fs error (device loop0): abort forced by user"
+        ));
         assert!(!is_disk("ext4-fs (mmcblk0p2): mounted filesystem"));
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::doctor::finding::Finding;
 use crate::doctor::setting::{Health, LastExit, RUN, Setting};
+use crate::health::exit;
 use crate::say;
 
 /// The file is written every second; after so many seconds somebody hangs.
@@ -28,8 +29,10 @@ pub struct Facts {
     pub folder: bool,
     /// Whether the unit is installed, which makes that folder.
     pub unit: bool,
-    /// How the run before ended: from the health file, else from the note beside the ledger.
+    /// How the last run ended: by the note beside the ledger, or, while the service runs, by its health file.
     pub last_exit: Option<LastExit>,
+    /// The kernel's number of this boot.
+    pub boot: Option<String>,
 }
 
 impl Facts {
@@ -42,9 +45,21 @@ impl Facts {
         let updated = updated.and_then(|u| u.parse::<Timestamp>().ok());
         let now = setting.clock.wall().timestamp();
         let boot = root.text("/proc/sys/kernel/random/boot_id");
+        let current = boot.clone().unwrap_or_default();
         let noted = || {
-            let file = root.own(&setting.data_dir).join("last-exit.json");
-            serde_json::from_str(&root.text(file)?).ok()
+            let run = exit::read(&exit::file(&setting.data_dir))?;
+            // That of a run that goes on tells nothing about an end.
+            let last = setting
+                .pid()
+                .is_none()
+                .then(|| exit::judge(&run, &current))?;
+            Some(LastExit {
+                reason: Some(last.reason),
+                at: Some(last.at),
+                boot_id: Some(last.boot_id),
+                memory: last.memory,
+                clean: Some(last.clean),
+            })
         };
         Self {
             pid: setting.pid(),
@@ -56,10 +71,8 @@ impl Facts {
             this_boot: health.as_ref().is_some_and(|h| h.boot_id == boot),
             folder: root.exists(RUN),
             unit: setting.unit.is_some(),
-            last_exit: health
-                .as_ref()
-                .and_then(|h| h.last_exit.clone())
-                .or_else(noted),
+            last_exit: noted().or_else(|| health.as_ref()?.last_exit.clone()),
+            boot,
             health,
         }
     }
@@ -117,29 +130,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             RESTART.to_owned(),
         ));
     }
-    if let Some(exit) = &facts.last_exit
-        && exit.crash.is_some()
-    {
-        let (at, reason) = (
-            exit.at.as_deref().unwrap_or("?"),
-            exit.reason.as_deref().unwrap_or("?"),
-        );
-        found.push(Finding::warning(
-            "exit-crash",
-            say!(
-                "the run before ended with a crash at {at}: {reason}",
-                "前回の実行は {at} にクラッシュで終了しました: {reason}"
-            ),
-            say!(
-                "what has crashed once does so again",
-                "同じクラッシュが再発する可能性があります"
-            ),
-            say!(
-                "send the diagnosis file and crash.log to the maintainers",
-                "診断ファイルと crash.log を開発者へ送ってください"
-            ),
-        ));
-    }
+    found.extend(facts.last_exit.as_ref().and_then(|exit| ended(facts, exit)));
     found
 }
 
@@ -226,4 +217,54 @@ fn alive(facts: &Facts, health: &Health) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// What the end of a run means, unless it was as it should be.
+fn ended(facts: &Facts, exit: &LastExit) -> Option<Finding> {
+    let at = exit.at.as_deref().unwrap_or("?");
+    let reason = exit.reason.as_deref().unwrap_or("?");
+    let what = say!(
+        "the run before ended at {at}: {reason}",
+        "前回の実行は {at} に終了しました: {reason}"
+    );
+    if exit.memory {
+        return Some(Finding::warning(
+            "exit-memory",
+            what,
+            say!(
+                "its memory had grown to its limit, or was about to: a leak",
+                "メモリが上限に達したか、達する見込みでした（メモリリーク）"
+            ),
+            say!(
+                "facetap report /var/log/facetap/facetap.log    # shows when it grew; send it to the maintainers",
+                "facetap report /var/log/facetap/facetap.log    # 増加の経過を確認し、開発者へ送ってください"
+            ),
+        ));
+    }
+    if exit.clean != Some(false) {
+        return None;
+    }
+    if exit.boot_id != facts.boot {
+        return Some(Finding::note(
+            "exit-power",
+            what,
+            say!(
+                "nobody stopped it: the power went, or the kernel had crashed",
+                "正常に停止されていません（停電またはカーネルの異常）"
+            ),
+            "journalctl --boot=-1 -n 50; last -x | head".to_owned(),
+        ));
+    }
+    Some(Finding::warning(
+        "exit-unclean",
+        what,
+        say!(
+            "it was killed or has crashed, and may do so again",
+            "強制終了かクラッシュです。再発する可能性があります"
+        ),
+        say!(
+            "sudo dmesg | grep -i -E 'killed|facetap'    # and send the diagnosis file to the maintainers",
+            "sudo dmesg | grep -i -E 'killed|facetap'    # 診断ファイルを開発者へ送ってください"
+        ),
+    ))
 }

@@ -246,7 +246,7 @@ impl Board {
             "loops": {"camera": {"alive": true, "silent_s": 0.03, "limit_s": 20, "restarts": 0}},
             "counters": {"camera_reinits": 0, "servo_reconnects": 1, "reader_reconnects": 0},
             "memory": {"rss_mb": 117.2, "limit_mb": 600.0},
-            "last_exit": {"reason": "SIGTERM", "at": "2026-11-20T10:00:00Z", "boot_id": BOOT, "crash": null},
+            "last_exit": {"reason": "SIGTERM", "at": "2026-11-20T10:00:00Z", "boot_id": BOOT, "memory": false, "clean": true},
         });
         self.write("run/facetap/health.json", health.to_string());
     }

@@ -1,7 +1,7 @@
 //! What no tree of files can show: judged from facts as they would be gathered.
 
 use facetap::doctor::finding::Finding;
-use facetap::doctor::sections::{disk, ledger, pcscd, server, unit};
+use facetap::doctor::sections::{configuration, disk, ledger, pcscd, server, unit};
 use facetap::ledger::query::Integrity;
 use facetap::reader::usb::Obstacle;
 
@@ -56,6 +56,10 @@ pub fn cases() -> Vec<(&'static str, Vec<Finding>)> {
         ..unit::Facts::default()
     };
     vec![
+        ("config-no-effect", configuration::findings(&configuration::Facts {
+            not_built: vec!["web.listen"],
+            ..configuration::Facts::default()
+        })),
         ("disk-full", folder(|f| f.free_mb = Some(3.0))),
         ("disk-nearly-full", folder(|f| f.free_mb = Some(150.0))),
         ("files-exhausted", folder(|f| f.free_files = Some(12))),

@@ -80,7 +80,6 @@ pub fn cases() -> Vec<Case> {
         case("usb-faults", "over-current", |b| b.append("var/log/kern.log", "usb 1-1: over-current change #2\n")),
         case("config-invalid", "camara", |b| b.configure("/camara", json!({}))),
         case("config-absent", "no configuration", |b| b.remove("etc/facetap/config.json")),
-        case("config-no-effect", "web", |b| b.configure("/web", json!({"listen": null}))),
         case("secret-open", "/etc/facetap/token", |b| b.mode("etc/facetap/token", 0o644)),
         case("named-file-unusable", "auth_token_file", |b| b.remove("etc/facetap/token")),
         case("roster-unusable", "roster.csv", |b| b.write("etc/facetap/roster.csv", "rubbish\n".repeat(300_000))),
@@ -147,11 +146,17 @@ pub fn cases() -> Vec<Case> {
         case("loop-silent", "for 25 s (20 s", |b| b.health("/loops/camera/silent_s", json!(25))),
         case("loop-restarted", "camera", |b| b.health("/loops/camera/restarts", json!(2))),
         case("reconnects", "camera_reinits", |b| b.health("/counters/camera_reinits", json!(57))),
-        case("exit-crash", "SIGSEGV", |b| {
-            b.health("/last_exit/reason", json!("crash"));
-            b.health("/last_exit/crash", json!("SIGSEGV in vision"));
-            // Its text is told by the crash file; here the reason counts.
-            b.health("/last_exit/reason", json!("SIGSEGV"));
+        case("exit-memory", "leak", |b| {
+            b.health("/last_exit/memory", json!(true));
+            b.health("/last_exit/reason", json!("a leak"));
+        }),
+        case("exit-unclean", "SIGTERM", |b| b.health("/last_exit/clean", json!(false))),
+        case("exit-power", "power", |b| {
+            // As the service itself would have left it.
+            b.write("var/lib/facetap/last-exit.json", json!({
+                "boot_id": "another", "pid": 1, "started": "", "alive": "2026-11-20T10:00:00+09:00",
+            }).to_string());
+            b.remove(&format!("proc/{PID}"));
         }),
         case("unit-absent", "facetap.service", |b| b.remove(UNIT)),
         case("unit-restart", "on-failure", |b| unit(b, "Restart=always", "Restart=on-failure")),

@@ -7,8 +7,11 @@ use facetap::doctor::sections;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use super::board::Board;
+use super::examine;
 use crate::daemon::{Daemon, Turn};
 use crate::harness::{Scene, facetap, free_port};
+use crate::mounts::{isolated, tmpfs};
 
 /// Provoked here, or in the tests beside `probe`, or with another clock.
 pub const KEYS: [&str; 8] = [
@@ -110,6 +113,34 @@ fn a_server_that_does_not_answer_is_given_up_and_one_that_is_gone_is_told() {
     );
     let (_, table) = doctor(&scene, &[], &["--limit", "60"]);
     finds(&table, "server-down", "/api/health");
+}
+
+#[test]
+fn a_running_service_is_looked_at_and_goes_on() {
+    let scene = with_readers().set("cards", json!({"enabled": true, "readers": "simulated"}));
+    let service = scene.run(&[]);
+    service.wait_for_log("[SERVER_START]");
+    let (_, table) = doctor(&scene, &[], &["--limit", "60"]);
+    for key in [
+        "ledger-", "health-", "service-", "loop-", "config-", "log-", "folder-",
+    ] {
+        assert!(!table.contains(&format!("[{key}")), "{key}:\n{table}");
+    }
+    let (status, _) = service.stop();
+    assert_eq!(status.code(), Some(0), "{}", scene.log());
+}
+
+#[test]
+fn a_full_disk_is_seen() {
+    isolated(|| {
+        let board = Board::new();
+        tmpfs(&board.path("var/lib/facetap"), "1m");
+        let findings = examine(&board);
+        assert!(
+            findings.iter().any(|f| f.key == "disk-full"),
+            "{findings:#?}"
+        );
+    });
 }
 
 #[test]
