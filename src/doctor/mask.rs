@@ -245,9 +245,12 @@ fn cards_by_form(line: &str, seen: &mut HashMap<String, usize>) -> String {
     static RUN: LazyLock<Regex> = LazyLock::new(|| {
         regex("(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{8,}")
     });
-    // A line of a memory map, without which a backtrace cannot be read: where, rights, offset, device, inode.
+    // Lines without which a backtrace cannot be read. Of a memory map: where, rights, offset, device, inode; of the
+    // modules in a crash report: where, build id.
     static MAP: LazyLock<Regex> = LazyLock::new(|| {
-        regex("^\\s*[0-9a-f]+-[0-9a-f]+ [r-][w-][x-][ps] [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ [0-9]+")
+        regex(
+            "^\\s*[0-9a-f]+-[0-9a-f]+ (?:[r-][w-][x-][ps] [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ [0-9]+|(?:[0-9a-f]{40}|[-?]) /)",
+        )
     });
     let kept = MAP.find(line).map_or(0, |m| m.end());
     let (map, line) = line.split_at(kept);

@@ -34,6 +34,7 @@ fn what_looks_similar_stays() {
         "  10: 0x7f12345678 std::rt::lang_start at src/rt.rs:12345",
         "facetap::run::h0123456789abcdef",
         "7f0000000000-7f0000021000 r-xp 00012000 fd:01 1234567 /usr/bin/facetap",
+        "  7f0000000000-7f0000021000 00112233445566778899aabbccddeeff00112233 /usr/bin/facetap",
         "boot 6f1b0c6e-6c0e-4b7e-9d52-0f6c2a3c9a11",
         "2026-11-21T09:00:05.123456789Z, 14:30:00, diagnosis_20251121_143000.log",
         "[1234567] 4567890 kB, 1a86:7523, fe80::1, 192.168.1.31:5000",

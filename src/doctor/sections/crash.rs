@@ -19,7 +19,7 @@ pub struct Facts {
     pub written: Option<Timestamp>,
     /// Days since.
     pub days: Option<i64>,
-    /// The line that the last crash begins with.
+    /// The line that tells what the last crash was.
     pub line: Option<String>,
 }
 
@@ -32,12 +32,14 @@ impl Facts {
             .and_then(|m| m.modified().ok())
             .and_then(|at| Timestamp::try_from(at).ok());
         let now = setting.clock.wall().timestamp();
-        let begins = |l: &&String| l.contains("[CRASH]") || l.contains("[UNCAUGHT_EXCEPTION]");
+        let tells = |l: &&String| {
+            l.starts_with("what: ") || l.contains("[CRASH]") || l.contains("[UNCAUGHT_EXCEPTION]")
+        };
         let lines = tail::lines(&setting.crash_file, 2000);
         Self {
             file: setting.root.own(&setting.crash_file).display().to_string(),
             days: written.map(|w| (now.as_second() - w.as_second()) / 86_400),
-            line: lines.iter().rev().find(begins).cloned(),
+            line: lines.iter().rev().find(tells).cloned(),
             written,
         }
     }

@@ -107,13 +107,20 @@ impl Facts {
 
     fn memory_is_inert(&self) -> bool {
         let controlled = |c: &String| c.split_whitespace().any(|c| c == "memory");
-        self.memory_disabled || self.controllers.as_ref().is_some_and(|c| !controlled(c))
+        match &self.controllers {
+            Some(controllers) => !controlled(controllers),
+            None => self.memory_disabled,
+        }
     }
 }
 
+/// A drop-in with one setting or two. (`systemctl edit --stdin` is newer than Debian 12's systemd.)
 fn edit(section: &str, setting: &str) -> String {
+    let name = setting.split('=').next().unwrap_or_default();
+    let folder = "/etc/systemd/system/facetap.service.d";
     format!(
-        "printf '[{section}]\\n{setting}\\n' | sudo systemctl edit --stdin facetap; sudo systemctl restart facetap"
+        "sudo mkdir -p {folder}; printf '[{section}]\\n{setting}\\n' | sudo tee {folder}/zz-{name}.conf; \
+         sudo systemctl daemon-reload; sudo systemctl restart facetap"
     )
 }
 

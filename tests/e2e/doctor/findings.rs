@@ -175,7 +175,7 @@ pub fn cases() -> Vec<Case> {
         case("log-failures", "1 of the last", |b| b.append(LOG, "2026-11-21 10:00:01 - x - ERROR - bad\n")),
         case("log-alarm", "[MEMORY_LEAK_ALERT]", |b| log(b, "[MEMORY_LEAK_ALERT] RSS 2 MB/h")),
         case("clock-jumped", "-86400.0 s", |b| log(b, "the clock was set by -86400.0 s, and no time server vouches")),
-        case("crashed", "SIGSEGV", |b| b.write("var/log/facetap/crash.log", "[CRASH] signal: SIGSEGV\n")),
+        case("crashed", "SIGSEGV", |b| b.write("var/log/facetap/crash.log", "==== crash 1\nwhat: SIGSEGV (11)\nthread: x\n")),
     ]
 }
 
