@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
 use super::doctor::DoctorOptions;
+use super::report::ReportOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Status(StatusOptions),
     /// The running service opens its log files again and reads its configuration again
     Reload(ReloadOptions),
+    /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
+    Report(ReportOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }

@@ -116,7 +116,9 @@ impl Facts {
 
 /// A drop-in with one setting or two. (`systemctl edit --stdin` is newer than Debian 12's systemd.)
 fn edit(section: &str, setting: &str) -> String {
-    let name = setting.split('=').next().unwrap_or_default();
+    let name = setting.split('=').next().unwrap_or_default().to_owned();
+    // printf takes a % for the beginning of something.
+    let setting = setting.replace('%', "%%");
     let folder = "/etc/systemd/system/facetap.service.d";
     format!(
         "sudo mkdir -p {folder}; printf '[{section}]\\n{setting}\\n' | sudo tee {folder}/zz-{name}.conf; \
