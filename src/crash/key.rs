@@ -27,6 +27,11 @@ impl Run {
             started: state.started,
         }
     }
+
+    /// Whether the crash of this key was in this run.
+    pub fn owns(&self, key: &str) -> bool {
+        key.contains(&format!(" {self}."))
+    }
 }
 
 impl fmt::Display for Run {

@@ -1,17 +1,17 @@
 //! Panics: the report first, raw, then the log. The thread that panics may hold any lock, that of the logger too, so it
 //! never logs by itself.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::panic::PanicHookInfo;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use log::error;
 use nix::libc;
 
-use super::key::Key;
+use super::key::{Key, Run};
 use super::registers::Registers;
 use super::report;
 use super::review;
@@ -23,13 +23,15 @@ use crate::{critical, say};
 /// The thread that logs what another one has panicked of.
 const HELPER: &str = "crash";
 /// Helpers at once; should more panic at the same time, their reports are read at the next start.
-const HELPERS: usize = 2;
+const HELPERS: usize = 8;
 /// How long a panic waits until it is in the log. The logger may be what has panicked, and then it is not there yet.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Lines of the trace in the log before the functions have their names.
 const LINES_IN_LOG: usize = 40;
 
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
+/// Whether a helper looks for names, which takes seconds on a board. It sees to the reports that come meanwhile, too.
+static NAMING: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn install() {
     std::panic::set_hook(Box::new(hook));
@@ -65,7 +67,7 @@ fn hook(panic: &PanicHookInfo) {
         "[UNCAUGHT_EXCEPTION] type: panic, thread: {thread}, at {place}: {message}\n{}",
         lines.join("\n")
     );
-    log(text, thread, key.to_string());
+    log(text);
 }
 
 fn write_report(
@@ -108,7 +110,7 @@ fn append(state: &State, report: &[u8]) {
 }
 
 /// Logs from a thread of its own and waits until that is done, if it is done soon.
-fn log(text: String, thread: String, key: String) {
+fn log(text: String) {
     if RUNNING.fetch_add(1, Ordering::AcqRel) >= HELPERS {
         RUNNING.fetch_sub(1, Ordering::AcqRel);
         return;
@@ -118,12 +120,18 @@ fn log(text: String, thread: String, key: String) {
     let started = std::thread::Builder::new()
         .name(HELPER.to_owned())
         .spawn(move || {
-            let _slot = Slot;
-            critical!("{text}");
-            log::logger().flush();
-            let _ = done.send(());
-            if let Some(state) = STATE.get() {
-                name(&state.path(), &thread, &key);
+            {
+                let _slot = Slot;
+                critical!("{text}");
+                log::logger().flush();
+                let _ = done.send(());
+            }
+            if let Some(state) = STATE.get()
+                && !NAMING.swap(true, Ordering::AcqRel)
+            {
+                let _end = EndOfNaming;
+                let mut seen = BTreeSet::new();
+                while name(state, &mut seen) {}
             }
         });
     match started {
@@ -133,10 +141,14 @@ fn log(text: String, thread: String, key: String) {
     }
 }
 
-/// Writes the trace once more, with the names of the functions.
-fn name(crash_file: &Path, thread: &str, key: &str) {
-    for crash in review::name_all(crash_file, |k| k == key) {
-        let trace = crash.trace();
+/// Writes the traces of this run's panics once more, with the names of the functions. False if there was none that
+/// had not been `seen` before: on a full disk a report keeps to be without names.
+fn name(state: &State, seen: &mut BTreeSet<String>) -> bool {
+    let run = Run::of(state);
+    let new = |key: &str| run.owns(key) && seen.insert(key.to_owned());
+    let named = review::name_all(&state.path(), new);
+    for crash in &named {
+        let (thread, trace) = (&crash.thread, crash.trace());
         error!(
             "{}",
             say!(
@@ -146,6 +158,15 @@ fn name(crash_file: &Path, thread: &str, key: &str) {
         );
     }
     log::logger().flush();
+    !named.is_empty()
+}
+
+struct EndOfNaming;
+
+impl Drop for EndOfNaming {
+    fn drop(&mut self) {
+        NAMING.store(false, Ordering::Release);
+    }
 }
 
 struct Slot;

@@ -72,8 +72,8 @@ impl std::fmt::Display for LastCrash {
 #[must_use]
 pub fn review(crash_file: &Path) -> Option<LastCrash> {
     // A panic of this very run has been told of when it happened.
-    let own = STATE.get().map(|s| format!(" {}.", Run::of(s)));
-    let of_others = |key: &str| own.as_ref().is_none_or(|own| !key.contains(own));
+    let own = STATE.get().map(Run::of);
+    let of_others = |key: &str| own.as_ref().is_none_or(|own| !own.owns(key));
     let new = name_all(crash_file, of_others);
     for crash in &new {
         let trace = crash.trace();
@@ -115,7 +115,7 @@ pub fn explain(crash_file: &Path, debug: Option<&Path>) -> anyhow::Result<String
 }
 
 /// Names the functions of every report that has none yet and whose key is `wanted`; gives these crashes, the oldest first.
-pub(super) fn name_all(crash_file: &Path, wanted: impl Fn(&str) -> bool) -> Vec<LastCrash> {
+pub(super) fn name_all(crash_file: &Path, mut wanted: impl FnMut(&str) -> bool) -> Vec<LastCrash> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = lock(&ONE_AT_A_TIME);
     let Some(text) = text_of(crash_file) else {
