@@ -163,7 +163,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                 "次の起動時に退避され、読み取れる記録が引き継がれます"
             ),
             format!(
-                "sudo cp -a {file}* /root/; sudo systemctl restart facetap; dmesg | grep -i mmc"
+                "sudo cp -a {file}* /var/backups/; sudo systemctl restart facetap; dmesg | grep -i mmc"
             ),
         ));
         return found;
