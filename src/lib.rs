@@ -30,6 +30,7 @@ pub mod reloads;
 pub mod service;
 pub mod servo;
 pub mod signals;
+pub mod soak;
 pub mod standing;
 pub mod stats;
 pub mod summary;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::soak::SoakOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Status(StatusOptions),
     /// The running service opens its log files again and reads its configuration again
     Reload(ReloadOptions),
+    /// The stress run of the service, with a verdict: passed or failed
+    Soak(SoakOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }

@@ -10,6 +10,7 @@ mod generate;
 mod holders;
 mod reload;
 mod run;
+mod soak;
 mod status;
 
 use std::io::Write as _;
@@ -64,6 +65,7 @@ pub fn main() -> u8 {
         Command::Attendance(options) => attendance::attendance(&options),
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
+        Command::Soak(options) => soak::soak(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
     exit_status(done)

@@ -19,3 +19,4 @@ mod running;
 mod server;
 #[path = "../common/servos.rs"]
 mod servos;
+mod soak;
