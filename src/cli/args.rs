@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::report::ReportOptions;
 use super::soak::SoakOptions;
 use crate::config::Level;
 
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Reload(ReloadOptions),
     /// The stress run of the service, with a verdict: passed or failed
     Soak(SoakOptions),
+    /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
+    Report(ReportOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
 }

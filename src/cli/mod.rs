@@ -9,9 +9,12 @@ mod devices;
 mod generate;
 mod holders;
 mod reload;
+mod report;
 mod run;
 mod soak;
 mod status;
+mod table;
+mod target;
 
 use std::io::Write as _;
 
@@ -46,6 +49,11 @@ fn print(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Tells the person something that is not part of what was asked for. The terminal may be gone.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "facetap: {text}");
+}
+
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -66,6 +74,7 @@ pub fn main() -> u8 {
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
         Command::Soak(options) => soak::soak(&options),
+        Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
     exit_status(done)

@@ -302,6 +302,6 @@ fn report(ended: &Ended, logging: &Logging) -> u8 {
             super::USAGE
         }
     };
-    logging.flush();
+    logging.finish();
     status
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args as ClapArgs;
 
+use super::table::Table;
 use super::{DONE, FAILED, Usage, again, env};
 use crate::base::clock::SystemClock;
 use crate::base::stop::Stop;
@@ -64,6 +65,7 @@ pub(super) fn soak(options: &SoakOptions) -> Result<u8> {
         config,
         program: again::program(),
         environment: vec![(name.to_owned(), value)],
+        table,
         clock: Arc::new(SystemClock),
         stop: Stop::new(),
     };
@@ -77,4 +79,12 @@ pub(super) fn soak(options: &SoakOptions) -> Result<u8> {
         }
         Err(e) => Err(e),
     }
+}
+
+fn table(rows: Vec<[String; 4]>) -> String {
+    let (mut table, mut text) = (Table::default(), Vec::new());
+    rows.into_iter().for_each(|row| table.row(row));
+    // Writing to memory cannot fail.
+    let _ = table.write(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }

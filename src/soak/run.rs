@@ -45,6 +45,8 @@ pub struct Soak {
     pub program: PathBuf,
     /// More environment for the service: its trace has to write the times of the monotonic clock.
     pub environment: Vec<(String, String)>,
+    /// Draws a table of these cells, the heading first.
+    pub table: fn(Vec<[String; 4]>) -> String,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The order to stop; ends the run with a verdict on what was measured so far.
@@ -313,9 +315,8 @@ impl Soak {
         };
         let rows = verdict::judge(&measured);
         self.summary(going, &measured, elapsed);
-        going
-            .screen
-            .line(format_args!("\n{}\n", screen::table(&rows)));
+        let table = (self.table)(screen::cells(&rows));
+        going.screen.line(format_args!("\n{table}"));
         going.screen.line(if verdict::passed(&rows) {
             say!("PASSED", "合格")
         } else {
