@@ -12,6 +12,8 @@
 //! [`plan`] is what is asked for, [`verdict`] what came of it, [`fault`] what can be planted to see it turn red.
 
 mod child;
+#[cfg(test)]
+mod days;
 pub mod fault;
 mod http;
 mod log;

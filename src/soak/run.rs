@@ -1,5 +1,7 @@
 //! A run from its beginning to its verdict.
 
+mod conclusion;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,9 +13,9 @@ use super::notify::Notify;
 use super::plan::Plan;
 use super::requests::{Answer, Requests};
 use super::screen::{self, Screen};
-use super::tally::{Kind, Tally};
+use super::tally::Tally;
 use super::trace::{self, Seen};
-use super::verdict::{self, Check, Measured, Outcome, Row};
+use super::verdict;
 use super::watch::{Standing, Watch, Watched};
 use super::{server, setting};
 use crate::base::clock::{Clock, Monotime};
@@ -21,8 +23,7 @@ use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
 use crate::config::Config;
 use crate::ledger::probe;
-use crate::ledger::query::{Filter, View};
-use crate::{say, trace as service_trace};
+use crate::say;
 
 /// Statistics are told every so many requests.
 const STATISTICS: u64 = 100;
@@ -109,7 +110,8 @@ impl Soak {
             trace::follow(fifo, &follower, &order)
         })?;
 
-        let mut going = self.start_service(&mut threads, scratch, seen)?;
+        let mut watch = Threads::default();
+        let mut going = self.start_service(&mut watch, scratch, seen)?;
         let kinds = setting::kinds(&self.config);
         let clock = Arc::clone(&self.clock);
         let requests = Requests::new(
@@ -131,7 +133,7 @@ impl Soak {
             self.settle(&mut going);
         }
         going.end.request(Reason::Duration);
-        self.wait_for_the_end(&going);
+        watch.join(&self.clock, JOIN);
         over.request(Reason::Duration);
         let failure = self.stop.reason();
         self.stop.request(Reason::Duration);
@@ -272,120 +274,5 @@ impl Soak {
             ));
             self.clock.wait(&never, STEP);
         }
-    }
-
-    /// The watching thread drops its share of what was seen when it is done.
-    fn wait_for_the_end(&self, going: &Going) {
-        let deadline = self.clock.now() + JOIN;
-        let never = Stop::new();
-        while Arc::strong_count(&going.watched) > 1 && self.clock.now() < deadline {
-            self.clock.wait(&never, STEP);
-        }
-    }
-
-    /// Reads the ledger, judges, and prints.
-    fn conclude(
-        &self,
-        going: &mut Going,
-        tally: Tally,
-        elapsed: Duration,
-        complete: bool,
-    ) -> Result<Vec<Row>> {
-        let mut taps = lock(&going.seen.taps);
-        if taps.account().made > 0 {
-            View::open(&going.scratch.data_dir())?.each_page(&Filter::default(), |rows| {
-                let counted = rows
-                    .iter()
-                    .filter(|r| r.outcome == service_trace::Outcome::Counted);
-                counted.for_each(|row| taps.recorded(&row.uid));
-                Ok(())
-            })?;
-        }
-        let account = taps.account();
-        drop(taps);
-        let seen = lock(&going.watched).clone();
-        let measured = Measured {
-            tally: tally.corrected(account.in_vain),
-            taps: account,
-            resources: seen.resources.clone(),
-            ends: seen.ends.clone(),
-            marks: seen.marks,
-            loop_restarts: seen.loop_restarts,
-            complete,
-        };
-        let rows = verdict::judge(&measured);
-        self.summary(going, &measured, elapsed);
-        let table = (self.table)(screen::cells(&rows));
-        going.screen.line(format_args!("\n{table}"));
-        going.screen.line(if verdict::passed(&rows) {
-            say!("PASSED", "合格")
-        } else {
-            say!("FAILED", "不合格")
-        });
-        self.tell_fault(going, &rows);
-        Ok(rows)
-    }
-
-    fn summary(&self, going: &mut Going, m: &Measured, elapsed: Duration) {
-        let (requests, errors) = (m.tally.requests(), m.tally.errors);
-        let a_minute = screen::a_minute(requests, elapsed);
-        let time = screen::clock(elapsed);
-        let broken_off = if m.complete {
-            String::new()
-        } else {
-            say!(", broken off", "（中断）")
-        };
-        going.screen.line(say!(
-            "\n{time}{broken_off}: {requests} requests ({a_minute:.0} a minute), {errors} failed",
-            "\n{time}{broken_off}: リクエスト {requests} 件 (毎分 {a_minute:.0} 件), 失敗 {errors} 件"
-        ));
-        for (kind, name) in [
-            (Kind::Tap, say!("taps", "タップ")),
-            (Kind::Frame, say!("frames", "フレーム")),
-        ] {
-            let times = m.tally.times(kind);
-            if let (Some(half), Some(most)) = (times.percentile(0.5), times.percentile(0.99)) {
-                going.screen.line(say!(
-                    "{name}: response {half} ms (median), {most} ms (99 %)",
-                    "{name}: 応答時間 {half} ms (中央値), {most} ms (99 %)"
-                ));
-            }
-        }
-        let (restarts, own) = (m.ends.restarts, m.marks.auto_restarts);
-        going.screen.line(say!(
-            "the service was started again {restarts} times, of its own accord {own} times",
-            "サービスの再起動: {restarts} 回（うち自動再起動 {own} 回）"
-        ));
-        for crash in &m.ends.told {
-            going
-                .screen
-                .line(say!("crash: {crash}", "クラッシュ: {crash}"));
-        }
-    }
-
-    fn tell_fault(&self, going: &mut Going, rows: &[Row]) {
-        let Some(fault) = self.plan.fault else {
-            return;
-        };
-        let failed = rows.iter().filter(|r| r.outcome == Outcome::Failed);
-        let red: Vec<_> = failed.map(|r| r.check).collect();
-        let named = fault
-            .red()
-            .iter()
-            .map(|c: &Check| c.name())
-            .collect::<Vec<_>>()
-            .join(", ");
-        let name = fault.name();
-        going.screen.line(if red == fault.red() {
-            say!(
-                "planted: {name}; red as documented: {named}",
-                "注入した障害: {name}（文書どおり不合格: {named}）"
-            )
-        } else {
-            say!(
-                "planted: {name}; NOT AS DOCUMENTED, which is: {named}",
-                "注入した障害: {name}（文書と異なります。文書では: {named}）"
-            )
-        });
     }
 }

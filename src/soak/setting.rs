@@ -1,6 +1,6 @@
 //! The configuration of the service under test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -54,6 +54,15 @@ pub(super) fn isolated(config: &Config, scratch: &Scratch, server: &str) -> Conf
     config.ca_file = None;
     config.web = None;
     config.mqtt = None;
+    // The service runs in another folder than this program.
+    let here = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    config.attendance.roster = config.attendance.roster.as_ref().map(here);
+    config.detector.model_dir = config.detector.model_dir.as_ref().map(here);
+    if let Source::Name(name) = &mut config.camera.source
+        && Path::new(name).exists()
+    {
+        *name = here(&PathBuf::from(&*name)).display().to_string();
+    }
     config.language.get_or_insert(if text::japanese() {
         Language::Japanese
     } else {
@@ -100,6 +109,22 @@ mod tests {
         )
         .unwrap();
         assert!(config::parse(&std::fs::read_to_string(&file).unwrap()).is_ok());
+    }
+
+    #[test]
+    fn relative_paths_are_those_of_the_caller() {
+        let scratch = Scratch("/scratch".into());
+        let mut config = Config::default();
+        config.attendance.roster = Some("people.csv".into());
+        config.camera.source = Source::Name("Cargo.toml".to_owned());
+        let isolated = isolated(&config, &scratch, "http://127.0.0.1:9");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(isolated.attendance.roster, Some(here.join("people.csv")));
+        let file = here.join("Cargo.toml").display().to_string();
+        assert_eq!(isolated.camera.source, Source::Name(file));
+        config.camera.source = Source::Name("auto".to_owned());
+        let isolated = super::isolated(&config, &scratch, "http://127.0.0.1:9");
+        assert_eq!(isolated.camera.source, config.camera.source);
     }
 
     #[test]

@@ -229,9 +229,12 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
+    /// How it has ended, the signals that it got, and whether it is deaf to all but the last.
+    type Told = (Option<End>, Vec<Signal>, bool);
+
     /// A process that ends by SIGABRT, or only by SIGKILL.
     #[derive(Clone, Default)]
-    struct Fake(Arc<Mutex<(Option<End>, Vec<Signal>, bool)>>);
+    struct Fake(Arc<Mutex<Told>>);
 
     impl Process for Fake {
         fn pid(&self) -> u32 {

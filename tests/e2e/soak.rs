@@ -55,7 +55,7 @@ fn planted_faults_turn_red_what_is_documented() {
         let tmp = tempfile::tempdir().unwrap();
         let options = [
             "--duration",
-            "0.0025",
+            "0.002",
             "--interval",
             "0.05",
             "--fault",
