@@ -15,6 +15,7 @@ use facetap::control::{AxisFeedback, Each, Feedback, Follower, Observation};
 use facetap::detect::{self, Face, Point};
 use facetap::ledger::{Entry, Ledger, roster};
 use facetap::logging::Logging;
+use facetap::monitor::{Counts, Line, Live, Readings, Watcher};
 use facetap::reader::Moment;
 use facetap::reader::atr::CardType;
 use facetap::reader::uid::Uid;
@@ -140,5 +141,30 @@ fn logging(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, detection, following, recording, naming, logging);
+fn monitoring(c: &mut Criterion) {
+    let here = Path::new(".");
+    let mut readings = Live::new(Path::new("/"), here, here);
+    let mut watcher = Watcher::new(&Config::default().monitor);
+    let clock = SystemClock;
+    let start = clock.now();
+    c.bench_function("take, judge and write a sample of the monitor", |b| {
+        b.iter(|| {
+            let now = clock.now();
+            let (sample, failures) = readings.sample(now);
+            let uptime = now.since(start);
+            let said = watcher.look(now, uptime, &sample, failures);
+            let counts = Counts::default();
+            let line = Line {
+                uptime,
+                sample: &sample,
+                counts,
+            };
+            (said, line.to_string())
+        });
+    });
+}
+
+criterion_group!(
+    benches, detection, following, recording, naming, logging, monitoring
+);
 criterion_main!(benches);

@@ -12,6 +12,7 @@
 //! module that drives a piece of hardware is the only one that knows its crate. `service` puts them
 //! together, `cli` is what people type.
 
+pub mod allocations;
 pub mod base;
 pub mod camera;
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod config;
 pub mod control;
 pub mod crash;
 pub mod detect;
+pub mod doctor;
 pub mod fault;
 pub mod health;
 pub mod indicator;
@@ -36,6 +38,7 @@ pub mod spreadsheet;
 pub mod standing;
 pub mod stats;
 pub mod summary;
+pub mod symbols;
 pub mod text;
 pub mod trace;
 pub mod track;

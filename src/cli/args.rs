@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::doctor::DoctorOptions;
+use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
 use super::soak::SoakOptions;
 use crate::config::Level;
@@ -33,6 +35,10 @@ pub(super) enum Command {
     Devices(DevicesOptions),
     /// The taps in the local ledger: list, export for a spreadsheet, send again
     Attendance(AttendanceOptions),
+    /// Grows memory on purpose, so that the monitor's warnings can be seen
+    MemoryTest(MemoryTestOptions),
+    /// Finds what is wrong and says how to mend it; writes a file for the maintainers
+    Doctor(DoctorOptions),
     /// What the running service is doing now
     Status(StatusOptions),
     /// The running service opens its log files again and reads its configuration again
@@ -152,7 +158,7 @@ pub(super) enum ConfigCommand {
 /// The longest run that can be asked for: a hundred years.
 const LONGEST_SECONDS: f64 = 3.2e9;
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if n > 0.0 && n <= LONGEST_SECONDS => Ok(n),
         _ => Err("give a number of seconds above 0, such as 20 or 0.5".to_owned()),

@@ -5,14 +5,19 @@ mod args;
 mod attendance;
 mod check;
 mod configuration;
+mod crash_now;
 mod devices;
+mod doctor;
 mod generate;
-mod holders;
+mod hidden;
+pub(crate) mod holders;
+mod memory_test;
 mod reload;
 mod report;
 mod run;
 mod soak;
 mod status;
+mod symbolise;
 mod table;
 mod target;
 
@@ -23,7 +28,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use crate::config::ConfigError;
 use args::{Args, Command};
-use generate::BuildCommand;
+use hidden::HiddenCommand;
 
 /// Exit status: done.
 const DONE: u8 = 0;
@@ -61,9 +66,10 @@ fn env(name: &str) -> Option<String> {
 /// Runs the command of the process's arguments; the result is the exit status.
 #[must_use]
 pub fn main() -> u8 {
-    let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
-    if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
-        return exit_status(generate::generate(&options));
+    crate::symbols::this_program_symbolises();
+    let typed = HiddenCommand::augment_subcommands(Args::command()).get_matches();
+    if let Ok(command) = HiddenCommand::from_arg_matches(&typed) {
+        return exit_status(command.run());
     }
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
@@ -71,6 +77,8 @@ pub fn main() -> u8 {
         Command::Check(options) => check::check(&options),
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
+        Command::MemoryTest(options) => memory_test::memory_test(&options),
+        Command::Doctor(options) => doctor::doctor(&options),
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
         Command::Soak(options) => soak::soak(&options),

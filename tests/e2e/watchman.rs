@@ -125,8 +125,10 @@ impl Drop for Watch {
     }
 }
 
+/// Whether it still runs. One whose watchman was killed may stay a zombie, where nobody takes over orphans.
 fn alive(pid: Pid) -> bool {
-    kill(pid, None).is_ok()
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[test]
@@ -151,6 +153,27 @@ fn what_was_killed_is_started_again_and_a_stop_ends_both() {
     assert!(watch.scene.log().contains("SIGTERM"));
     assert!(!watch.log().contains("is killed"), "{}", watch.log());
     assert_eq!(watch.action("status"), Some(1));
+}
+
+#[test]
+fn a_new_watchman_takes_over_what_runs_and_hands_a_reload_on() {
+    let mut watch = Watch::over_facetap(&[]);
+    let service = watch.at_work(None);
+    let mut watchman = watch.watchman.take().unwrap();
+    watchman.kill().unwrap();
+    watchman.wait().unwrap();
+    assert!(alive(service), "the service does not end with the watchman");
+
+    let options = ["--interval", "1"];
+    let second = watch.command("run", &options, &["facetap", "run"]).spawn();
+    let second = watch.watchman.insert(second.unwrap());
+    let pid = Pid::from_raw(second.id().try_into().unwrap());
+    watch.wait_for_log(&format!("the service runs already, as process {service}"));
+    kill(pid, Signal::SIGHUP).unwrap();
+    let log = || watch.scene.log();
+    wait_until("a reload", || log().contains("SIGHUP: reloading"), log);
+    assert_eq!(watch.action("stop"), Some(0));
+    assert!(!alive(service));
 }
 
 #[test]
