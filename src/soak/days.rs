@@ -1,4 +1,4 @@
-//! Two days of supervisor, restarts and verdict, in virtual time.
+//! Two days of leak detector, restarts, supervisor and verdict, in virtual time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::taps::Account;
 use super::verdict::{Check, Measured, Outcome, judge};
 use crate::base::clock::{Clock, ManualClock, Monotime};
 use crate::health::restart::{FIRST_REST, Now, Plan, Restart, Why};
+use crate::monitor::Detector;
 
 const MIB: f64 = 1_048_576.0;
 const STEP: Duration = Duration::from_secs(10);
@@ -23,22 +24,29 @@ const HOUR: Duration = Duration::from_secs(3600);
 const WARM_UP: Duration = Duration::from_secs(600);
 const LIMIT_MB: f64 = 600.0;
 
-/// A service that leaks: it begins with 60 MiB, and restarts as the real one decides.
+/// A service that leaks: it begins with 60 MiB that waver, and restarts as the real one decides.
 struct Leaky {
     began: Monotime,
     restart: Restart,
+    detector: Detector,
+    full_in: Option<Duration>,
     a_second_mb: f64,
     why: Option<Why>,
 }
 
 impl Leaky {
     fn rss_mb(&self, now: Monotime) -> f64 {
-        60.0 + self.a_second_mb * now.since(self.began).as_secs_f64()
+        let seconds = now.since(self.began).as_secs_f64();
+        60.0 + (seconds / 70.0).sin() + self.a_second_mb * seconds
     }
 
     fn look(&mut self, now: Monotime, idle: bool) {
-        let rss_mb = self.rss_mb(now);
-        let left_s = (LIMIT_MB - rss_mb).max(0.0) / self.a_second_mb;
+        let (age, rss_mb) = (now.since(self.began), self.rss_mb(now));
+        self.detector.add(age, rss_mb);
+        if age.as_secs().is_multiple_of(600) {
+            let verdict = self.detector.verdict();
+            self.full_in = verdict.and_then(|v| v.reaches_limit_in);
+        }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // some hundred MiB
         let rss = (rss_mb * MIB) as u64;
         self.why = self.restart.decide(&Now {
@@ -48,7 +56,7 @@ impl Leaky {
             face: !idle,
             sending: false,
             rss,
-            full_in: (self.a_second_mb > 0.0).then(|| Duration::from_secs_f64(left_s)),
+            full_in: self.full_in,
         });
     }
 }
@@ -86,6 +94,8 @@ fn two_days(leak: f64, every: Option<Duration>) -> (Measured, Vec<Why>) {
         let handle = Handle(Arc::new(Mutex::new(Leaky {
             began: start_clock.now(),
             restart: Restart::new(plan),
+            detector: Detector::new(Some(LIMIT_MB)),
+            full_in: None,
             a_second_mb: leak / 3600.0,
             why: None,
         })));

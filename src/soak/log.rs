@@ -5,6 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+/// How the health thread begins when it names loops that have hung.
+const HUNG: [&str; 2] = ["hung, no sign of life: ", "応答のないループがあります: "];
+
 /// Length of `YYYY-MM-DD HH:MM:SS`.
 const STAMP: usize = 19;
 
@@ -86,9 +89,7 @@ fn take(line: &str, marks: &mut Marks, gpu: &mut dyn FnMut(f64)) {
         marks.uncaught += 1;
     } else if text.starts_with("[AUTO_RESTART]") {
         marks.auto_restarts += 1;
-    } else if level == "CRITICAL"
-        && (text.starts_with("hung, no sign of life") || text.starts_with("応答のないループ"))
-    {
+    } else if level == "CRITICAL" && HUNG.iter().any(|hung| text.starts_with(hung)) {
         marks.hung += 1;
     } else if text.starts_with("[RESOURCE_MONITOR]") || text.starts_with("[リソース監視]") {
         vram(text).into_iter().for_each(gpu);
@@ -105,6 +106,12 @@ fn vram(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
     use std::io::Write as _;
+
+    #[test]
+    fn the_health_thread_says_it_so() {
+        let source = include_str!("../health/watch.rs");
+        assert!(HUNG.iter().all(|hung| source.contains(hung)));
+    }
 
     #[test]
     fn lines_are_counted_once_through_rotations_and_halves() {
