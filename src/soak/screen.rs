@@ -33,7 +33,8 @@ impl Screen {
     pub fn progress(&mut self, text: &str) {
         if self.terminal {
             let mut out = std::io::stdout();
-            let _ = write!(out, "\r\x1b[K{text}");
+            // Cut off at the margin: a line that goes on below could not be written over.
+            let _ = write!(out, "\r\x1b[K\x1b[?7l{text}\x1b[?7h");
             let _ = out.flush();
             self.dirty = true;
         }
