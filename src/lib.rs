@@ -33,6 +33,7 @@ pub mod report;
 pub mod service;
 pub mod servo;
 pub mod signals;
+pub mod soak;
 pub mod spreadsheet;
 pub mod standing;
 pub mod stats;

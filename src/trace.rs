@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -90,6 +91,8 @@ struct State {
     taps: u64,
     /// When what was written was last handed to the system.
     flushed: Monotime,
+    /// A FIFO: a program waits at its other end, and nothing of it reaches a disk.
+    at_once: bool,
     failed: bool,
 }
 
@@ -116,8 +119,10 @@ impl Tracer {
 
     fn write_to(file: &Path, out: std::io::Result<File>, start: Monotime) -> Result<Self> {
         let out = out.with_context(|| format!("cannot write the trace to {}", file.display()))?;
+        let at_once = out.metadata().is_ok_and(|m| m.file_type().is_fifo());
         Ok(Self {
             state: Some(Mutex::new(State {
+                at_once,
                 out: BufWriter::new(out),
                 start,
                 pending: None,
@@ -216,6 +221,8 @@ impl State {
         }
         if let Err(e) = writeln!(self.out, "{line}") {
             self.give_up(&e);
+        } else if self.at_once {
+            self.flush();
         }
     }
 

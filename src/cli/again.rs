@@ -26,6 +26,13 @@ pub(super) fn taken_up() -> Option<Again> {
     serde_json::from_str(&super::env(VARIABLE)?).ok()
 }
 
+/// The variable that lets a service write the times of its trace as the monotonic clock shows them, so that they can be
+/// compared with one's own.
+pub(super) fn trace_from_zero() -> (&'static str, String) {
+    let again = serde_json::to_string(&Again::default());
+    (VARIABLE, again.unwrap_or_default())
+}
+
 /// The file of this program; found at the start, for an update may replace it meanwhile.
 pub(super) fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into())

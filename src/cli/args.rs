@@ -8,6 +8,7 @@ use super::attendance::AttendanceOptions;
 use super::doctor::DoctorOptions;
 use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
+use super::soak::SoakOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Status(StatusOptions),
     /// The running service opens its log files again and reads its configuration again
     Reload(ReloadOptions),
+    /// The stress run of the service, with a verdict: passed or failed
+    Soak(SoakOptions),
     /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
     Report(ReportOptions),
     /// The configuration explained, and a file checked

@@ -15,6 +15,7 @@ mod memory_test;
 mod reload;
 mod report;
 mod run;
+mod soak;
 mod status;
 mod symbolise;
 mod table;
@@ -80,6 +81,7 @@ pub fn main() -> u8 {
         Command::Doctor(options) => doctor::doctor(&options),
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
+        Command::Soak(options) => soak::soak(&options),
         Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
     };

@@ -25,4 +25,5 @@ mod running;
 mod server;
 #[path = "../common/servos.rs"]
 mod servos;
+mod soak;
 mod watchman;
