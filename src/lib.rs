@@ -33,6 +33,7 @@ pub mod signals;
 pub mod standing;
 pub mod stats;
 pub mod summary;
+pub mod symbols;
 pub mod text;
 pub mod trace;
 pub mod track;

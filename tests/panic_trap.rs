@@ -14,7 +14,7 @@ fn a_panic_is_written_to_crash_log_and_log_before_anything_else_happens() {
     };
     let logging = Logging::start(&log, &settings).unwrap();
     let crash_file = crash::file_beside(logging.file());
-    crash::trap_panics(crash_file.clone());
+    crash::trap(&crash_file).unwrap();
 
     let doomed = std::thread::Builder::new()
         .name("doomed".to_owned())

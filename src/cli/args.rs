@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::crash_now::CrashNowOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -37,6 +38,12 @@ pub(super) enum Command {
     Reload(ReloadOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
+    /// Finds functions and lines for the service, which starts it by itself
+    #[command(hide = true)]
+    Symbolise(SymboliseOptions),
+    /// Crashes on purpose, to see that it is noticed
+    #[command(hide = true)]
+    CrashNow(CrashNowOptions),
 }
 
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -141,6 +148,22 @@ pub(super) enum ConfigCommand {
         /// The file
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+#[command(
+    after_help = "Example:\n  echo '{\"file\":\"/usr/bin/facetap\",\"build_id\":null,\"address\":4096}' | facetap symbolise"
+)]
+pub(super) struct SymboliseOptions {
+    /// Ends after so many seconds, finished or not
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Shows the crashes of this crash file, with the names of their functions, instead
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Where the symbols of the program that crashed are (facetap.debug), if not here
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub debug: Option<PathBuf>,
 }
 
 /// The longest run that can be asked for: a hundred years.

@@ -5,12 +5,14 @@ mod args;
 mod attendance;
 mod check;
 mod configuration;
+mod crash_now;
 mod devices;
 mod generate;
 mod holders;
 mod reload;
 mod run;
 mod status;
+mod symbolise;
 
 use std::io::Write as _;
 
@@ -56,6 +58,7 @@ pub fn main() -> u8 {
     if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
         return exit_status(generate::generate(&options));
     }
+    crate::symbols::this_program_symbolises();
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
         Command::Run(options) => run::run(&options),
@@ -65,6 +68,8 @@ pub fn main() -> u8 {
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
         Command::Config(options) => configuration::configuration(&options),
+        Command::CrashNow(options) => crash_now::crash_now(&options),
+        Command::Symbolise(options) => symbolise::symbolise(&options),
     };
     exit_status(done)
 }

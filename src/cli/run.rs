@@ -37,7 +37,9 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     };
 
     let logging = Logging::start(&config::log_file(&config.log.file, &env), &config.log)?;
-    crash::trap_panics(crash::file_beside(logging.file()));
+    if let Err(e) = crash::trap(&crash::file_beside(logging.file())) {
+        warn!("{e:#}");
+    }
     greet(options, &loaded, &logging);
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

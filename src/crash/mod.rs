@@ -1,50 +1,34 @@
 //! Crash: whatever ends the process leaves a trace first.
+//!
+//! ```text
+//!   fatal signal -> fatal -> report (raw) -> crash.log -> parse -> review -> log, status, doctor
+//!   panic        -> panics ---^    |
+//!                                  +- unwind, registers, others, recent
+//! ```
+//!
+//! A fatal signal is reported where nothing may be allocated and no lock be taken ([`raw`] says what is allowed), so
+//! the report has addresses only. Their functions are named later, by a child process ([`crate::symbols`]): at the
+//! next start, after a panic at once.
 
-use std::backtrace::Backtrace;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+mod cores;
+mod describe;
+mod fatal;
+mod file;
+mod others;
+mod panics;
+mod parse;
+mod raw;
+pub mod recent;
+mod registers;
+mod report;
+mod review;
+mod stacks;
+mod time;
+mod trap;
+mod unwind;
 
-use jiff::Zoned;
-
-use crate::critical;
-
-/// The crash file lies beside the log.
-#[must_use]
-pub fn file_beside(log_file: &Path) -> PathBuf {
-    log_file.with_file_name("crash.log")
-}
-
-/// From now on a panic in any thread is written to `crash_file` and logged `[UNCAUGHT_EXCEPTION]` with
-/// its place, message and backtrace before anything else happens.
-pub fn trap_panics(crash_file: PathBuf) {
-    std::panic::set_hook(Box::new(move |panic| {
-        let thread = std::thread::current();
-        let thread = thread.name().unwrap_or("?");
-        let place = panic
-            .location()
-            .map_or_else(|| "?".to_owned(), ToString::to_string);
-        let message = panic
-            .payload_as_str()
-            .unwrap_or("a value that is not a text");
-        let backtrace = Backtrace::force_capture();
-        let text = format!(
-            "[UNCAUGHT_EXCEPTION] type: panic, thread: {thread}, at {place}: {message}\n{backtrace}"
-        );
-        // First the file, raw: the panic may have happened inside the logger.
-        let written = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&crash_file)
-            .and_then(|mut f| writeln!(f, "{} {text}", Zoned::now().strftime("%Y-%m-%d %H:%M:%S")));
-        if let Err(e) = written {
-            // Not eprintln!, which panics where standard error is gone.
-            let _ = writeln!(
-                std::io::stderr(),
-                "cannot write {}: {e}",
-                crash_file.display()
-            );
-        }
-        critical!("{text}");
-    }));
-}
+pub use cores::{Cores, Destination, cores};
+pub use file::file_beside;
+pub use review::{LastCrash, explain, last, review};
+pub use stacks::pthread_create;
+pub use trap::{reopen, trap};

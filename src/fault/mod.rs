@@ -4,6 +4,7 @@
 //! written into it and plants what they say. `docs/faults.md` lists them. `facetap soak --fault` and
 //! `scripts/crash-test.sh` use it.
 
+pub mod crash;
 mod held;
 
 use std::path::{Path, PathBuf};
@@ -159,7 +160,11 @@ fn obey(line: &str, held: &mut Held) {
         Some(Order::DescriptorLeak(rate)) => held.descriptor_leak = rate,
         Some(Order::SlowTaps) => SLOW_TAPS.store(true, Ordering::Relaxed),
         Some(Order::LostTaps) => LOST_TAPS.store(true, Ordering::Relaxed),
-        Some(Order::Crash(kind)) => warn!("planted fault not understood: {kind}"),
+        Some(Order::Crash(kind)) => {
+            if !crash::provoke(&kind) {
+                warn!("planted fault not understood: {kind}");
+            }
+        }
     }
 }
 
