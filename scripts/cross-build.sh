@@ -66,7 +66,8 @@ export_target() {
     export "CARGO_TARGET_${upper}_LINKER=clang"
     export "CARGO_TARGET_${upper}_RUSTFLAGS=$RUST_SYSROOT -Cforce-frame-pointers=yes -Clink-arg=--target=$TRIPLET \
 --remap-path-prefix=$crates=cargo --remap-path-prefix=$CARGO_TARGET_DIR=target \
---remap-path-prefix=$FACETAP_TOP=facetap -Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=safe"
+--remap-path-prefix=$FACETAP_TOP=facetap -Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=safe \
+-Clink-arg=-Wl,--build-id=sha1"
     export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$SYSROOT PKG_CONFIG_PATH=
     export PKG_CONFIG_LIBDIR=$SYSROOT/usr/lib/$TRIPLET/pkgconfig:$SYSROOT/usr/share/pkgconfig
     OPENCV_LINK_LIBS=$(printf 'static=%s,' "${OPENCV_STATIC_LIBRARIES[@]}")stdc++
@@ -103,12 +104,13 @@ release() { # ARCHITECTURE
     say "building for $1 with $(rustc --version)"
     (cd "$FACETAP_TOP" && cargo build --release --locked --target "$RUST_TARGET")
     mkdir -p "$out"
-    llvm-objcopy --only-keep-debug "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap.debug"
+    # zlib, which every llvm and every addr2line can do; it makes a third of it.
+    llvm-objcopy --only-keep-debug --compress-debug-sections=zlib "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap.debug"
     llvm-objcopy --strip-all --add-gnu-debuglink="$out/facetap.debug" \
         "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap"
     [[ $1 != arm64 ]] || check_pages "$out/facetap"
     check_paths "$out/facetap"
-    say "$out/facetap: $(stat -c %s "$out/facetap") bytes"
+    say "$out/facetap: $(stat -c %s "$out/facetap") bytes, its symbols $(stat -c %s "$out/facetap.debug")"
 }
 
 # The tool finds its file only as Cross.toml or by this variable.

@@ -14,6 +14,7 @@ mod cores;
 mod describe;
 mod fatal;
 mod file;
+mod frame;
 mod others;
 mod panics;
 mod parse;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use nix::libc::{self, c_int};
 
 use super::raw::{self, RawFile};
-use super::registers::Registers;
+use super::registers::{COUNT, Registers};
 
 /// More threads than the service has (the unit allows 128 tasks); the rest are not shown.
 pub(super) const MOST: usize = 128;
@@ -24,14 +24,16 @@ pub(super) struct Slot {
     thread: AtomicI32,
     /// 1 when the registers are there.
     stopped: AtomicI32,
-    registers: [AtomicU64; 4],
+    pc: AtomicU64,
+    registers: [AtomicU64; COUNT],
 }
 
 static SLOTS: [Slot; MOST] = [const {
     Slot {
         thread: AtomicI32::new(0),
         stopped: AtomicI32::new(0),
-        registers: [const { AtomicU64::new(0) }; 4],
+        pc: AtomicU64::new(0),
+        registers: [const { AtomicU64::new(0) }; COUNT],
     }
 }; MOST];
 
@@ -46,14 +48,11 @@ impl Slot {
         if self.stopped.load(Ordering::Acquire) == 0 {
             return None;
         }
-        let [pc, sp, fp, lr] = &self.registers;
-        let value = |r: &AtomicU64| r.load(Ordering::Relaxed);
-        Some(Registers {
-            pc: value(pc),
-            sp: value(sp),
-            fp: value(fp),
-            lr: value(lr),
-        })
+        let words = self.registers.iter().map(|w| w.load(Ordering::Relaxed));
+        Some(Registers::from_words(
+            self.pc.load(Ordering::Relaxed),
+            words,
+        ))
     }
 
     /// The slot of a thread, which is taken for it if it has none yet.
@@ -71,7 +70,8 @@ impl Slot {
 pub(super) fn halt(context: &libc::ucontext_t) -> ! {
     if let Some(slot) = Slot::of(raw::thread_id()) {
         let now = Registers::of(context);
-        for (place, value) in slot.registers.iter().zip([now.pc, now.sp, now.fp, now.lr]) {
+        slot.pc.store(now.pc, Ordering::Relaxed);
+        for (place, value) in slot.registers.iter().zip(now.words()) {
             place.store(value, Ordering::Relaxed);
         }
         slot.stopped.store(1, Ordering::Release);

@@ -114,7 +114,7 @@ fn what(
     // SAFETY: signals of a fault have it.
     let address = unsafe { info.si_addr() } as u64;
     write!(out, ", address {address:#x}")?;
-    if describe::is_stack_overflow(signal, code, address, Registers::of(context).sp) {
+    if describe::is_stack_overflow(signal, code, address, Registers::of(context).sp()) {
         out.write_str(", the stack of the thread is full (stack overflow)")?;
     }
     Ok(())

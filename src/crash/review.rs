@@ -232,7 +232,9 @@ fn append(crash_file: &Path, record: &Record, names: &[String]) {
 
 fn told(record: &Record, names: Option<Vec<String>>) -> LastCrash {
     let mut frames = names.unwrap_or_else(|| lines(record, &[]));
-    frames.drain(..machinery(&frames));
+    if record.what.starts_with("[UNCAUGHT_EXCEPTION]") {
+        frames.drain(..machinery(&frames));
+    }
     LastCrash {
         at: record.local_time.clone(),
         what: record.what.clone(),
@@ -243,26 +245,41 @@ fn told(record: &Record, names: Option<Vec<String>>) -> LastCrash {
     }
 }
 
+/// What the standard library does between a panic and its hook.
+const PANICKING: [&str; 4] = [
+    "core::panicking::",
+    "std::panicking::panic_with_hook",
+    "std::panicking::rust_panic",
+    "rust_begin_unwind",
+];
+
 /// Lines at the beginning of a panic's trace that are about panicking itself.
 fn machinery(frames: &[String]) -> usize {
-    let of_panics = ["core::panicking::", "std::panicking::", "rust_begin_unwind"];
     frames
         .iter()
         .take(40)
         .take_while(|l| l.starts_with('#'))
         .enumerate()
-        .filter(|(_, line)| of_panics.iter().any(|p| line.contains(p)))
+        .filter(|(_, line)| PANICKING.iter().any(|p| line.contains(p)))
         .last()
         .map_or(0, |(n, _)| n + 1)
 }
 
-/// The innermost function of this program: what lies above it is the libraries' way of doing what it asked for.
+/// The innermost function of this program, since what lies above it is the libraries' way of doing what it asked for;
+/// in a thread of a library its innermost function.
 fn place(frames: &[String]) -> Option<String> {
-    frames
+    let mut names = frames
         .iter()
         .take_while(|l| l.starts_with('#'))
-        .filter_map(|l| Some(l.split_once(' ')?.1))
-        .find(|name| name.trim_start_matches('<').starts_with("facetap::"))
+        .filter_map(|l| Some(l.split_once(' ')?.1));
+    let innermost = names.clone().next();
+    names
+        .find(|name| {
+            let name = name.trim_start_matches('<');
+            // Every thread begins there.
+            name.starts_with("facetap::") && !name.starts_with("facetap::crash::stacks::")
+        })
+        .or(innermost)
         .map(ToOwned::to_owned)
 }
 

@@ -1,43 +1,35 @@
-//! From a thread's registers to the chain of its callers, by the tables that compilers put into every program and
-//! library (`.eh_frame`), without allocation.
-//!
-//! `framehop` and not the C library's own unwinder: it can begin with any registers (also of another thread, also
-//! after a jump to nowhere) and reads the stack through us, so that a stack in ruins ends the trace and not the report.
+//! From a thread's registers to the chain of its callers. It can begin with any registers, also those of another thread
+//! and those after a jump to nowhere, and reads the stack with care, so that a stack in ruins ends the trace and not the
+//! report.
 
 use std::ops::ControlFlow;
 
-use framehop::{
-    CacheNative, ExplicitModuleSectionInfo, FrameAddress, Module, MustNotAllocateDuringUnwind,
-    UnwindRegsNative, Unwinder as _, UnwinderNative,
-};
-
+use super::frame::{self, Context, Step, Tables};
 use super::raw::Memory;
 use super::registers::Registers;
-use crate::symbols;
+use crate::symbols::{self, Module};
 
-type Tables = UnwinderNative<&'static [u8], MustNotAllocateDuringUnwind>;
-
-/// Why a trace is longer than any real one.
+/// Longer than any real trace: eight megabytes of stack, in the smallest frames.
 const ENDLESS: usize = 1_000_000;
 
 /// What is loaded, and the tables of it.
 pub(super) struct Loaded {
     /// The program and its libraries.
-    pub modules: Vec<symbols::Module>,
-    tables: Tables,
+    pub modules: Vec<Module>,
+    /// Of each module.
+    tables: Vec<Option<Tables>>,
 }
 
 /// What an unwinding works with; made beforehand.
 pub(super) struct Scratch {
-    cache: CacheNative<MustNotAllocateDuringUnwind>,
-    /// The way to the stacks.
-    pub memory: Memory,
+    context: Box<Context>,
+    memory: Memory,
 }
 
 impl Scratch {
     pub fn new() -> Self {
         Self {
-            cache: CacheNative::new_in(),
+            context: Box::new(Context::new_in()),
             memory: Memory::new(),
         }
     }
@@ -47,15 +39,14 @@ impl Loaded {
     /// What is loaded now. Not for signal handlers.
     pub fn now() -> Self {
         let modules = symbols::loaded();
-        let mut tables = Tables::new();
-        for module in &modules {
-            tables.add_module(described(module));
+        Self {
+            tables: modules.iter().map(Tables::of).collect(),
+            modules,
         }
-        Self { modules, tables }
     }
 
     /// The module that has code or data at `address`.
-    pub fn module(&self, address: u64) -> Option<&symbols::Module> {
+    pub fn module(&self, address: u64) -> Option<&Module> {
         self.modules.iter().find(|m| m.range.contains(&address))
     }
 
@@ -67,96 +58,94 @@ impl Loaded {
         scratch: &mut Scratch,
         mut take: impl FnMut(u64) -> ControlFlow<()>,
     ) -> Option<&'static str> {
-        let Scratch { cache, memory } = scratch;
+        let Scratch { context, memory } = scratch;
         memory.forget();
         let mut now = registers;
-        let mut address = FrameAddress::from_instruction_pointer(now.pc);
+        let mut exact = true;
         if take(now.pc).is_break() {
             return None;
         }
         if self.module(now.pc).is_none()
             && let Some(caller) = caller_of_nowhere(&now, memory)
             && self.module(caller.pc).is_some()
-            && let Some(back) = FrameAddress::from_return_address(caller.pc)
         {
-            now = caller;
-            address = back;
+            (now, exact) = (caller, false);
             if take(now.pc).is_break() {
                 return None;
             }
         }
-        let mut state = state(&now);
         for _ in 0..ENDLESS {
-            let mut read = |at| memory.word(at).ok_or(());
-            match self
-                .tables
-                .unwind_frame(address, &mut state, cache, &mut read)
-            {
-                Ok(Some(caller)) => {
-                    address = FrameAddress::from_return_address(caller)?;
-                    if take(caller).is_break() {
+            match self.step(&now, exact, context, memory) {
+                None => return Some("the stack cannot be read further"),
+                Some(Step::Start) => return None,
+                Some(Step::Caller { registers, .. }) if registers.pc == 0 => return None,
+                Some(Step::Caller {
+                    registers: caller,
+                    exact: interrupted,
+                }) => {
+                    // Only the innermost function may have no frame yet, and a signal may have changed the stack.
+                    let up = caller.sp() > now.sp() || (exact && caller.sp() == now.sp());
+                    if !up && !interrupted {
+                        return Some("the stack makes no sense further up");
+                    }
+                    (now, exact) = (caller, interrupted);
+                    if take(now.pc).is_break() {
                         return None;
                     }
                 }
-                Ok(None) | Err(framehop::Error::ReturnAddressIsNull) => return None,
-                Err(framehop::Error::CouldNotReadStack(_)) => {
-                    return Some("the stack cannot be read further");
-                }
-                Err(_) => return Some("the stack makes no sense further up"),
             }
         }
         Some("there is no end of it")
     }
-}
 
-/// After a call of what is no code: the call itself left only the return address.
-#[cfg(target_arch = "x86_64")]
-fn caller_of_nowhere(registers: &Registers, memory: &mut Memory) -> Option<Registers> {
-    Some(Registers {
-        pc: memory.word(registers.sp)?,
-        sp: registers.sp.checked_add(8)?,
-        ..*registers
-    })
-}
-
-/// After a call of what is no code: the call itself left only the return address.
-#[cfg(target_arch = "aarch64")]
-fn caller_of_nowhere(registers: &Registers, _: &mut Memory) -> Option<Registers> {
-    (registers.lr != 0).then_some(Registers {
-        pc: registers.lr,
-        ..*registers
-    })
-}
-
-#[cfg(target_arch = "x86_64")]
-fn state(registers: &Registers) -> UnwindRegsNative {
-    UnwindRegsNative::new(registers.pc, registers.sp, registers.fp)
-}
-
-#[cfg(target_arch = "aarch64")]
-fn state(registers: &Registers) -> UnwindRegsNative {
-    UnwindRegsNative::new(registers.lr, registers.sp, registers.fp)
-}
-
-fn described(module: &symbols::Module) -> Module<&'static [u8]> {
-    let section = |at: &std::ops::Range<u64>| {
-        let length = usize::try_from(at.end - at.start).unwrap_or(0);
-        // SAFETY: a loaded segment of the program or a library. Nothing here unloads libraries; should one go all the
-        // same, a trace through it ends the report early, as any second fault does.
-        unsafe { std::slice::from_raw_parts(at.start as *const u8, length) }
-    };
-    let in_file = |at: &std::ops::Range<u64>| {
-        at.start.wrapping_sub(module.bias)..at.end.wrapping_sub(module.bias)
-    };
-    let mut sections = ExplicitModuleSectionInfo::default();
-    if let Some(unwind) = &module.unwind {
-        sections.eh_frame_hdr_svma = Some(in_file(&unwind.index));
-        sections.eh_frame_hdr = Some(section(&unwind.index));
-        sections.eh_frame_svma = Some(in_file(&unwind.frames));
-        sections.eh_frame = Some(section(&unwind.frames));
+    fn step(
+        &self,
+        now: &Registers,
+        exact: bool,
+        context: &mut Context,
+        memory: &mut Memory,
+    ) -> Option<Step> {
+        // A return address may be that of the next function already, behind a call that never returns.
+        let at = now.pc.saturating_sub(u64::from(!exact));
+        let step = self
+            .modules
+            .iter()
+            .position(|m| m.range.contains(&at))
+            .and_then(|n| self.tables.get(n)?.as_ref())
+            .and_then(|tables| tables.step(now, at, context, memory))
+            .or_else(|| frame::step_by_frame_pointer(now, memory))?;
+        match step {
+            Step::Caller {
+                mut registers,
+                exact,
+            } => {
+                registers.pc = without_signature(registers.pc);
+                Some(Step::Caller { registers, exact })
+            }
+            Step::Start => Some(Step::Start),
+        }
     }
-    let name = module.file.to_string_lossy().into_owned();
-    Module::new(name, module.range.clone(), module.bias, sections)
+}
+
+/// The address without what some processors sign it with, in the bits above those of any address of a program.
+fn without_signature(address: u64) -> u64 {
+    if cfg!(target_arch = "aarch64") {
+        address & ((1 << 48) - 1)
+    } else {
+        address
+    }
+}
+
+/// After a call of what is no code: the call itself left only the return address.
+fn caller_of_nowhere(registers: &Registers, memory: &mut Memory) -> Option<Registers> {
+    let mut caller = *registers;
+    if let Some(link) = registers.link() {
+        caller.pc = without_signature(link);
+    } else {
+        caller.pc = memory.word(registers.sp())?;
+        caller.set_sp(registers.sp().checked_add(8)?);
+    }
+    Some(caller)
 }
 
 #[cfg(test)]
@@ -206,12 +195,12 @@ mod tests {
         let here = Registers::here().unwrap();
         let caller = here.pc;
         let stack = [caller, 0];
-        let lost = Registers {
-            pc: 0,
-            sp: &raw const stack as u64,
-            lr: caller,
-            fp: 0,
-        };
+        let mut lost = here;
+        lost.pc = 0;
+        lost.set_fp(0);
+        lost.set_sp(&raw const stack as u64);
+        // x30 on ARM; another register, which does not matter, elsewhere.
+        lost.set(30, caller);
         let (addresses, _) = trace(lost);
         assert_eq!(addresses[..2], [0, caller]);
     }
@@ -220,11 +209,9 @@ mod tests {
     fn a_stack_in_ruins_ends_the_trace() {
         let here = Registers::here().unwrap();
         for wild in [0, 8, 0xdead_beef, u64::MAX - 7] {
-            let ruined = Registers {
-                sp: wild,
-                fp: wild,
-                ..here
-            };
+            let mut ruined = here;
+            ruined.set_sp(wild);
+            ruined.set_fp(wild);
             let (addresses, end) = trace(ruined);
             assert!(!addresses.is_empty() && addresses.len() < 5);
             assert!(end.is_some());

@@ -91,8 +91,12 @@ fn the_place_is_the_innermost_function_of_this_program() {
         "#6 facetap::ledger::run (src/ledger/mod.rs:9)",
     ]);
     assert_eq!(machinery(&panic), 3);
-    assert_eq!(
-        place(&lines(&["#0 malloc", "thread x:", "#0 facetap::x"])),
-        None
-    );
+    let of_a_library = lines(&[
+        "#0 cv::run",
+        "#1 facetap::crash::stacks::begin",
+        "thread x:",
+        "#0 facetap::x",
+    ]);
+    assert_eq!(place(&of_a_library).as_deref(), Some("cv::run"));
+    assert_eq!(place(&[]), None);
 }
