@@ -16,8 +16,8 @@ use crate::base::stop::lock;
 use crate::say;
 use crate::symbols::{self, Place, Symbol};
 
-/// Reading the symbols may take so long.
-const LIMIT: Duration = Duration::from_secs(5);
+/// Reading the symbols may take so long: a second, or many on a small board that has just started with all else.
+const LIMIT: Duration = Duration::from_secs(60);
 /// Of a crash file the end is enough, whatever somebody has put into it.
 const LARGEST: u64 = 4 * 1024 * 1024;
 /// Of a row of crashes that were never looked at, the newest.
@@ -54,12 +54,14 @@ impl std::fmt::Display for LastCrash {
     }
 }
 
-/// Looks for crashes that nobody has looked at yet: finds the names of their functions (in a child process, five
-/// seconds at most for each), appends these to the crash file, logs `[CRASH]`, and gives the newest one. To be called
-/// once the service is ready, from a thread of its own.
+/// Looks for crashes that nobody has looked at yet: finds the names of their functions (in a child process, a minute at
+/// most for each), appends these to the crash file, logs `[CRASH]`, and gives the newest one. To be called once the
+/// service is ready, from a thread of its own.
 #[must_use]
 pub fn review(crash_file: &Path) -> Option<LastCrash> {
-    let new = name_all(crash_file);
+    // A file that was too large has just been put aside, with the newest report in it.
+    let mut new = name_all(&file::before(crash_file));
+    new.extend(name_all(crash_file));
     for crash in &new {
         let trace: Vec<&str> = crash
             .frames

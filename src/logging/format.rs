@@ -6,12 +6,16 @@ use flexi_logger::DeferredNow;
 use jiff::Zoned;
 use log::{Level, Record};
 
+use crate::crash::recent;
+
 /// Lines are cut at this many bytes, so that a file's limit can be kept to the byte.
 pub(super) const LONGEST_LINE: usize = 8192;
 
 /// Writes one line, for flexi_logger. It adds the line end itself.
 pub(super) fn line(w: &mut dyn Write, _: &mut DeferredNow, record: &Record) -> std::io::Result<()> {
-    w.write_all(text(&Zoned::now(), record).as_bytes())
+    let line = text(&Zoned::now(), record);
+    recent::note(&line);
+    w.write_all(line.as_bytes())
 }
 
 pub(super) fn text(now: &Zoned, record: &Record) -> String {

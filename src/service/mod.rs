@@ -31,7 +31,7 @@ use crate::stats::Stats;
 use crate::summary::Summary;
 use crate::trace::Tracer;
 use crate::track::presence::Presence;
-use crate::{fault, say};
+use crate::{crash, fault, say};
 use vitals::Everything;
 
 /// The promise is a stop within a second; what is not done by then is named and left behind.
@@ -121,6 +121,10 @@ impl Service {
         );
         ready.store(true, Ordering::Relaxed);
         health::ready();
+        let crash_file = self.crash_file.clone();
+        threads.start("crash review", &self.stop, move || {
+            let _ = crash::review(&crash_file);
+        })?;
 
         match self.duration {
             Some(limit) => {
