@@ -24,6 +24,7 @@ import threading
 import time
 import traceback
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import crash_judge
@@ -48,8 +49,8 @@ class Results:
         self.seconds, self.traces, self.faults = defaultdict(list), defaultdict(int), []
         self.trials, self.taps, self.services = defaultdict(int), 0, 0
 
-    def add(self, kind, seen, where):
-        faults = crash_judge.judge(kind, seen)
+    def add(self, kind, seen, where, slack):
+        faults = crash_judge.judge(replace(kind, limit=kind.limit * slack), seen)
         with self.lock:
             self.trials[kind.name] += 1
             self.traces[kind.name] += crash_judge.traced(kind, seen)
@@ -102,7 +103,7 @@ def serve(args, folder, number, names, results):
         for n, name in enumerate(names):
             kind = KINDS[name]
             seen = scene.trial(kind)
-            faults = results.add(kind, seen, f"service {number}, trial {n}")
+            faults = results.add(kind, seen, f"service {number}, trial {n}", args.slack)
             if args.verbose or faults:
                 took = "never" if seen.seconds is None else f"{seen.seconds:.2f} s"
                 print(f"service {number}: {name}: {took} {'; '.join(faults)}", flush=True)
@@ -162,14 +163,16 @@ def main():
     parser.add_argument("--only", metavar="KIND,...")
     parser.add_argument("--side-by-side", type=int, default=8, metavar="N", help="so many services at once")
     parser.add_argument("--no-restart", action="store_true", help="a supervisor that does not start it again")
-    parser.add_argument("--restart-sec", type=float, default=Limits.restart)
+    parser.add_argument("--restart-sec", type=float, default=Limits.restart, help="seconds until it starts it again")
+    parser.add_argument("--watchdog", type=float, default=Limits.watchdog, help="seconds of its watchdog")
+    parser.add_argument("--slack", type=float, default=1, metavar="FACTOR", help="so much longer everything may take")
     parser.add_argument("--seed", type=int, default=None, help="of the order of the kinds")
     parser.add_argument("--keep", metavar="FOLDER")
     parser.add_argument("--verbose", action="store_true", help="a line for each trial")
     args = parser.parse_args()
     args.binary = os.path.abspath(args.binary)
     args.seed = random.randrange(1 << 30) if args.seed is None else args.seed
-    args.limits = Limits(restart=args.restart_sec, restarts=not args.no_restart)
+    args.limits = Limits(watchdog=args.watchdog, restart=args.restart_sec, restarts=not args.no_restart)
     print(f"seed {args.seed}", flush=True)
     crash_judge.self_test()
     if args.keep:
