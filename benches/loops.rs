@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use facetap::base::clock::{Clock, Monotime, SystemClock};
@@ -14,6 +14,8 @@ use facetap::control::pose::Pose;
 use facetap::control::{AxisFeedback, Each, Feedback, Follower, Observation};
 use facetap::detect::{self, Face, Point};
 use facetap::ledger::{Entry, Ledger, roster};
+use facetap::logging::Logging;
+use facetap::monitor::{Counts, Line, Live, Readings, Watcher};
 use facetap::reader::Moment;
 use facetap::reader::atr::CardType;
 use facetap::reader::uid::Uid;
@@ -117,5 +119,52 @@ fn naming(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, detection, following, recording, naming);
+/// What a line costs the thread that logs it. The last one: the lines go to standard error as well.
+fn logging(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Config::default().log;
+    let logging = Logging::start(&dir.path().join("facetap.log"), &settings).unwrap();
+    c.bench_function("log a line", |b| {
+        b.iter_custom(|lines| {
+            let mut spent = Duration::ZERO;
+            for n in 0..lines {
+                let begin = Instant::now();
+                log::info!("card reader {n}: 0114B34D82179A04 counted (tap {n})");
+                spent += begin.elapsed();
+                // A queue that is full would be cheaper than one that takes the line.
+                if n % 500 == 499 {
+                    logging.flush();
+                }
+            }
+            spent
+        });
+    });
+}
+
+fn monitoring(c: &mut Criterion) {
+    let here = Path::new(".");
+    let mut readings = Live::new(Path::new("/"), here, here);
+    let mut watcher = Watcher::new(&Config::default().monitor);
+    let clock = SystemClock;
+    let start = clock.now();
+    c.bench_function("take, judge and write a sample of the monitor", |b| {
+        b.iter(|| {
+            let now = clock.now();
+            let (sample, failures) = readings.sample(now);
+            let uptime = now.since(start);
+            let said = watcher.look(now, uptime, &sample, failures);
+            let counts = Counts::default();
+            let line = Line {
+                uptime,
+                sample: &sample,
+                counts,
+            };
+            (said, line.to_string())
+        });
+    });
+}
+
+criterion_group!(
+    benches, detection, following, recording, naming, logging, monitoring
+);
 criterion_main!(benches);

@@ -105,6 +105,18 @@ add_models() {
     return 1
 }
 
+# Puts the symbols where crash traces get the names of functions from: they are found by the binary's build id.
+add_symbols() { # STAGE
+    local id debug=${binary%/*}/facetap.debug
+    build_id() { readelf --notes "$1" | sed -n 's/^ *Build ID: //p'; }
+    id=$(build_id "$binary")
+    if [[ -n $id && -f $debug && $(build_id "$debug") == "$id" ]]; then
+        install -D -m 644 "$debug" "$1/symbols/.build-id/${id:0:2}/${id:2}.debug"
+    else
+        say "**** WITHOUT SYMBOLS: there is no $debug of this very binary; traces of crashes have addresses only. ****"
+    fi
+}
+
 install_packages debhelper dpkg-dev binutils
 if [[ -z $binary ]]; then
     "$FACETAP_TOP/scripts/cross-build.sh" --arch "$arch"
@@ -128,6 +140,7 @@ for part in service sysusers tmpfiles udev; do
     cp "$FACETAP_TOP/systemd/facetap.$part" "$stage/debian/facetap.$part"
 done
 cp "$binary" "$stage/facetap"
+add_symbols "$stage"
 cp "$FACETAP_TOP/systemd"/facetap{-pcsc.rules,.modules,.modprobe} "$stage"
 mkdir "$stage/dropins" "$stage/documents"
 cp "$FACETAP_TOP/systemd"/*.conf "$stage/dropins"

@@ -12,6 +12,7 @@
 //! module that drives a piece of hardware is the only one that knows its crate. `service` puts them
 //! together, `cli` is what people type.
 
+pub mod allocations;
 pub mod base;
 pub mod camera;
 pub mod cli;
@@ -27,9 +28,11 @@ pub mod logging;
 pub mod monitor;
 pub mod reader;
 pub mod reloads;
+pub mod report;
 pub mod service;
 pub mod servo;
 pub mod signals;
+pub mod spreadsheet;
 pub mod standing;
 pub mod stats;
 pub mod summary;

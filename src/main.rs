@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+facetap::record_allocations!();
+
 fn main() -> ExitCode {
+    facetap::allocations::tune();
     ExitCode::from(facetap::cli::main())
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
-use super::crash_now::CrashNowOptions;
+use super::memory_test::MemoryTestOptions;
+use super::report::ReportOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -32,18 +33,16 @@ pub(super) enum Command {
     Devices(DevicesOptions),
     /// The taps in the local ledger: list, export for a spreadsheet, send again
     Attendance(AttendanceOptions),
+    /// Grows memory on purpose, so that the monitor's warnings can be seen
+    MemoryTest(MemoryTestOptions),
     /// What the running service is doing now
     Status(StatusOptions),
     /// The running service opens its log files again and reads its configuration again
     Reload(ReloadOptions),
+    /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
+    Report(ReportOptions),
     /// The configuration explained, and a file checked
     Config(ConfigOptions),
-    /// Finds functions and lines for the service, which starts it by itself
-    #[command(hide = true)]
-    Symbolise(SymboliseOptions),
-    /// Crashes on purpose, to see that it is noticed
-    #[command(hide = true)]
-    CrashNow(CrashNowOptions),
 }
 
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -150,26 +149,10 @@ pub(super) enum ConfigCommand {
     },
 }
 
-#[derive(Debug, Clone, ClapArgs)]
-#[command(
-    after_help = "Example:\n  echo '{\"file\":\"/usr/bin/facetap\",\"build_id\":null,\"address\":4096}' | facetap symbolise"
-)]
-pub(super) struct SymboliseOptions {
-    /// Ends after so many seconds, finished or not
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
-    /// Shows the crashes of this crash file, with the names of their functions, instead
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    /// Where the symbols of the program that crashed are (facetap.debug), if not here
-    #[arg(long, value_name = "FILE", requires = "report")]
-    pub debug: Option<PathBuf>,
-}
-
 /// The longest run that can be asked for: a hundred years.
 const LONGEST_SECONDS: f64 = 3.2e9;
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if n > 0.0 && n <= LONGEST_SECONDS => Ok(n),
         _ => Err("give a number of seconds above 0, such as 20 or 0.5".to_owned()),

@@ -6,19 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::{Args as ClapArgs, Command, CommandFactory as _, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Command, CommandFactory as _, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::args::Args;
-
-// What the package build calls, beside the commands for people. (A doc comment would become the help of them all.)
-#[derive(Debug, Subcommand)]
-pub(super) enum BuildCommand {
-    /// Writes manual pages or shell completions into a folder
-    #[command(hide = true)]
-    Generate(GenerateOptions),
-}
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  facetap generate man target/man")]
@@ -83,6 +75,8 @@ fn completions(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::hidden::HiddenCommand;
+    use clap::Subcommand as _;
 
     /// The names of what is written, after a look into each.
     fn names(product: Product) -> Vec<String> {
@@ -131,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_help_is_that_of_the_commands_for_people() {
-        let mut all = BuildCommand::augment_subcommands(Args::command());
+        let mut all = HiddenCommand::augment_subcommands(Args::command());
         assert_eq!(
             all.render_help().to_string(),
             Args::command().render_help().to_string()

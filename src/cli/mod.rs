@@ -8,11 +8,16 @@ mod configuration;
 mod crash_now;
 mod devices;
 mod generate;
+mod hidden;
 mod holders;
+mod memory_test;
 mod reload;
+mod report;
 mod run;
 mod status;
 mod symbolise;
+mod table;
+mod target;
 
 use std::io::Write as _;
 
@@ -21,7 +26,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
 use crate::config::ConfigError;
 use args::{Args, Command};
-use generate::BuildCommand;
+use hidden::HiddenCommand;
 
 /// Exit status: done.
 const DONE: u8 = 0;
@@ -47,6 +52,11 @@ fn print(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Tells the person something that is not part of what was asked for. The terminal may be gone.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "facetap: {text}");
+}
+
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -54,22 +64,22 @@ fn env(name: &str) -> Option<String> {
 /// Runs the command of the process's arguments; the result is the exit status.
 #[must_use]
 pub fn main() -> u8 {
-    let typed = BuildCommand::augment_subcommands(Args::command()).get_matches();
-    if let Ok(BuildCommand::Generate(options)) = BuildCommand::from_arg_matches(&typed) {
-        return exit_status(generate::generate(&options));
-    }
     crate::symbols::this_program_symbolises();
+    let typed = HiddenCommand::augment_subcommands(Args::command()).get_matches();
+    if let Ok(command) = HiddenCommand::from_arg_matches(&typed) {
+        return exit_status(command.run());
+    }
     let args = Args::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let done = match args.command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
+        Command::MemoryTest(options) => memory_test::memory_test(&options),
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
+        Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
-        Command::CrashNow(options) => crash_now::crash_now(&options),
-        Command::Symbolise(options) => symbolise::symbolise(&options),
     };
     exit_status(done)
 }

@@ -16,12 +16,12 @@ use crate::base::threads::Threads;
 use crate::config::{self, Config, Loaded, Readers, Source};
 use crate::health::{self, state};
 use crate::ledger::probe;
-use crate::logging::Logging;
+use crate::logging::{self, Logging};
 use crate::reloads::Reloads;
 use crate::service::{Ended, Service};
 use crate::text::{self, Language};
 use crate::trace::Tracer;
-use crate::{camera, crash, critical, say, signals};
+use crate::{allocations, camera, crash, critical, say, signals};
 
 pub(super) fn run(options: &RunOptions) -> Result<u8> {
     let (program, before) = (again::program(), again::taken_up());
@@ -36,11 +36,13 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         None
     };
 
+    logging::on_line(crash::recent::note);
     let logging = Logging::start(&config::log_file(&config.log.file, &env), &config.log)?;
     if let Err(e) = crash::trap(&crash::file_beside(logging.file())) {
         warn!("{e:#}");
     }
     greet(options, &loaded, &logging);
+    record_allocations(config);
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let start = before.map_or_else(
@@ -178,6 +180,23 @@ fn scratch_folder(options: &RunOptions, config: &Config) -> Result<Option<tempfi
     Ok(Some(folder))
 }
 
+/// Before the first thread, so that everything the service allocates is seen.
+fn record_allocations(config: &Config) {
+    if !config.memory_monitor.enabled || !config.memory_monitor.tracemalloc {
+        return;
+    }
+    match allocations::start() {
+        Ok(()) => info!(
+            "{}",
+            say!(
+                "memory_monitor.tracemalloc: allocations are recorded",
+                "memory_monitor.tracemalloc: メモリ割り当てを記録します"
+            )
+        ),
+        Err(e) => warn!("memory_monitor.tracemalloc: {e:#}"),
+    }
+}
+
 fn greet(options: &RunOptions, loaded: &Loaded, logging: &Logging) {
     let version = env!("CARGO_PKG_VERSION");
     let from = loaded.file.as_ref().map_or_else(
@@ -227,6 +246,9 @@ fn reload(
     let running = std::sync::Mutex::new(loaded.config);
     move || {
         if let Err(e) = logging.reopen() {
+            error!("{e:#}");
+        }
+        if let Err(e) = crash::reopen() {
             error!("{e:#}");
         }
         match load(&options) {
@@ -304,6 +326,6 @@ fn report(ended: &Ended, logging: &Logging) -> u8 {
             super::USAGE
         }
     };
-    logging.flush();
+    logging.finish();
     status
 }

@@ -12,6 +12,7 @@ use super::{DONE, FAILED, env};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::stop::Stop;
 use crate::config;
+use crate::crash;
 use crate::health::state::{self, LoopState, Phase, State};
 use crate::say;
 use crate::text::{self, Language};
@@ -200,6 +201,11 @@ impl std::fmt::Display for Page<'_> {
                     || say!("no run before this one", "以前の実行記録なし"),
                     |last| say!("ended {}: {}", "終了 {}: {}", last.at, last.reason),
                 ),
+            ),
+            (
+                say!("crash", "クラッシュ"),
+                crash::last(&state.crash_file)
+                    .map_or_else(|| say!("none", "なし"), |last| last.to_string()),
             ),
             (say!("log", "ログ"), state.log_file.display().to_string()),
         ];

@@ -103,8 +103,8 @@ pub const KEYS: &[Key] = &[
     key("beep_settings.card_read", Kind::Bool, "a card was read"),
     key("beep_settings.success", Kind::Bool, "a tap was counted"),
     key("beep_settings.fail", Kind::Bool, "a tap failed"),
-    key("memory_monitor", Kind::Group, "the old client's memory log").later(),
-    key("memory_monitor.enabled", Kind::Bool, "whether it is written").later(),
-    key("memory_monitor.interval", Kind::Number(1.0, DAY), "seconds between two lines").later(),
-    key("memory_monitor.tracemalloc", Kind::Bool, "whether the largest allocation sites are listed").later(),
+    key("memory_monitor", Kind::Group, "the old client's memory log"),
+    key("memory_monitor.enabled", Kind::Bool, "whether it is written"),
+    key("memory_monitor.interval", Kind::Number(1.0, DAY), "seconds between two lines"),
+    key("memory_monitor.tracemalloc", Kind::Bool, "whether the largest allocation sites are listed"),
 ];

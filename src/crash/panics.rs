@@ -3,10 +3,12 @@
 
 use std::fmt::Write as _;
 use std::panic::PanicHookInfo;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use log::error;
 use nix::libc;
 
 use super::registers::Registers;
@@ -15,7 +17,7 @@ use super::review;
 use super::trap::{STATE, State};
 use super::unwind::{Loaded, Scratch};
 use super::{fatal, raw};
-use crate::critical;
+use crate::{critical, say};
 
 /// The thread that logs what another one has panicked of.
 const HELPER: &str = "crash";
@@ -46,7 +48,7 @@ fn hook(panic: &PanicHookInfo) {
     let message = panic
         .payload_as_str()
         .unwrap_or("a value that is not a text");
-    let key = Key::next();
+    let key = Key::next(state);
     let thread = report::name_of(raw::thread_id());
     let mut trace = String::new();
     let mut text = String::new();
@@ -58,10 +60,11 @@ fn hook(panic: &PanicHookInfo) {
         return;
     }
     let lines: Vec<&str> = trace.lines().skip(1).take(LINES_IN_LOG).collect();
-    log(format!(
+    let text = format!(
         "[UNCAUGHT_EXCEPTION] type: panic, thread: {thread}, at {place}: {message}\n{}",
         lines.join("\n")
-    ));
+    );
+    log(text, thread, key.to_string());
 }
 
 fn write_report(
@@ -104,7 +107,7 @@ fn append(state: &State, report: &[u8]) {
 }
 
 /// Logs from a thread of its own and waits until that is done, if it is done soon.
-fn log(text: String) {
+fn log(text: String, thread: String, key: String) {
     if RUNNING.fetch_add(1, Ordering::AcqRel) >= HELPERS {
         RUNNING.fetch_sub(1, Ordering::AcqRel);
         return;
@@ -119,7 +122,7 @@ fn log(text: String) {
             log::logger().flush();
             let _ = done.send(());
             if let Some(state) = STATE.get() {
-                review::name_all(&state.path());
+                name(&state.path(), &thread, &key);
             }
         });
     match started {
@@ -127,6 +130,21 @@ fn log(text: String) {
         Ok(_) => drop(wait.recv_timeout(PATIENCE)),
         Err(_) => drop(Slot),
     }
+}
+
+/// Writes the trace once more, with the names of the functions.
+fn name(crash_file: &Path, thread: &str, key: &str) {
+    for crash in review::name_all(crash_file, |k| k == key) {
+        let trace = crash.trace();
+        error!(
+            "{}",
+            say!(
+                "where the thread \"{thread}\" panicked:\n{trace}",
+                "スレッド「{thread}」のパニック発生箇所:\n{trace}"
+            )
+        );
+    }
+    log::logger().flush();
 }
 
 struct Slot;

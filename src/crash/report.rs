@@ -52,7 +52,7 @@ fn whole(
     info: &libc::siginfo_t,
     context: &libc::ucontext_t,
 ) -> fmt::Result {
-    let key = Key::next();
+    let key = Key::next(state);
     writeln!(out, "==== crash {key}")?;
     out.write_str("what: ")?;
     what(out, signal, info, context)?;
@@ -73,14 +73,35 @@ fn whole(
 /// What tells one crash from another.
 pub(super) struct Key {
     time: Moment,
+    run: Run,
     number: u32,
 }
 
+/// What tells this run of the program from all others of this boot: its number alone comes back, in a container at once.
+pub(super) struct Run {
+    started: u64,
+}
+
+impl Run {
+    pub fn of(state: &State) -> Self {
+        Self {
+            started: state.started,
+        }
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", std::process::id(), self.started)
+    }
+}
+
 impl Key {
-    pub fn next() -> Self {
+    pub fn next(state: &State) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         Self {
             time: Moment(now()),
+            run: Run::of(state),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
         }
     }
@@ -88,8 +109,7 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The process's number, too: the clock of a board may stand still across a restart.
-        write!(f, "{}Z {}.{}", self.time, std::process::id(), self.number)
+        write!(f, "{}Z {}.{}", self.time, self.run, self.number)
     }
 }
 

@@ -12,12 +12,16 @@ use serde::Serialize;
 
 use super::file;
 use super::parse::{self, END, Frame, NAMES, Record};
+use super::report::Run;
+use super::trap::STATE;
 use crate::base::stop::lock;
 use crate::say;
 use crate::symbols::{self, Place, Symbol};
 
-/// Reading the symbols may take so long: a second, or many on a small board that has just started with all else.
-const LIMIT: Duration = Duration::from_secs(60);
+/// Reading the symbols of a crash may take so long; nobody waits for it.
+const LIMIT: Duration = Duration::from_secs(20);
+/// With somebody waiting for it at a terminal.
+const LIMIT_FOR_PEOPLE: Duration = Duration::from_secs(120);
 /// Of a crash file the end is enough, whatever somebody has put into it.
 const LARGEST: u64 = 4 * 1024 * 1024;
 /// Of a row of crashes that were never looked at, the newest.
@@ -25,7 +29,7 @@ const AT_ONCE: usize = 5;
 /// Lines of the trace in the log.
 const LINES_IN_LOG: usize = 40;
 /// Frames that are named: the whole of the crashed thread, and the innermost of the others.
-const FRAMES_OF_OTHERS: usize = 12;
+const FRAMES_OF_OTHERS: usize = 24;
 
 /// A crash, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,6 +48,14 @@ pub struct LastCrash {
     pub boot_id: String,
 }
 
+impl LastCrash {
+    /// The innermost frames, a line each, as many as a log line can take.
+    pub(super) fn trace(&self) -> String {
+        let lines = self.frames.iter().take(LINES_IN_LOG);
+        lines.map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
 impl std::fmt::Display for LastCrash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}, thread {}", self.at, self.what, self.thread)?;
@@ -54,22 +66,19 @@ impl std::fmt::Display for LastCrash {
     }
 }
 
-/// Looks for crashes that nobody has looked at yet: finds the names of their functions (in a child process, a minute at
-/// most for each), appends these to the crash file, logs `[CRASH]`, and gives the newest one. To be called once the
-/// service is ready, from a thread of its own.
+/// Looks for crashes that nobody has looked at yet: finds the names of their functions (in a child process, twenty
+/// seconds at most for each), appends these to the crash file, logs `[CRASH]`, and gives the newest one. To be called
+/// once the service is ready, from a thread of its own.
 #[must_use]
 pub fn review(crash_file: &Path) -> Option<LastCrash> {
+    // A panic of this very run has been told of when it happened.
+    let own = STATE.get().map(|s| format!(" {}.", Run::of(s)));
+    let of_others = |key: &str| own.as_ref().is_none_or(|own| !key.contains(own));
     // A file that was too large has just been put aside, with the newest report in it.
-    let mut new = name_all(&file::before(crash_file));
-    new.extend(name_all(crash_file));
+    let mut new = name_all(&file::before(crash_file), of_others);
+    new.extend(name_all(crash_file, of_others));
     for crash in &new {
-        let trace: Vec<&str> = crash
-            .frames
-            .iter()
-            .take(LINES_IN_LOG)
-            .map(String::as_str)
-            .collect();
-        let trace = trace.join("\n");
+        let trace = crash.trace();
         error!(
             "[CRASH] {}",
             say!(
@@ -98,7 +107,7 @@ pub fn last(crash_file: &Path) -> Option<LastCrash> {
 pub fn explain(crash_file: &Path, debug: Option<&Path>) -> anyhow::Result<String> {
     let mut out = String::new();
     for record in parse::parse(&text_of(crash_file).unwrap_or_default()) {
-        let crash = told(&record, Some(named(&record, debug)?));
+        let crash = told(&record, Some(named(&record, debug, LIMIT_FOR_PEOPLE)?));
         writeln!(out, "{crash}")?;
         for line in &crash.frames {
             writeln!(out, "  {line}")?;
@@ -107,8 +116,8 @@ pub fn explain(crash_file: &Path, debug: Option<&Path>) -> anyhow::Result<String
     Ok(out)
 }
 
-/// Names the functions of every report that has none yet, and gives these crashes, the oldest first.
-pub(super) fn name_all(crash_file: &Path) -> Vec<LastCrash> {
+/// Names the functions of every report that has none yet and whose key is `wanted`; gives these crashes, the oldest first.
+pub(super) fn name_all(crash_file: &Path, wanted: impl Fn(&str) -> bool) -> Vec<LastCrash> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = lock(&ONE_AT_A_TIME);
     let Some(text) = text_of(crash_file) else {
@@ -116,12 +125,12 @@ pub(super) fn name_all(crash_file: &Path) -> Vec<LastCrash> {
     };
     let mut new: Vec<Record> = parse::parse(&text)
         .into_iter()
-        .filter(|r| r.names.is_none())
+        .filter(|r| r.names.is_none() && wanted(&r.key))
         .collect();
     new.drain(..new.len().saturating_sub(AT_ONCE));
     new.iter()
         .map(|record| {
-            let names = named(record, None).unwrap_or_else(|e| {
+            let names = named(record, None, LIMIT).unwrap_or_else(|e| {
                 let why = format!("{e:#}");
                 warn!(
                     "{}",
@@ -157,7 +166,7 @@ fn frames(record: &Record) -> impl Iterator<Item = &Frame> {
     record.frames.iter().chain(others)
 }
 
-fn named(record: &Record, debug: Option<&Path>) -> anyhow::Result<Vec<String>> {
+fn named(record: &Record, debug: Option<&Path>, limit: Duration) -> anyhow::Result<Vec<String>> {
     let places: Vec<Option<Place>> = frames(record).map(|f| record.place(f)).collect();
     let mut known: Vec<Place> = places.iter().flatten().cloned().collect();
     if let Some(debug) = debug {
@@ -166,7 +175,7 @@ fn named(record: &Record, debug: Option<&Path>) -> anyhow::Result<Vec<String>> {
             debug.clone_into(&mut place.file);
         }
     }
-    let mut found = symbols::resolve_places(&known, LIMIT)?.into_iter();
+    let mut found = symbols::resolve_places(&known, limit)?.into_iter();
     let found: Vec<Vec<Symbol>> = places
         .iter()
         .map(|p| p.as_ref().and_then(|_| found.next()).unwrap_or_default())

@@ -161,6 +161,7 @@ fn obey(line: &str, held: &mut Held) {
         Some(Order::SlowTaps) => SLOW_TAPS.store(true, Ordering::Relaxed),
         Some(Order::LostTaps) => LOST_TAPS.store(true, Ordering::Relaxed),
         Some(Order::Crash(kind)) => {
+            log::logger().flush();
             if !crash::provoke(&kind) {
                 warn!("planted fault not understood: {kind}");
             }

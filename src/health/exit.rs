@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use jiff::Timestamp;
 use log::{debug, info, warn};
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::{Clock, Monotime};
+use crate::crash::LastCrash;
 use crate::say;
 
 /// The file's name in the data folder.
@@ -48,6 +50,32 @@ pub struct LastExit {
     pub memory: bool,
     /// Whether it said itself why.
     pub clean: bool,
+    /// When that run began, RFC 3339.
+    pub started: String,
+    /// The crash that ended it, if there was one.
+    pub crash: Option<String>,
+}
+
+impl LastExit {
+    /// The same with the crash that explains it: one that was later than the start of that run, in the same boot.
+    #[must_use]
+    pub fn explained(mut self, crash: Option<LastCrash>) -> Self {
+        let began = self.started.parse::<Timestamp>();
+        let its_own = |crash: &LastCrash| {
+            let at = crash.at.parse::<Timestamp>();
+            crash.boot_id == self.boot_id
+                && matches!((&began, at), (Ok(began), Ok(at)) if at >= *began)
+        };
+        if let Some(crash) = crash.filter(its_own) {
+            let what = format!("{} ({})", crash.what, crash.thread);
+            if !self.clean {
+                self.reason = say!("crashed: {what}", "クラッシュ: {what}");
+                self.at = crash.at;
+            }
+            self.crash = Some(what);
+        }
+        self
+    }
 }
 
 /// Judges the record of a run that is over.
@@ -73,6 +101,8 @@ pub fn judge(run: &Run, boot_id: &str) -> LastExit {
         boot_id: run.boot_id.clone(),
         memory: run.memory,
         clean,
+        started: run.started.clone(),
+        crash: None,
     }
 }
 
@@ -217,6 +247,33 @@ mod tests {
             clean.map(|c| (c.reason, c.clean)),
             Some(("SIGTERM".to_owned(), true))
         );
+    }
+
+    #[test]
+    fn a_crash_explains_the_run_that_it_ended_and_no_other() {
+        let run = Run {
+            boot_id: "b".to_owned(),
+            pid: 1,
+            started: "2026-11-21T09:00:00+09:00".to_owned(),
+            alive: "2026-11-21T09:05:00+09:00".to_owned(),
+            reason: None,
+            memory: false,
+        };
+        let crash = |at: &str, boot_id: &str| LastCrash {
+            at: at.to_owned(),
+            what: "SIGSEGV".to_owned(),
+            thread: "vision (7)".to_owned(),
+            place: None,
+            frames: Vec::new(),
+            boot_id: boot_id.to_owned(),
+        };
+        let told = |at, boot_id| judge(&run, "b").explained(Some(crash(at, boot_id))).reason;
+        assert_eq!(
+            told("2026-11-21T00:06:00Z", "b"),
+            "crashed: SIGSEGV (vision (7))"
+        );
+        assert!(told("2026-11-20T23:59:59Z", "b").contains("killed"));
+        assert!(told("2026-11-21T00:06:00Z", "c").contains("killed"));
     }
 
     #[test]

@@ -1,55 +1,58 @@
-//! Where a formatted line goes: to the file, and to standard error.
+//! What happens in the thread that logs: the line is formatted, noted and put into the queue.
 
-use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
+use std::io;
+use std::sync::{Arc, OnceLock};
 
 use flexi_logger::writers::LogWriter;
 use flexi_logger::{DeferredNow, FlexiLoggerError};
 use log::Record;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::format;
-use super::rotating::RotatingFile;
+use super::line::Severity;
+use super::shared::Shared;
+use crate::base::clock::Clock;
 
-/// What a pipe that reports itself writable takes at once (`PIPE_BUF` on Linux).
-const PIPE_BUF: usize = 4096;
+static NOTE: OnceLock<fn(&str)> = OnceLock::new();
 
-/// Writes every line to the file and to standard error.
+/// From now on `note` is called with every line, in the thread that logs it and before it is written: what is
+/// noted is there even if the process dies in the next moment. Only the first call has an effect.
+pub fn on_line(note: fn(&str)) {
+    let _ = NOTE.set(note);
+}
+
+/// Hands lines to the thread `log`.
 pub(super) struct Writer {
-    pub(super) file: RotatingFile,
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl LogWriter for Writer {
-    fn write(&self, now: &mut DeferredNow, record: &Record) -> io::Result<()> {
-        let mut line = Vec::with_capacity(160);
-        format::line(&mut line, now, record)?;
-        line.push(b'\n');
-        self.file.put(&line);
-        to_standard_error(&line);
+    fn write(&self, _: &mut DeferredNow, record: &Record) -> io::Result<()> {
+        let line = format::line(&self.clock.wall(), self.clock.now(), record);
+        if let Some(note) = NOTE.get() {
+            note(&line.text);
+        }
+        let critical = line.severity == Severity::Critical;
+        self.shared.line(line);
+        if critical {
+            // The process may not live to write it later.
+            self.shared.flush();
+        }
         Ok(())
     }
 
     fn flush(&self) -> io::Result<()> {
+        self.shared.flush();
         Ok(())
     }
 
     fn reopen_output(&self) -> Result<(), FlexiLoggerError> {
-        self.file
-            .open()
-            .map_err(|e| io::Error::other(format!("{e:#}")).into())
+        let reopened = self.shared.reopen();
+        reopened.map_err(|e| io::Error::other(format!("{e:#}")).into())
     }
-}
 
-/// Writes to standard error what it takes without waiting. A terminal that was stopped, a pipe that nobody
-/// reads or one that is closed must not hold up a loop; the file has the line in any case.
-fn to_standard_error(line: &[u8]) {
-    let mut stderr = io::stderr().lock();
-    let mut asked = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    let takes = matches!(poll(&mut asked, PollTimeout::ZERO), Ok(1..))
-        && asked[0]
-            .revents()
-            .is_some_and(|r| r.contains(PollFlags::POLLOUT));
-    if takes {
-        let _ = stderr.write_all(&line[..line.len().min(PIPE_BUF)]);
+    /// When the last [`Logging`](super::Logging) is dropped.
+    fn shutdown(&self) {
+        self.shared.finish();
     }
 }

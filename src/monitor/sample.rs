@@ -1,167 +1,124 @@
-//! One reading of what the process and the system use.
+//! What one look at process and system found.
 
-use crate::config;
-use anyhow::{Context as _, Result};
-use nix::sys::resource::{Resource, getrlimit};
-use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use super::readings::power::Power;
+use super::readings::usb::Usb;
 
-/// A reading.
-#[derive(Debug, Clone, PartialEq)]
+/// A reading of everything; what could not be read is none. Sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
     /// Resident memory of the process.
-    pub rss_bytes: u64,
+    pub rss_bytes: Option<u64>,
     /// Virtual memory of the process.
-    pub vms_bytes: u64,
+    pub vms_bytes: Option<u64>,
+    /// What the kernel tells of the process beyond that.
+    pub process: Option<Process>,
     /// Per cent of one core that the process used since the last reading.
-    pub cpu_percent: f32,
-    /// Part of the system's memory that is not available, in per cent.
-    pub system_memory_percent: f64,
+    pub cpu_percent: Option<f32>,
     /// Open descriptors of the process.
-    pub descriptors: usize,
-    /// Threads of the process.
-    pub threads: usize,
+    pub descriptors: Option<Descriptors>,
+    /// Memory of the system.
+    pub system: Option<SystemMemory>,
+    /// Processes that run or wait, on average over 1, 5 and 15 minutes.
+    pub load: Option<[f64; 3]>,
+    /// Room on the disk of the log that this user may take.
+    pub log_free_bytes: Option<u64>,
+    /// Room on the disk of the ledger that this user may take.
+    pub data_free_bytes: Option<u64>,
+    /// Degrees Celsius of the processor.
+    pub celsius: Option<f64>,
+    /// Supply and throttling, where the board tells.
+    pub power: Option<Power>,
+    /// The USB bus, where there is one.
+    pub usb: Option<Usb>,
+    /// Memory of the GPU, where there is one.
+    pub gpu: Option<GpuMemory>,
 }
 
-/// Takes readings; CPU use is measured from one to the next.
-#[derive(Debug)]
-pub struct Sampler {
-    system: System,
-    pid: Pid,
+/// The process, from `/proc/self/status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Process {
+    /// Resident memory without a file behind it: heap and stacks.
+    pub anonymous_bytes: u64,
+    /// Resident memory of files: program, libraries, mappings.
+    pub file_bytes: u64,
+    /// Highest resident memory so far.
+    pub peak_bytes: u64,
+    /// Threads.
+    pub threads: u64,
 }
 
-impl Sampler {
-    /// Ready for the first reading, whose CPU use counts from now.
-    ///
-    /// # Errors
-    /// The system does not tell about itself (no `/proc`, say).
-    pub fn new() -> Result<Self> {
-        let system = System::new().context("the system does not tell about itself")?;
-        let mut sampler = Self {
-            system,
-            pid: Pid::from_u32(std::process::id()),
-        };
-        sampler.refresh();
-        Ok(sampler)
-    }
+/// Open descriptors by what stands behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Descriptors {
+    /// Ordinary files and folders.
+    pub files: u64,
+    /// Sockets.
+    pub sockets: u64,
+    /// Pipes.
+    pub pipes: u64,
+    /// Devices: cameras, serial ports, terminals.
+    pub devices: u64,
+    /// What the kernel makes up: event counters, timers, poll sets.
+    pub anonymous: u64,
+}
 
-    fn refresh(&mut self) {
-        self.system
-            .refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        self.system.refresh_processes_specifics(
-            ProcessesToUpdate::Some(&[self.pid]),
-            false,
-            ProcessRefreshKind::nothing().with_memory().with_cpu(),
-        );
-    }
-
-    /// Takes a reading.
-    ///
-    /// # Errors
-    /// `/proc` does not tell about this process.
-    pub fn sample(&mut self) -> Result<Sample> {
-        self.refresh();
-        let process = self
-            .system
-            .process(self.pid)
-            .context("/proc does not tell about this process")?;
-        let total = self.system.total_memory();
-        let used = total.saturating_sub(self.system.available_memory());
-        #[allow(clippy::cast_precision_loss)]
-        // bytes of memory fit a f64 well enough for a percentage
-        let system_memory_percent = if total == 0 {
-            0.0
-        } else {
-            used as f64 * 100.0 / total as f64
-        };
-        Ok(Sample {
-            rss_bytes: process.memory(),
-            vms_bytes: process.virtual_memory(),
-            cpu_percent: process.cpu_usage(),
-            system_memory_percent,
-            // The listing itself holds one descriptor open.
-            descriptors: entries("/proc/self/fd")?.saturating_sub(1),
-            threads: entries("/proc/self/task")?,
-        })
+impl Descriptors {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.files + self.sockets + self.pipes + self.devices + self.anonymous
     }
 }
 
-fn entries(folder: &str) -> Result<usize> {
-    Ok(std::fs::read_dir(folder)
-        .with_context(|| format!("cannot list {folder}"))?
-        .count())
+/// Memory of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SystemMemory {
+    /// All of it.
+    pub total_bytes: u64,
+    /// What programs can still get.
+    pub available_bytes: u64,
 }
 
-/// How many descriptors the process may open (`RLIMIT_NOFILE`), if that can be told.
-pub(super) fn descriptor_limit() -> Option<u64> {
-    getrlimit(Resource::RLIMIT_NOFILE)
-        .ok()
-        .map(|(soft, _)| soft)
-}
-
-/// Resident memory of the process now, if the kernel tells.
-#[must_use]
-pub fn rss_bytes() -> Option<u64> {
-    status_bytes("VmRSS:")
-}
-
-/// The limit of resident memory: what `monitor.rss_limit_mb` says, else the smaller of 600 MiB and half of the memory.
-#[must_use]
-pub fn rss_limit_bytes(config: &config::Monitor) -> u64 {
-    const MIB: u64 = 1 << 20;
-    // The configuration bounds it to a million.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let configured = config.rss_limit_mb.map(|mb| mb as u64 * MIB);
-    configured.unwrap_or_else(|| {
-        let half = System::new().map_or(u64::MAX, |mut system| {
-            system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-            system.total_memory() / 2
-        });
-        half.min(600 * MIB)
-    })
-}
-
-/// Peak resident memory of the process (`VmHWM`), if the kernel tells.
-#[must_use]
-pub fn peak_rss_bytes() -> Option<u64> {
-    status_bytes("VmHWM:")
-}
-
-fn status_bytes(name: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix(name))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reading_of_this_process_is_plausible() {
-        let sample = Sampler::new().unwrap().sample().unwrap();
-        assert!(
-            sample.rss_bytes > 500_000 && sample.vms_bytes >= sample.rss_bytes,
-            "{sample:?}"
-        );
-        assert!(
-            (0.0..=100.0).contains(&sample.system_memory_percent),
-            "{sample:?}"
-        );
-        assert!(sample.threads >= 1 && sample.descriptors >= 3, "{sample:?}");
-        assert!(peak_rss_bytes().unwrap() >= 500_000);
+impl SystemMemory {
+    /// The part that is not available, in per cent.
+    #[must_use]
+    pub fn used_percent(&self) -> f64 {
+        percent(
+            self.total_bytes.saturating_sub(self.available_bytes),
+            self.total_bytes,
+        )
     }
+}
 
-    #[test]
-    fn a_descriptor_more_is_counted() {
-        let mut sampler = Sampler::new().unwrap();
-        let before = sampler.sample().unwrap().descriptors;
-        let held: Vec<_> = (0..200)
-            .map(|_| std::fs::File::open("/dev/null").unwrap())
-            .collect();
-        let with = sampler.sample().unwrap().descriptors;
-        // Other tests of this process open and close files too, but not by the hundred.
-        assert!(with >= before + 150, "{before} {with}");
-        drop(held);
+/// Memory of the GPU: that of NVIDIA boards, or on a Raspberry Pi the kernel's contiguous memory, out of which
+/// camera and GPU take theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GpuMemory {
+    /// In use.
+    pub used_bytes: u64,
+    /// All of it.
+    pub total_bytes: u64,
+}
+
+impl GpuMemory {
+    /// The part in use, in per cent.
+    #[must_use]
+    pub fn used_percent(&self) -> f64 {
+        percent(self.used_bytes, self.total_bytes)
     }
+}
+
+#[allow(clippy::cast_precision_loss)] // exact up to 8 PiB
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 * 100.0 / whole as f64
+    }
+}
+
+/// Bytes as MiB, which the old programs called MB.
+#[allow(clippy::cast_precision_loss)] // exact up to 8 PiB
+pub(crate) fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
 }

@@ -4,13 +4,13 @@ mod cards;
 mod following;
 mod vitals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
-use log::info;
+use log::{info, warn};
 
 use crate::base::beat::{Beat, Beats};
 use crate::base::clock::Clock;
@@ -24,7 +24,7 @@ use crate::health::restart::{FIRST_REST, NEXT_REST, Plan};
 use crate::health::state::{self, State};
 use crate::health::{self, Health};
 use crate::ledger::stamp;
-use crate::monitor::{self, Monitor, peak_rss_bytes};
+use crate::monitor::{self, Latest, Live, Monitor, peak_rss_bytes};
 use crate::reloads::Reloads;
 use crate::standing::Standing;
 use crate::stats::Stats;
@@ -86,6 +86,7 @@ pub struct Ended {
 struct Shared {
     stats: Arc<Stats>,
     standing: Arc<Standing>,
+    latest: Arc<Latest>,
     presence: Arc<Presence>,
     follower: Arc<Mutex<Follower>>,
     beats: Beats,
@@ -103,6 +104,7 @@ impl Service {
         let boot_id = stamp::boot_id();
         let (record, last_exit) =
             exit::Keeper::begin(&self.data_dir, &boot_id, self.clock.as_ref());
+        let last_exit = last_exit.map(|last| last.explained(crash::last(&self.crash_file)));
         exit::tell(last_exit.as_ref(), &boot_id);
         let record = Arc::new(Mutex::new(record));
         let ready = Arc::new(AtomicBool::new(false));
@@ -121,10 +123,7 @@ impl Service {
         );
         ready.store(true, Ordering::Relaxed);
         health::ready();
-        let crash_file = self.crash_file.clone();
-        threads.start("crash review", &self.stop, move || {
-            let _ = crash::review(&crash_file);
-        })?;
+        self.review_crash(&mut threads);
 
         match self.duration {
             Some(limit) => {
@@ -149,6 +148,17 @@ impl Service {
         })
     }
 
+    /// Finds the names for the crash before, if there was one. Nobody waits for it.
+    fn review_crash(&self, threads: &mut Threads) {
+        let file = self.crash_file.clone();
+        let started = threads.start("crash-review", &self.stop, move || {
+            let _ = crash::review(&file);
+        });
+        if let Err(e) = started {
+            warn!("{e:#}");
+        }
+    }
+
     fn shared(&self) -> Shared {
         let Config {
             tracking,
@@ -163,6 +173,7 @@ impl Service {
         Shared {
             stats: Arc::default(),
             standing: Arc::default(),
+            latest: Arc::default(),
             presence: Arc::default(),
             follower: Arc::new(Mutex::new(follower)),
             beats: Beats::default(),
@@ -197,9 +208,16 @@ impl Service {
 
     fn start_monitor(&self, threads: &mut Threads, shared: &Shared) -> Result<()> {
         let beat = shared.beats.watch("monitor", HUNG_ON_DISK, &self.clock);
-        let monitor = Monitor {
+        let mut monitor = Monitor {
             config: self.config.monitor.clone(),
+            memory: self.config.memory_monitor.clone(),
+            log_file: self.log_file.clone(),
+            log: self.config.log.clone(),
+            readings: Box::new(Live::new(Path::new("/"), &self.log_file, &self.data_dir)),
+            sites: None,
             stats: Arc::clone(&shared.stats),
+            standing: Arc::clone(&shared.standing),
+            latest: Arc::clone(&shared.latest),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             beat: beat.clone(),

@@ -9,7 +9,7 @@ use crate::base::stop::lock;
 use crate::control::Follower;
 use crate::health::Vitals;
 use crate::health::state::{Counters, Devices, Memory, Queues, State};
-use crate::monitor::{self, megabytes};
+use crate::monitor::{self, Latest, megabytes};
 use crate::reloads::Reloads;
 use crate::standing::{Server, Standing};
 use crate::stats::Stats;
@@ -19,6 +19,7 @@ use crate::track::presence::Presence;
 pub(super) struct Everything {
     stats: Arc<Stats>,
     standing: Arc<Standing>,
+    latest: Arc<Latest>,
     presence: Arc<Presence>,
     follower: Arc<Mutex<Follower>>,
     reloads: Arc<Reloads>,
@@ -34,6 +35,7 @@ impl Everything {
         Self {
             stats: Arc::clone(&shared.stats),
             standing: Arc::clone(&shared.standing),
+            latest: Arc::clone(&shared.latest),
             presence: Arc::clone(&shared.presence),
             follower: Arc::clone(&shared.follower),
             reloads: Arc::clone(&service.reloads),
@@ -113,6 +115,6 @@ impl Vitals for Everything {
     }
 
     fn full_in(&self) -> Option<Duration> {
-        None
+        self.latest.verdicts().memory_full_in()
     }
 }

@@ -59,7 +59,7 @@ pub struct Place {
 /// which nothing is known has an empty list.
 ///
 /// # Errors
-/// The child process cannot be started, or it failed or took longer than twenty seconds.
+/// The child process cannot be started, or it failed, or found nothing within twenty seconds.
 pub fn resolve(addresses: &[u64]) -> Result<Vec<Vec<Symbol>>> {
     let modules = loaded();
     // A return address is that of the instruction after the call, which may already belong to another line.
@@ -79,7 +79,8 @@ pub fn resolve(addresses: &[u64]) -> Result<Vec<Vec<Symbol>>> {
 /// given.
 ///
 /// # Errors
-/// The child process cannot be started, or it failed or took longer than `limit` (whole seconds, at least one).
+/// The child process cannot be started, or it failed, or found nothing within `limit` (whole seconds, at least one).
+/// What is found later than that is empty.
 pub fn resolve_places(places: &[Place], limit: Duration) -> Result<Vec<Vec<Symbol>>> {
     if places.is_empty() {
         return Ok(Vec::new());

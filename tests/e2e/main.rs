@@ -10,12 +10,18 @@ mod configuration;
 mod daemon;
 mod damage;
 mod devices;
+mod diagnosis;
 mod disk;
 mod following;
 mod harness;
+mod health;
+mod logging;
+mod monitor;
 mod mounts;
+mod report;
 mod rpicam;
 mod running;
 mod server;
 #[path = "../common/servos.rs"]
 mod servos;
+mod watchman;

@@ -193,9 +193,11 @@ fn the_old_clients_file_starts_the_service() {
     assert_eq!(running.end().0.code(), Some(0));
     let log = scene.log();
     assert!(
-        log.contains("[SERVER_START]") && log.contains("memory_monitor.enabled"),
+        log.contains("[SERVER_START]") && !log.contains("memory_monitor."),
         "{log}"
     );
+    let memory = std::fs::read_to_string(scene.path("memory_usage.log")).unwrap();
+    assert!(memory.contains("(初期比: +0.00MB)"), "{memory}");
 }
 
 #[test]

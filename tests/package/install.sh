@@ -53,6 +53,15 @@ udev_rules_are_sound() {
     inside udevadm verify /usr/lib/udev/rules.d/60-facetap.rules
 }
 
+# Of a function of the program, with its line, and of the C library, which has its own names only.
+traces_have_names() {
+    local names
+    ! inside facetap crash-now segv --crash-file /tmp/crash.log >/dev/null 2>&1 || return
+    names=$(inside facetap symbolise --report /tmp/crash.log) || return
+    rm "$top/tmp/crash.log"
+    [[ $names == *"facetap::fault::crash::write_to_nowhere ("*"src/fault/crash.rs:"* ]]
+}
+
 completions_are_sound() {
     inside bash -n /usr/share/bash-completion/completions/facetap
     [[ -s $top/usr/share/zsh/vendor-completions/_facetap && -s $top/usr/share/fish/vendor_completions.d/facetap.fish ]]
@@ -94,6 +103,7 @@ if [[ $(stat -f -c %T "$base") != @(overlayfs|tmpfs) ]]; then
     check "$suite: the drop-in takes a ledger on a disk" ledger_lies_on_a_disk
     umount "$top/var/lib/facetap"
 fi
+check "$suite: the trace of a crash has names" traces_have_names
 check "$suite: completions for bash, zsh and fish" completions_are_sound
 check "$suite: a manual page for every command" pages_are_there
 check "$suite: the configuration is valid for the service's user" \

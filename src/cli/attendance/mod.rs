@@ -7,14 +7,14 @@ mod people;
 mod period;
 mod retry;
 mod status;
-mod table;
 
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use jiff::Zoned;
 
+use super::complain as note;
 use super::env;
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config};
@@ -67,11 +67,6 @@ impl Desk {
 fn is_broken_pipe(e: &anyhow::Error) -> bool {
     e.downcast_ref::<std::io::Error>()
         .is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
-}
-
-/// Tells the person something that is not part of what was asked for.
-fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "facetap: {text}");
 }
 
 /// Says if taps with an uncertain time may be missing from the period that was asked for.

@@ -7,9 +7,9 @@ use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 
 use super::options::StatusOptions;
-use super::table::Table;
 use super::{Desk, to_the_second};
 use crate::cli::DONE;
+use crate::cli::table::Table;
 use crate::ledger::query::{Overview, View};
 use crate::say;
 

@@ -203,3 +203,45 @@ fn names_come_from_the_roster_and_unknown_cards_are_counted() {
         .collect();
     assert_eq!(names, [Some("Ann".to_owned()), None]);
 }
+
+#[test]
+fn a_tap_in_hand_when_the_loop_panicked_is_recorded_once() {
+    for stored_before in [false, true] {
+        let mut desk = desk();
+        let tap = Tap {
+            reader: "R".to_owned(),
+            at: Moment::now(desk.clock.as_ref()),
+            sighting: card(1),
+        };
+        if stored_before {
+            desk.keeper.keep(&tap);
+        }
+        desk.keeper.in_hand = Some((tap, 1));
+        let (events, trace, stats) = desk.work();
+        assert_eq!(stats.taps_counted.get(), 1);
+        assert_eq!(events.len(), trace.len());
+    }
+}
+
+#[test]
+fn a_tap_that_brings_the_loop_down_twice_is_told_as_not_stored() {
+    let mut desk = desk();
+    let at = Moment::now(desk.clock.as_ref());
+    let (reader, sighting) = ("R".to_owned(), card(1));
+    desk.keeper.in_hand = Some((
+        Tap {
+            reader,
+            at,
+            sighting,
+        },
+        2,
+    ));
+    desk.tap(card(2));
+    let (events, trace, stats) = desk.work();
+    assert_eq!(events, [Event::StorageFailed, Event::Counted]);
+    assert_eq!(
+        trace,
+        [line("failed", "01010101"), line("counted", "02020202")]
+    );
+    assert_eq!((stats.taps_counted.get(), stats.taps_failed.get()), (1, 1));
+}

@@ -9,6 +9,7 @@ use crate::cli::attendance::options::Encoding;
 use crate::cli::attendance::people::People;
 use crate::cli::attendance::{offset, to_the_second};
 use crate::ledger::query::Row;
+use crate::spreadsheet::no_formula;
 
 /// The columns. Spreadsheets and programs out there name them: they are never changed, only added to.
 const HEADINGS: [&str; 19] = [
@@ -125,17 +126,6 @@ fn fields(row: &Row, people: &People) -> [String; HEADINGS.len()] {
     ]
 }
 
-/// Text from elsewhere that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV
-/// Injection", which names the full-width signs for Japanese programs as well).
-fn no_formula(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    if risky {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
-}
-
 /// `04:A1:B2:C3`: four parts and more are no time of day, so a spreadsheet leaves them alone, while it
 /// turns a card of digits alone into a number. The roster takes this form.
 fn in_bytes(uid: &str) -> String {
@@ -159,15 +149,6 @@ mod tests {
              state,attempts,answer,review,note,card_bytes\r\n"
         );
         assert!(Csv::new(Encoding::Cp932).head().starts_with(b"number,"));
-    }
-
-    #[test]
-    fn no_text_is_run_as_a_formula() {
-        for text in ["=1+1", "+1", "-1", "@a", "＝1", "\tx"] {
-            assert_eq!(no_formula(text), format!("'{text}"));
-        }
-        assert_eq!(no_formula("Ann = Bob"), "Ann = Bob");
-        assert_eq!(no_formula(""), "");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 mod cp932;
 mod csv;
 mod json;
-mod target;
 
 use anyhow::Result;
 
@@ -12,9 +11,9 @@ use super::people::{People, Who};
 use super::period::period;
 use super::{Desk, note, note_uncertain};
 use crate::cli::DONE;
+use crate::cli::target::Target;
 use crate::ledger::query::{Filter, Row};
 use crate::say;
-use target::Target;
 
 /// Turns rows into bytes.
 trait Form {
@@ -42,7 +41,7 @@ pub(super) fn export(desk: &Desk, options: &ExportOptions) -> Result<u8> {
         Format::Csv => Box::new(csv::Csv::new(options.encoding)),
         Format::Json => Box::new(json::Json::default()),
     };
-    let mut target = Target::open(options.output.as_deref())?;
+    let mut target = Target::open(options.output.as_deref(), "--output")?;
     target.write(&form.head())?;
     view.each_page(&filter, |rows| target.write(&form.rows(rows, &people)?))?;
     target.write(&form.tail())?;

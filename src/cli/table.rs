@@ -37,7 +37,7 @@ impl Table {
 }
 
 /// The text without what a terminal would obey: names and answers come from elsewhere.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()

@@ -1,0 +1,123 @@
+//! `scripts/diagnose.sh`: what it collects, and what it hides.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::harness::Scene;
+use crate::watchman::script;
+
+/// Runs `diagnose.sh` on a desk with a log that is full of secrets; returns what it wrote.
+fn diagnosis(path: Option<&Path>) -> String {
+    let scene = Scene::new()
+        .set("attendance", json!({"roster": "roster.csv"}))
+        .set("server_url", json!("http://user:hunter2@10.0.0.1:5000"));
+    let roster = scene.path("roster.csv");
+    std::fs::write(
+        &roster,
+        "uid,name\n04A1B2C3D4E5F6,山田 太郎\nDEADBEEF,\"Ann (left) Lee\"\n",
+    )
+    .unwrap();
+    let scene = scene.set("attendance.roster", json!(roster));
+    std::fs::write(
+        scene.path("config.json"),
+        serde_json::to_string_pretty(&scene.config).unwrap(),
+    )
+    .unwrap();
+    let log = "\
+2026-11-21 09:00:00 - ledger - INFO - card reader ACR122U: 04A1B2C3D4E5F6 (山田 太郎) counted (tap 12)
+2026-11-21 09:00:01 - ledger - INFO - カードリーダー ACR122U: 04A1B2C3D4E5F6（山田 太郎）を記録しました
+2026-11-21 09:00:02 - ledger - INFO - card reader ACR122U: DEADBEEF (Ann (left) Lee) repeated, already counted
+2026-11-21 09:00:03 - ledger - WARNING - 0114B34D82179A04 5A3C7706 012E44A7A5185C01
+2026-11-21 09:00:04 - uplink - WARNING - http://user:hunter2@10.0.0.1:5000 refused: Authorization: Bearer s3cr3t
+2026-11-21 09:00:05 - reader - INFO - 山田 太郎 was here
+";
+    std::fs::write(scene.path("facetap.log"), log).unwrap();
+    let mut command = script("diagnose.sh");
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    let done = command
+        .arg("--folder")
+        .arg(scene.path("out"))
+        .arg("--log")
+        .arg(scene.path("facetap.log"))
+        .arg("--config")
+        .arg(scene.path("config.json"))
+        .current_dir(scene.dir.path())
+        .status()
+        .unwrap();
+    assert_eq!(done.code(), Some(0));
+    let written: Vec<_> = std::fs::read_dir(scene.path("out"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    let [file] = &written[..] else {
+        panic!("one file, not {written:?}");
+    };
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    assert_eq!(
+        name.chars().map(digits).collect::<String>(),
+        "diagnosis_00000000_000000.log"
+    );
+    std::fs::read_to_string(file).unwrap()
+}
+
+fn masked(text: &str) {
+    for secret in [
+        "A1B2C3", "DEADBEEF", "B34D82", "3C7706", "2E44A7", "hunter2", "s3cr3t", "山田", "太郎",
+        "Lee",
+    ] {
+        let line = text.lines().find(|l| l.contains(secret));
+        assert!(line.is_none(), "{secret} in {line:?}");
+    }
+    for kept in [
+        "04… (…) counted (tap 12)",
+        "DE… (…) repeated",
+        "01… 5A… 01…",
+        "…@10.0.0.1:5000",
+        "- reader - INFO - … was here",
+    ] {
+        assert!(text.contains(kept), "{kept} in\n{text}");
+    }
+}
+
+#[test]
+fn a_diagnosis_has_everything_and_no_secrets() {
+    let text = diagnosis(None);
+    for section in [
+        "System",
+        "Memory",
+        "Disk",
+        "CPU",
+        "Process",
+        "Cameras",
+        "Serial ports",
+        "USB",
+        "Log tails",
+        "Kernel messages",
+    ] {
+        assert!(text.contains(&format!("\n==== {section}")), "{section}");
+    }
+    assert!(text.contains("MemTotal:") && text.contains("Filesystem"));
+    masked(&text);
+}
+
+#[test]
+fn a_diagnosis_is_made_without_most_tools() {
+    let tools = tempfile::tempdir().unwrap();
+    for name in [
+        "bash", "sed", "awk", "mktemp", "date", "rm", "mkdir", "cat", "head", "tail", "tr",
+        "dirname", "stat", "timeout", "env",
+    ] {
+        let found = ["/usr/bin", "/bin"]
+            .iter()
+            .map(|d| Path::new(d).join(name))
+            .find(|p| p.exists());
+        std::os::unix::fs::symlink(found.expect(name), tools.path().join(name)).unwrap();
+    }
+    let text = diagnosis(Some(tools.path()));
+    assert!(text.contains("(lsusb is not installed)"), "{text}");
+    masked(&text);
+}
