@@ -10,10 +10,10 @@ fn tool(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Runs the crash test. Returns its status and what it said, which belongs to the test's report.
-fn crash_test(options: &[&str]) -> (Option<i32>, String) {
+/// Runs one of the tests. Returns its status and what it said, which belongs to the test's report.
+fn run(test: &str, options: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(tool("synchronised.sh"))
-        .args(["python3".as_ref(), tool("crash_test.py").as_os_str()])
+        .args(["python3".as_ref(), tool(test).as_os_str()])
         .args(["--binary", env!("CARGO_BIN_EXE_facetap")])
         .args(options)
         .stdin(Stdio::null())
@@ -29,7 +29,7 @@ fn crash_test(options: &[&str]) -> (Option<i32>, String) {
 /// for a machine with time to spare (the full form); here it is four times as much.
 #[test]
 fn the_service_is_back_with_a_trace_after_every_kind_of_failure() {
-    let (status, said) = crash_test(&["--short", "--slack", "4"]);
+    let (status, said) = run("crash_test.py", &["--short", "--slack", "4"]);
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("GREEN"), "{said}");
 }
@@ -37,9 +37,20 @@ fn the_service_is_back_with_a_trace_after_every_kind_of_failure() {
 /// A test that cannot fail proves nothing.
 #[test]
 fn a_service_that_is_not_started_again_is_noticed() {
-    let (status, said) = crash_test(&["--only", "SIGKILL", "--trials", "1", "--no-restart"]);
+    let (status, said) = run(
+        "crash_test.py",
+        &["--only", "SIGKILL", "--trials", "1", "--no-restart"],
+    );
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("was not started again"), "{said}");
+}
+
+/// Without a service manager the process begins anew in place.
+#[test]
+fn a_planned_restart_in_place_loses_nothing_and_leaves_nothing_behind() {
+    let (status, said) = run("restart_test.py", &["--restarts", "8", "--slack", "4"]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("GREEN"), "{said}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ FIRST_REST = 11.0
 class Scene:
     """Folder, configuration, server, supervisor and taps of one service."""
 
-    def __init__(self, binary, folder, limits, seed, memory=False):
+    def __init__(self, binary, folder, limits, seed, over=None, speaks=True):
         self.folder, self.random = Path(folder), random.Random(seed)
         self.folder.mkdir()
         self.fifo = self.folder / "cards"
@@ -40,14 +40,14 @@ class Scene:
         self.over = threading.Event()
         self.log, self.crashes, self.faults = (self.folder / n for n in ("facetap.log", "crash.log", "faults"))
         self.start_server()
-        self.configure(memory)
+        self.configure(over or {})
         env = {**os.environ, "FACETAP_SIMULATED_CARDS": str(self.fifo), "STATE_DIRECTORY": str(self.folder),
                "RUNTIME_DIRECTORY": str(self.folder), "FACETAP_FAULTS": str(self.faults), "LANG": "C.UTF-8"}
         command = [binary, "run", "--no-display", "--config", self.folder / "config.json", "--log-file", self.log,
                    "--trace", str(self.folder / "run-{run}.jsonl")]
         self.events = open(self.folder / "events.jsonl", "w", encoding="utf-8")
         self.output = open(self.folder / "output", "w", encoding="utf-8")
-        self.supervisor = Supervisor(command, limits, self.events, env, self.output)
+        self.supervisor = Supervisor(command, limits, self.events, env, self.output, speaks)
         self.started = time.time() - time.monotonic()
         self.threads = [threading.Thread(target=self.supervisor.run), threading.Thread(target=self.tap)]
         for thread in self.threads:
@@ -58,7 +58,7 @@ class Scene:
         self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = self.server.stdout.readline().split()[-1]
 
-    def configure(self, memory):
+    def configure(self, over):
         config = {
             "language": "en",
             "data_dir": str(self.folder / "data"),
@@ -71,7 +71,8 @@ class Scene:
             "retry_interval": 3,
             "terminal_id": "AA:BB:CC:DD:EE:FF",
             "log": {"max_mb": 500},
-            "monitor": {"interval": 1, "rss_limit_mb": 300 if memory else 10_000},
+            "monitor": {"interval": 1, "rss_limit_mb": 10_000},
+            **over,
         }
         (self.folder / "config.json").write_text(json.dumps(config))
 

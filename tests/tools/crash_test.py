@@ -98,7 +98,8 @@ def jobs(args):
 
 def serve(args, folder, number, names, results):
     """One service goes through these kinds."""
-    scene = Scene(args.binary, folder, args.limits, args.seed + number, memory="memory" in names)
+    over = {"monitor": {"interval": 1, "rss_limit_mb": 300}} if "memory" in names else None
+    scene = Scene(args.binary, folder, args.limits, args.seed + number, over)
     try:
         for n, name in enumerate(names):
             kind = KINDS[name]

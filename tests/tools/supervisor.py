@@ -52,7 +52,7 @@ class Limits:
 class Supervisor:
     """One service. run() returns when it was told to stop, or when the service has ended and is not started again."""
 
-    def __init__(self, command, limits, log=None, env=None, output=None):
+    def __init__(self, command, limits, log=None, env=None, output=None, speaks=True):
         self.command, self.limits, self.log = [str(word) for word in command], limits, log
         self.env, self.output = dict(os.environ if env is None else env), output
         self.events = []  # Grows only; others read it.
@@ -66,6 +66,7 @@ class Supervisor:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.socket.bind(self.address)
         self.deadline, self.phase = None, "dead"
+        self.speaks = speaks  # Otherwise as a shell that has started it, which nobody can tell anything.
 
     def note(self, event, **more):
         entry = {"t": round(time.monotonic(), 4), "event": event, "run": self.runs - 1, **more}
@@ -95,14 +96,17 @@ class Supervisor:
 
     def one_run(self):
         command = [word.replace("{run}", str(self.runs)) for word in self.command]
-        env = {**self.env, "NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": str(round(self.limits.watchdog * 1e6))}
+        env = dict(self.env)
+        if self.speaks:
+            env |= {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": str(round(self.limits.watchdog * 1e6))}
         # A shell knows the number of the process before the program begins.
         line = ["/bin/sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh", *command]
         self.runs += 1
         self.process = subprocess.Popen(
             line, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, env=env, start_new_session=True)
         self.note("start", pid=self.process.pid)
-        self.phase, self.deadline = "starting", time.monotonic() + self.limits.start
+        self.phase = "starting" if self.speaks else "running"
+        self.deadline = time.monotonic() + self.limits.start if self.speaks else None
         ended = os.pidfd_open(self.process.pid)
         try:
             self.watch(ended)
