@@ -61,19 +61,24 @@ crash_test() { # ARGUMENT...
     "$tools/synchronised.sh" python3 "$tools/crash_test.py" --binary "$binary" "$@"
 }
 
-must_be_red() { # WHAT ARGUMENT...
-    local what=$1 status=0
-    shift
-    crash_test --trials 1 "$@" || status=$?
-    if [[ $status -ne 1 ]]; then
+# Red, and for this very reason.
+must_be_red() { # WHAT PATTERN ARGUMENT...
+    local what=$1 pattern=$2 status=0 said
+    shift 2
+    said=$(crash_test --trials 1 "$@") || status=$?
+    printf '%s\n' "$said"
+    if [[ $status -ne 1 ]] || ! grep -qE -- "$pattern" <<<"$said"; then
         die "NOT PROVED: the test did not turn red with $what (status $status)"
     fi
 }
 
 if [[ $prove_red == yes ]]; then
-    must_be_red "a supervisor that does not start the service again" --only segv,SIGKILL --no-restart
-    must_be_red "a supervisor that waits for ten seconds" --only segv,SIGKILL --restart-sec 10
-    must_be_red "a supervisor whose watchdog takes a minute" --only SIGSTOP --watchdog 60
+    must_be_red "a supervisor that does not start the service again" 'SIGKILL: .*was not started again' \
+        --only segv,SIGKILL --no-restart
+    must_be_red "a supervisor that waits for ten seconds" 'SIGKILL: .*back only after 1[0-9]\.' \
+        --only segv,SIGKILL --restart-sec 10
+    must_be_red "a supervisor whose watchdog takes a minute" 'SIGSTOP: .*back only after 6[0-9]\.' \
+        --only SIGSTOP --watchdog 60
     say "proved: with a supervisor that starts late or not at all, or does not see a hang, the test is red"
     exit 0
 fi

@@ -172,6 +172,8 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="a line for each trial")
     args = parser.parse_args()
     args.binary = os.path.abspath(args.binary)
+    if not os.access(args.binary, os.X_OK):
+        parser.error(f"{args.binary} is no program")
     args.seed = random.randrange(1 << 30) if args.seed is None else args.seed
     args.limits = Limits(watchdog=args.watchdog, restart=args.restart_sec, restarts=not args.no_restart)
     print(f"seed {args.seed}", flush=True)

@@ -128,6 +128,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the cards")
     args = parser.parse_args()
     args.binary = os.path.abspath(args.binary)
+    if not os.access(args.binary, os.X_OK):
+        parser.error(f"{args.binary} is no program")
     with tempfile.TemporaryDirectory(prefix="facetap-restart-") as folder:
         fine = run(args, folder)
     print("GREEN: begun anew in place, nothing has grown, no tap lost" if fine else "RED")
