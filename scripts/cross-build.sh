@@ -60,6 +60,8 @@ export_target() {
     local upper=${RUST_TARGET//-/_} lower=${RUST_TARGET//-/_} clang="--target=$TRIPLET --sysroot=$SYSROOT"
     local crates=${CARGO_HOME:-$HOME/.cargo}
     upper=${upper^^}
+    # For traces of crashes line numbers are enough; the types of all of OpenCV are many megabytes.
+    clang+=" -gline-tables-only"
     # Messages and line numbers name source files; no folder of this machine in them.
     clang+=" -ffile-prefix-map=$SYSROOT= -ffile-prefix-map=$OPENCV=opencv -ffile-prefix-map=$crates=cargo"
     export "CC_$lower=clang" "CXX_$lower=clang++" "AR_$lower=llvm-ar" "CFLAGS_$lower=$clang" "CXXFLAGS_$lower=$clang"
@@ -104,8 +106,9 @@ release() { # ARCHITECTURE
     say "building for $1 with $(rustc --version)"
     (cd "$FACETAP_TOP" && cargo build --release --locked --target "$RUST_TARGET")
     mkdir -p "$out"
-    # zlib, which every llvm and every addr2line can do; it makes a third of it.
-    llvm-objcopy --only-keep-debug --compress-debug-sections=zlib "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap.debug"
+    # zlib, which every llvm and every addr2line can do. Where variables lie, nobody asks.
+    llvm-objcopy --only-keep-debug --remove-section=.debug_loc --compress-debug-sections=zlib \
+        "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap.debug"
     llvm-objcopy --strip-all --add-gnu-debuglink="$out/facetap.debug" \
         "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap"
     [[ $1 != arm64 ]] || check_pages "$out/facetap"

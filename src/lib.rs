@@ -20,6 +20,7 @@ pub mod config;
 pub mod control;
 pub mod crash;
 pub mod detect;
+pub mod doctor;
 pub mod fault;
 pub mod health;
 pub mod indicator;

@@ -129,7 +129,8 @@ fn every_kind_leaves_a_whole_report_and_ends_by_its_signal() {
                 "\nlast lines of the log:\n  about to crash on purpose\n",
                 "VmRSS:",
                 "MemAvailable:",
-                "\nother threads:\n  thread facetap (",
+                "\nother threads:\n  thread ",
+                "\n  thread facetap (",
                 "\nexecutable mappings:\n  ",
                 "\n==== end ",
             ] {
@@ -140,7 +141,7 @@ fn every_kind_leaves_a_whole_report_and_ends_by_its_signal() {
                 assert!(of_busy.contains("):\n  #0 0x"), "{kind}: {of_busy}");
             }
             let names = named(&crash.file);
-            let of_crashed = names.split("thread facetap (").next().unwrap_or("");
+            let of_crashed = names.split("\n  thread ").next().unwrap_or("");
             assert!(
                 of_crashed.contains(function),
                 "{kind}: {function} in {names}"

@@ -48,7 +48,9 @@ fn automatic_below(root: &Path) -> Option<PathBuf> {
         })
 }
 
-fn list_below(root: &Path) -> Vec<Device> {
+/// The same of the machine whose files lie below `root`.
+#[must_use]
+pub fn list_below(root: &Path) -> Vec<Device> {
     let stable: Vec<PathBuf> = ["dev/v4l/by-id", "dev/v4l/by-path"]
         .iter()
         .flat_map(|folder| links(&root.join(folder)))

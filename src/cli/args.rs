@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::doctor::DoctorOptions;
 use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
 use crate::config::Level;
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Attendance(AttendanceOptions),
     /// Grows memory on purpose, so that the monitor's warnings can be seen
     MemoryTest(MemoryTestOptions),
+    /// Finds what is wrong and says how to mend it; writes a file for the maintainers
+    Doctor(DoctorOptions),
     /// What the running service is doing now
     Status(StatusOptions),
     /// The running service opens its log files again and reads its configuration again

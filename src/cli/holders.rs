@@ -7,16 +7,22 @@ use std::path::Path;
 /// The program that has `node` open, with its number. None if none has, or none that this user may see:
 /// of other people's programs only a lock shows.
 pub(super) fn holder(node: &Path) -> Option<String> {
-    let about = fs::metadata(node).ok()?;
-    by_descriptor(node).or_else(|| {
-        let locks = fs::read_to_string("/proc/locks").ok()?;
-        locked_by(&locks, about.dev(), about.ino()).map(|pid| named(&pid))
+    holder_below(Path::new("/"), node)
+}
+
+/// The same on the machine whose files lie below `root`.
+pub(crate) fn holder_below(root: &Path, node: &Path) -> Option<String> {
+    let about = fs::metadata(root.join(node.strip_prefix("/").unwrap_or(node))).ok()?;
+    let processes = root.join("proc");
+    by_descriptor(&processes, node).or_else(|| {
+        let locks = fs::read_to_string(processes.join("locks")).ok()?;
+        locked_by(&locks, about.dev(), about.ino()).map(|pid| named(&processes, &pid))
     })
 }
 
-fn by_descriptor(node: &Path) -> Option<String> {
+fn by_descriptor(processes: &Path, node: &Path) -> Option<String> {
     let us = std::process::id().to_string();
-    fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
+    fs::read_dir(processes).ok()?.flatten().find_map(|process| {
         let pid = process.file_name().into_string().ok()?;
         if pid == us || !pid.bytes().all(|b| b.is_ascii_digit()) {
             return None;
@@ -24,7 +30,7 @@ fn by_descriptor(node: &Path) -> Option<String> {
         let open = fs::read_dir(process.path().join("fd")).ok()?;
         open.flatten()
             .any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == node))
-            .then(|| named(&pid))
+            .then(|| named(processes, &pid))
     })
 }
 
@@ -40,8 +46,8 @@ fn locked_by(locks: &str, device: u64, inode: u64) -> Option<String> {
     })
 }
 
-fn named(pid: &str) -> String {
-    match fs::read_to_string(format!("/proc/{pid}/comm")) {
+fn named(processes: &Path, pid: &str) -> String {
+    match fs::read_to_string(processes.join(pid).join("comm")) {
         Ok(name) => format!("{} ({pid})", name.trim()),
         Err(_) => pid.to_owned(),
     }

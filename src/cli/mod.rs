@@ -7,9 +7,10 @@ mod check;
 mod configuration;
 mod crash_now;
 mod devices;
+mod doctor;
 mod generate;
 mod hidden;
-mod holders;
+pub(crate) mod holders;
 mod memory_test;
 mod reload;
 mod report;
@@ -76,6 +77,7 @@ pub fn main() -> u8 {
         Command::Devices(_) => devices::devices(),
         Command::Attendance(options) => attendance::attendance(&options),
         Command::MemoryTest(options) => memory_test::memory_test(&options),
+        Command::Doctor(options) => doctor::doctor(&options),
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
         Command::Report(options) => report::report(&options),

@@ -15,6 +15,7 @@ mod describe;
 mod fatal;
 mod file;
 mod frame;
+mod key;
 mod others;
 mod panics;
 mod parse;

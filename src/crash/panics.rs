@@ -11,8 +11,9 @@ use std::time::Duration;
 use log::error;
 use nix::libc;
 
+use super::key::Key;
 use super::registers::Registers;
-use super::report::{self, Key};
+use super::report;
 use super::review;
 use super::trap::{STATE, State};
 use super::unwind::{Loaded, Scratch};

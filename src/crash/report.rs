@@ -4,10 +4,11 @@
 use std::ffi::c_int;
 use std::fmt::{self, Write};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use nix::libc;
 
+use super::key::{self, Key};
 use super::raw::{self, RawFile, RawWriter};
 use super::registers::{self, Registers};
 use super::time::Moment;
@@ -70,53 +71,6 @@ fn whole(
     writeln!(out, "==== end {key}")
 }
 
-/// What tells one crash from another.
-pub(super) struct Key {
-    time: Moment,
-    run: Run,
-    number: u32,
-}
-
-/// What tells this run of the program from all others of this boot: its number alone comes back, in a container at once.
-pub(super) struct Run {
-    started: u64,
-}
-
-impl Run {
-    pub fn of(state: &State) -> Self {
-        Self {
-            started: state.started,
-        }
-    }
-}
-
-impl fmt::Display for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", std::process::id(), self.started)
-    }
-}
-
-impl Key {
-    pub fn next(state: &State) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(1);
-        Self {
-            time: Moment(now()),
-            run: Run::of(state),
-            number: NUMBER.fetch_add(1, Ordering::Relaxed),
-        }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}Z {}.{}", self.time, self.run, self.number)
-    }
-}
-
-fn now() -> i64 {
-    i64::try_from(raw::milliseconds(libc::CLOCK_REALTIME) / 1000).unwrap_or(0)
-}
-
 fn what(
     out: &mut impl Write,
     signal: c_int,
@@ -145,7 +99,7 @@ pub(super) fn head(out: &mut impl Write, state: &State) -> fmt::Result {
     let offset = state.offset.load(Ordering::Relaxed);
     let sign = if offset < 0 { '-' } else { '+' };
     let minutes = offset.unsigned_abs() / 60;
-    let local = Moment(now().saturating_add(offset.into()));
+    let local = Moment(key::now().saturating_add(offset.into()));
     writeln!(
         out,
         "local time: {local}{sign}{:02}:{:02}",

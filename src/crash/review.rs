@@ -11,8 +11,8 @@ use log::{error, warn};
 use serde::Serialize;
 
 use super::file;
+use super::key::Run;
 use super::parse::{self, END, Frame, NAMES, Record};
-use super::report::Run;
 use super::trap::STATE;
 use crate::base::stop::lock;
 use crate::say;
@@ -286,9 +286,11 @@ fn place(frames: &[String]) -> Option<String> {
     let innermost = names.clone().next();
     names
         .find(|name| {
-            let name = name.trim_start_matches('<');
+            // Inlined functions of a release have short names, but their files have full ones.
+            let own = name.trim_start_matches('<').starts_with("facetap::")
+                || name.contains("(facetap/src/");
             // Every thread begins there.
-            name.starts_with("facetap::") && !name.starts_with("facetap::crash::stacks::")
+            own && !name.contains("src/crash/stacks.rs") && !name.contains("crash::stacks::begin")
         })
         .or(innermost)
         .map(ToOwned::to_owned)

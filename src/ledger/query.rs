@@ -3,6 +3,7 @@
 //! Never makes, migrates or locks a ledger. Rows are fetched a page at a time, each in a read transaction of
 //! its own: somebody who leaves an export standing in a pager must not keep the journal from being folded back.
 
+mod integrity;
 mod open;
 mod overview;
 mod retry;
@@ -14,6 +15,7 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+pub use integrity::Integrity;
 pub use overview::{Answer, Card, Overview, Waiting};
 pub use retry::{Retried, Which, retry};
 pub use row::Row;

@@ -43,7 +43,7 @@ pub use readings::usb::Usb;
 pub use readings::{Failure, Live, Readings, peak_rss_bytes, rss_bytes};
 pub(crate) use sample::megabytes;
 pub use sample::{Descriptors, GpuMemory, Process, Sample, SystemMemory};
-pub use tracing::{Site, Source, Traced};
+pub use tracing::{Source as SiteSource, Traced};
 pub use watching::{Said, Watcher};
 
 /// A sample is taken at least so often, however rarely a line is written: a fast leak is told within minutes, and
@@ -63,7 +63,7 @@ pub struct Monitor {
     /// Where samples come from.
     pub readings: Box<dyn Readings>,
     /// Where allocation sites come from, if they are wanted.
-    pub sites: Option<Source>,
+    pub sites: Option<SiteSource>,
     /// The counters of the loops.
     pub stats: Arc<Stats>,
     /// The queue of the card side.

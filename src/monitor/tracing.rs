@@ -7,23 +7,13 @@ use log::warn;
 
 use super::memory_log::MemoryFile;
 use super::sample::megabytes;
+use crate::allocations::Site;
 use crate::say;
 
 /// Every so many samples the sites are listed.
 const EVERY: u64 = 10;
 /// So many of them.
 const LARGEST: usize = 10;
-
-/// A place in the program and what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Site {
-    /// `file:line` or a function.
-    pub place: String,
-    /// Live bytes.
-    pub bytes: u64,
-    /// Live blocks.
-    pub count: u64,
-}
 
 /// What the program holds, as its allocator knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,32 +86,9 @@ fn block(traced: &Traced) -> String {
         megabytes(traced.peak)
     );
     for site in &traced.sites {
-        let average = site.bytes / site.count.max(1);
-        text += &format!(
-            "    {}: size={}, count={}, average={}\n",
-            site.place.replace(char::is_control, " "),
-            size(site.bytes),
-            site.count,
-            size(average)
-        );
+        text += &format!("    {}\n", site.to_string().replace(char::is_control, " "));
     }
     text
-}
-
-/// A size with a fraction in the largest unit that it fills.
-#[allow(clippy::cast_precision_loss)] // shown with two digits
-fn size(bytes: u64) -> String {
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    for unit in ["KiB", "MiB"] {
-        if value < 1024.0 {
-            return format!("{value:.1} {unit}");
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} GiB")
 }
 
 #[cfg(test)]
@@ -146,9 +113,6 @@ mod tests {
             "  [tracemalloc] Current: 38.45MB, Peak: 42.12MB\n  [Top 10 メモリ消費箇所]\n    \
              /path/to/file:123: size=5.2 MiB, count=1234, average=4.3 KiB\n"
         );
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(200 << 10), "200.0 KiB");
-        assert_eq!(size(20 << 40), "20480.0 GiB");
     }
 
     #[test]

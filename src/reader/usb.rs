@@ -1,5 +1,6 @@
 //! Why a reader on the USB is not among those of the PC/SC daemon.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -105,11 +106,63 @@ fn driver(interface: &Path) -> Option<String> {
     Some(link.file_name()?.to_str()?.to_owned())
 }
 
+/// What keeps a reader on the USB from being used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It is no PC/SC reader on Linux: an RC-S380.
+    NotPcsc,
+    /// A driver of the kernel holds it.
+    Driver {
+        /// The driver.
+        driver: String,
+        /// The reader.
+        reader: String,
+    },
+    /// The daemon does not list it.
+    NotListed {
+        /// The reader.
+        reader: String,
+    },
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::NotPcsc => say!(
+                "an RC-S380 is connected, which is no PC/SC reader on Linux; use an RC-S300 or ACR122U",
+                "RC-S380 が接続されていますが、Linux では PC/SC リーダーとして使えません。\
+                 RC-S300 か ACR122U を使用してください"
+            ),
+            Self::Driver { driver, reader } => say!(
+                "the kernel's driver {driver} holds the card reader {reader}: sudo modprobe -r {driver}; \
+                 for good: echo 'blacklist {driver}' | sudo tee -a /etc/modprobe.d/facetap.conf",
+                "カーネルのドライバー {driver} がカードリーダー {reader} を占有しています: \
+                 sudo modprobe -r {driver}。恒久的には: \
+                 echo 'blacklist {driver}' | sudo tee -a /etc/modprobe.d/facetap.conf"
+            ),
+            Self::NotListed { reader } => say!(
+                "the card reader {reader} is on the USB, but the PC/SC daemon does not list it: \
+                 sudo apt install libccid, then systemctl restart pcscd",
+                "カードリーダー {reader} は USB に接続されていますが、PC/SC デーモンに認識されていません: \
+                 sudo apt install libccid の後、systemctl restart pcscd"
+            ),
+        })
+    }
+}
+
+/// What keeps readers on the USB from being among those with these names. Empty where nothing does.
+#[must_use]
+pub fn obstacles(devices: &[Device], listed: &[&str]) -> Vec<Obstacle> {
+    let all = devices.iter().filter_map(|d| obstacle(d, listed));
+    all.collect()
+}
+
 /// Why readers are missing from those with these names, and what to do about it; for people. Empty where
 /// none is.
 #[must_use]
 pub fn causes(devices: &[Device], listed: &[&str]) -> Vec<String> {
-    devices.iter().filter_map(|d| cause(d, listed)).collect()
+    let found = obstacles(devices, listed);
+    found.iter().map(ToString::to_string).collect()
 }
 
 /// Why readers of this machine are missing from those with these names; for people.
@@ -119,17 +172,13 @@ pub fn missing(listed: &[String]) -> Vec<String> {
     causes(&devices(Path::new(SYSFS)), &listed)
 }
 
-fn cause(device: &Device, listed: &[&str]) -> Option<String> {
+fn obstacle(device: &Device, listed: &[&str]) -> Option<Obstacle> {
     let known = KNOWN.iter().find(|k| k.id == device.id);
     if RC_S380.contains(&device.id) {
-        return Some(say!(
-            "an RC-S380 is connected, which is no PC/SC reader on Linux; use an RC-S300 or ACR122U",
-            "RC-S380 が接続されていますが、Linux では PC/SC リーダーとして使えません。\
-             RC-S300 か ACR122U を使用してください"
-        ));
+        return Some(Obstacle::NotPcsc);
     }
     let (vendor, product) = device.id;
-    let name = known.map_or_else(
+    let reader = known.map_or_else(
         || format!("{vendor:04X}:{product:04X}"),
         |k| k.name.to_owned(),
     );
@@ -138,24 +187,14 @@ fn cause(device: &Device, listed: &[&str]) -> Option<String> {
         .iter()
         .find(|d| THIEVES.contains(&d.as_str()))
     {
-        return Some(say!(
-            "the kernel's driver {driver} holds the card reader {name}: sudo modprobe -r {driver}; \
-             for good: echo 'blacklist {driver}' | sudo tee -a /etc/modprobe.d/facetap.conf",
-            "カーネルのドライバー {driver} がカードリーダー {name} を占有しています: \
-             sudo modprobe -r {driver}。恒久的には: \
-             echo 'blacklist {driver}' | sudo tee -a /etc/modprobe.d/facetap.conf"
-        ));
+        let driver = driver.clone();
+        return Some(Obstacle::Driver { driver, reader });
     }
     let known = known?;
     if listed.iter().any(|l| l.contains(known.listed_as)) {
         return None;
     }
-    Some(say!(
-        "the card reader {name} is on the USB, but the PC/SC daemon does not list it: \
-         sudo apt install libccid, then systemctl restart pcscd",
-        "カードリーダー {name} は USB に接続されていますが、PC/SC デーモンに認識されていません: \
-         sudo apt install libccid の後、systemctl restart pcscd"
-    ))
+    Some(Obstacle::NotListed { reader })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use log::{info, warn};
 
 use crate::base::beat::{Beat, Beats};
@@ -31,7 +31,7 @@ use crate::stats::Stats;
 use crate::summary::Summary;
 use crate::trace::Tracer;
 use crate::track::presence::Presence;
-use crate::{crash, fault, say};
+use crate::{allocations, crash, fault, say};
 use vitals::Everything;
 
 /// The promise is a stop within a second; what is not done by then is named and left behind.
@@ -214,7 +214,7 @@ impl Service {
             log_file: self.log_file.clone(),
             log: self.config.log.clone(),
             readings: Box::new(Live::new(Path::new("/"), &self.log_file, &self.data_dir)),
-            sites: None,
+            sites: self.allocation_sites(),
             stats: Arc::clone(&shared.stats),
             standing: Arc::clone(&shared.standing),
             latest: Arc::clone(&shared.latest),
@@ -223,6 +223,20 @@ impl Service {
             beat: beat.clone(),
         };
         self.start_loop(threads, "monitor", &beat, move || monitor.run())
+    }
+
+    /// Where the monitor has the allocation sites from; none unless they are recorded.
+    fn allocation_sites(&self) -> Option<monitor::SiteSource> {
+        let memory = &self.config.memory_monitor;
+        let source = |n| {
+            let totals = allocations::totals().context("allocations are not recorded")?;
+            Ok(monitor::Traced {
+                current: totals.current_bytes,
+                peak: totals.peak_bytes,
+                sites: allocations::largest(n)?,
+            })
+        };
+        (memory.enabled && memory.tracemalloc).then(|| Arc::new(source) as monitor::SiteSource)
     }
 
     fn health(

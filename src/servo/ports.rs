@@ -26,7 +26,9 @@ pub fn list() -> Vec<Port> {
     list_below(Path::new("/"))
 }
 
-fn list_below(root: &Path) -> Vec<Port> {
+/// The same of the machine whose files lie below `root`.
+#[must_use]
+pub fn list_below(root: &Path) -> Vec<Port> {
     let dev = root.join("dev");
     let consoles = fs::read_to_string(root.join("sys/class/tty/console/active"));
     let consoles = consoles.unwrap_or_default();

@@ -104,6 +104,7 @@ fn identity(file: &Path) -> Identity {
 }
 
 fn symbols(table: &Loader, address: u64) -> Vec<Symbol> {
+    let whole = table.find_symbol(address).map(readable);
     let mut found = Vec::new();
     if let Ok(mut frames) = table.find_frames(address) {
         while let Ok(Some(frame)) = frames.next() {
@@ -114,25 +115,36 @@ fn symbols(table: &Loader, address: u64) -> Vec<Symbol> {
                 .map(|name| readable(&name));
             let location = frame.location.as_ref();
             found.push(Symbol {
-                // The outermost function of a place without debugging information about functions.
-                function: function
-                    .or_else(|| table.find_symbol(address).map(readable))
-                    .unwrap_or_else(|| "?".to_owned()),
+                function: function.unwrap_or_else(|| "?".to_owned()),
                 file: location.and_then(|l| l.file).map(ToOwned::to_owned),
                 line: location.and_then(|l| l.line).filter(|l| *l > 0),
             });
         }
     }
+    // The function that all others were inlined into. A release has its full name in the table of symbols alone.
+    if let (Some(outermost), Some(whole)) = (found.last_mut(), &whole)
+        && is_short_for(&outermost.function, whole)
+    {
+        outermost.function.clone_from(whole);
+    }
     if found.is_empty()
-        && let Some(name) = table.find_symbol(address)
+        && let Some(function) = whole
     {
         found.push(Symbol {
-            function: readable(name),
+            function,
             file: None,
             line: None,
         });
     }
     found
+}
+
+/// Whether `name` is the last part of `whole`, as line tables without full names have it. Two functions of the same code
+/// may have been merged into one, and then the table of symbols may have the other one's name.
+fn is_short_for(name: &str, whole: &str) -> bool {
+    let name = name.split('<').next().unwrap_or(name);
+    let last = whole.rsplit("::").next().unwrap_or(whole);
+    name == "?" || name == last || (name.starts_with("{closure") && last.starts_with("{{closure"))
 }
 
 /// The name without the compilers' marks; the hash that Rust puts behind a name says nothing to people.
@@ -160,6 +172,19 @@ mod tests {
         );
         assert_eq!(readable("_ZN2cv3Mat7releaseEv"), "cv::Mat::release()");
         assert_eq!(readable("malloc"), "malloc");
+    }
+
+    #[test]
+    fn a_short_name_is_completed_and_another_one_kept() {
+        assert!(is_short_for("run", "facetap::vision::run"));
+        assert!(is_short_for("run<u8>", "facetap::vision::run"));
+        assert!(is_short_for(
+            "{closure#1}",
+            "facetap::vision::run::{{closure}}"
+        ));
+        assert!(is_short_for("?", "malloc"));
+        assert!(!is_short_for("run", "facetap::vision::runs"));
+        assert!(!is_short_for("facetap::a::run", "facetap::b::run"));
     }
 
     #[test]

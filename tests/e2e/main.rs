@@ -12,6 +12,7 @@ mod damage;
 mod devices;
 mod diagnosis;
 mod disk;
+mod doctor;
 mod following;
 mod harness;
 mod health;

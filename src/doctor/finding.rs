@@ -1,0 +1,88 @@
+//! What the doctor tells: a finding with what was seen, why it matters, and the command that mends it.
+
+use std::fmt;
+
+use crate::say;
+
+/// How bad it is; the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// A section without any finding.
+    Ok,
+    /// Good to know; nothing has to be done.
+    Note,
+    /// Works, but not as well or not for as long as it should.
+    Warning,
+    /// Something does not work.
+    Problem,
+}
+
+impl Severity {
+    /// Whether `facetap doctor` ends with status 1 for it.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        self >= Self::Warning
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&match self {
+            Self::Ok => say!("ok", "正常"),
+            Self::Note => say!("note", "情報"),
+            Self::Warning => say!("warning", "警告"),
+            Self::Problem => say!("PROBLEM", "問題"),
+        })
+    }
+}
+
+/// One thing that was found. `docs/doctor.md` has a heading for each `key`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its name in both languages, such as `disk-full`.
+    pub key: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was seen, with the value.
+    pub what: String,
+    /// Why it matters.
+    pub why: String,
+    /// The command that mends it, or what to do where none can.
+    pub mend: String,
+}
+
+impl Finding {
+    /// Something does not work.
+    #[must_use]
+    pub const fn problem(key: &'static str, what: String, why: String, mend: String) -> Self {
+        Self::new(key, Severity::Problem, what, why, mend)
+    }
+
+    /// Something will not work for long.
+    #[must_use]
+    pub const fn warning(key: &'static str, what: String, why: String, mend: String) -> Self {
+        Self::new(key, Severity::Warning, what, why, mend)
+    }
+
+    /// Something is good to know.
+    #[must_use]
+    pub const fn note(key: &'static str, what: String, why: String, mend: String) -> Self {
+        Self::new(key, Severity::Note, what, why, mend)
+    }
+
+    const fn new(
+        key: &'static str,
+        severity: Severity,
+        what: String,
+        why: String,
+        mend: String,
+    ) -> Self {
+        Self {
+            key,
+            severity,
+            what,
+            why,
+            mend,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Doctor: finds what is wrong, says why it matters and how to mend it (`facetap doctor`).
+//!
+//! [`setting`] finds configuration, folders and service; [`sections`] look at one thing each, side by side and each for
+//! a limited time ([`probe`]); what they tell is shown by [`terminal`] and written with everything else that a
+//! maintainer needs by [`diagnosis`], without card ids, names and secrets ([`mask`], [`secrets`]). Everything is looked
+//! at below a [`root::Root`], so that findings which need hardware are tested with a tree of files.
+
+pub mod account;
+pub mod command;
+pub mod diagnosis;
+pub mod extras;
+pub mod finding;
+pub mod mask;
+pub mod probe;
+pub mod root;
+pub mod secrets;
+pub mod sections;
+pub mod setting;
+pub mod tail;
+pub mod terminal;
+pub mod unit_file;
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::base::stop::Stop;
+use crate::base::threads::Threads;
+use crate::say;
+use mask::Mask;
+use probe::Section;
+use secrets::Known;
+use setting::{Asked, Setting};
+
+/// For finding configuration, folders and service.
+const FINDING: Duration = Duration::from_millis(500);
+/// For roster and ledger, side by side with the sections.
+const SECRETS: Duration = Duration::from_millis(1200);
+
+/// Everything that was found.
+pub struct Examination {
+    /// What was looked at.
+    pub setting: Arc<Setting>,
+    /// The sections, in their order.
+    pub sections: Vec<Section>,
+    /// What a maintainer wants to see besides.
+    pub extras: Vec<Section>,
+    /// What must not be told.
+    pub known: Known,
+    /// What could not be recognised for masking, for people; empty if everything could.
+    pub unmasked: Vec<String>,
+    /// How long all of it took.
+    pub took: Duration,
+}
+
+/// Finds configuration, folders and service.
+///
+/// # Errors
+/// It takes longer than half a second: a disk does not answer.
+pub fn find(asked: &Asked) -> Result<Arc<Setting>> {
+    let limit = asked.limit.unwrap_or(FINDING);
+    let asked = asked.clone();
+    in_time("setting", limit, move || Arc::new(Setting::find(&asked)))?.ok_or_else(|| {
+        anyhow::anyhow!(say!(
+            "the files of the configuration cannot be read in time: a disk hangs (dmesg | tail), or is slow (--limit 10)",
+            "設定ファイルを時間内に読めません。ディスクが応答していません（dmesg | tail を確認するか、--limit 10 を試してください）"
+        ))
+    })
+}
+
+/// What a thread of its own returns, unless it takes longer than `limit`; it is left behind then.
+fn in_time<T: Send + 'static>(
+    name: &str,
+    limit: Duration,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<Option<T>> {
+    let (sender, receiver) = sync_channel(1);
+    Threads::default().start(name, &Stop::new(), move || {
+        let _ = sender.send(look());
+    })?;
+    Ok(receiver.recv_timeout(limit).ok())
+}
+
+impl Examination {
+    /// Looks at everything; takes as long as the slowest section, at most [`sections::longest`].
+    #[must_use]
+    pub fn of(setting: &Arc<Setting>) -> Self {
+        let begun = setting.clock.now();
+        let mut probes = sections::all();
+        let count = probes.len();
+        probes.extend(extras::all());
+        let (sender, receiver) = sync_channel(1);
+        let asked = Arc::clone(setting);
+        // A thread that cannot be started is one that says nothing.
+        let _ = Threads::default().start("secrets", &Stop::new(), move || {
+            let _ = sender.send(secrets::gather(&asked));
+        });
+        let mut sections = probe::run(&probes, setting);
+        let extras = sections.split_off(count);
+        let left = (begun + setting.patience(SECRETS)).since(setting.clock.now());
+        let known = receiver.recv_timeout(left).unwrap_or_else(|_| Known {
+            unread: vec![setting.root.own(&setting.data_dir).display().to_string()],
+            ..Known::default()
+        });
+        Self {
+            unmasked: known.unread.iter().map(|file| unread(file)).collect(),
+            setting: Arc::clone(setting),
+            sections,
+            extras,
+            known,
+            took: setting.clock.now().since(begun),
+        }
+    }
+
+    /// What takes card ids, names and secrets out of a text.
+    #[must_use]
+    pub fn mask(&self) -> Mask {
+        Mask::new(&self.known.secrets)
+    }
+
+    /// Whether there is a warning or a problem.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.sections.iter().any(|s| s.severity().is_bad())
+    }
+}
+
+fn unread(file: &str) -> String {
+    say!(
+        "{file} cannot be read, so its names cannot be recognised: the logs are left out; use sudo",
+        "{file} を読めず氏名を判別できないため、ログを省略します。sudo を使ってください"
+    )
+}

@@ -1,0 +1,97 @@
+//! Whether the pages of a ledger are sound, found out for a limited time and without disturbing anybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rusqlite::ErrorCode;
+
+use super::View;
+use crate::base::clock::Clock;
+
+/// Steps of SQLite's machine between two looks at the clock: some microseconds.
+const STEPS: i32 = 1000;
+
+/// What a look at every page has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Integrity {
+    /// All of them are sound.
+    Sound,
+    /// They are not; the first fault.
+    Damaged(String),
+    /// There was no time to look at all of them.
+    TooLarge,
+}
+
+impl View {
+    /// From now on, no statement goes on after `limit`: it fails as interrupted.
+    ///
+    /// # Errors
+    /// The limit cannot be set.
+    pub fn within(&mut self, clock: &Arc<dyn Clock>, limit: Duration) -> Result<()> {
+        let (clock, end) = (Arc::clone(clock), clock.now() + limit);
+        self.db
+            .progress_handler(STEPS, Some(move || clock.now() >= end))
+            .with_context(|| self.failure())
+    }
+
+    /// Looks at every page, for as long as [`within`](Self::within) allows. A running service goes on writing
+    /// meanwhile: it is a reader of the journal like any other.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn integrity(&self) -> Result<Integrity> {
+        let verdict = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |r| r.get::<_, String>(0));
+        match verdict {
+            Ok(verdict) if verdict == "ok" => Ok(Integrity::Sound),
+            Ok(verdict) => Ok(Integrity::Damaged(verdict)),
+            Err(e) => match e.sqlite_error_code() {
+                Some(ErrorCode::OperationInterrupted) => Ok(Integrity::TooLarge),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    Ok(Integrity::Damaged(e.to_string()))
+                }
+                _ => Err(e).with_context(|| self.failure()),
+            },
+        }
+    }
+
+    /// Names that taps have, each once; at most `limit`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn names(&self, limit: u32) -> Result<Vec<String>> {
+        self.texts(self.tables.or_null("name"), limit)
+    }
+
+    /// Cards that were read, each once; at most `limit`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn cards(&self, limit: u32) -> Result<Vec<String>> {
+        self.texts("uid", limit)
+    }
+
+    fn texts(&self, column: &str, limit: u32) -> Result<Vec<String>> {
+        let mut tables = vec!["tap"];
+        if self.tables.has_uncounted() {
+            tables.push("uncounted");
+        }
+        let parts: Vec<String> = tables
+            .iter()
+            .map(|t| format!("SELECT {column} AS text FROM {t}"))
+            .collect();
+        let sql = format!(
+            "SELECT DISTINCT text FROM ({}) WHERE text IS NOT NULL LIMIT {limit}",
+            parts.join(" UNION ALL ")
+        );
+        let read = || -> rusqlite::Result<Vec<String>> {
+            self.db
+                .prepare(&sql)?
+                .query_map([], |r| r.get(0))?
+                .collect()
+        };
+        read().with_context(|| self.failure())
+    }
+}
