@@ -74,7 +74,9 @@ pub fn review(crash_file: &Path) -> Option<LastCrash> {
     // A panic of this very run has been told of when it happened.
     let own = STATE.get().map(Run::of);
     let of_others = |key: &str| own.as_ref().is_none_or(|own| !own.owns(key));
-    let new = name_all(crash_file, of_others);
+    // A file that was too large has just been put aside, with the newest report in it.
+    let mut new = name_all(&file::before(crash_file), of_others);
+    new.extend(name_all(crash_file, of_others));
     for crash in &new {
         let trace = crash.trace();
         error!(

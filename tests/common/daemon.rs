@@ -111,6 +111,7 @@ impl Drop for Daemon {
 
 /// Waits until the daemon has noticed that there is no card in the virtual reader behind `port`. It looks
 /// every 0.4 s; a card that is exchanged for another between two looks never went, as far as it knows.
+#[allow(dead_code)] // Without cards there is no need.
 pub fn wait_empty(port: u16) {
     let name = format!("Virtual PCD 00 0{}", port - PORTS[0]);
     let context = Context::establish(Scope::System).unwrap();

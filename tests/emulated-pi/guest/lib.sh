@@ -85,6 +85,56 @@ expect_same_process() { # PID
     [[ $(property MainPID) == "$1" ]] || fail "the process $1 has ended; now it is $(property MainPID)"
 }
 
+# The service is ready again, as another process.
+is_another_than() { # PID
+    is_up && [[ $(property MainPID) != "$1" ]]
+}
+
+CRASHES=/var/log/facetap/crash.log
+FAULT_SETTING=/run/systemd/system/facetap.service.d/faults.conf
+
+# The service runs so that faults can be planted in it.
+faults_on() {
+    if [[ ! -e $FAULT_SETTING ]]; then
+        local since
+        mkdir -p "${FAULT_SETTING%/*}"
+        printf '[Service]\nEnvironment=FACETAP_FAULTS=/run/facetap/faults\n' >"$FAULT_SETTING"
+        systemctl daemon-reload
+        since=$(mark)
+        systemctl restart facetap
+        wait_log 60 "$since" '\[SERVER_START\]'
+    fi
+}
+
+# The service runs as it is meant to.
+faults_off() {
+    rm -f "$FAULT_SETTING"
+    systemctl daemon-reload
+    systemctl restart facetap
+}
+
+# Plants a fault, all at once: the service takes the file as soon as it is there.
+plant() { # LINE
+    printf '%s\n' "$1" >/run/facetap/faults.new
+    mv /run/facetap/faults.new /run/facetap/faults
+}
+
+# Empties the crash file, so that what is in it is new.
+forget_crashes() {
+    rm -f "$CRASHES.1"
+    : >"$CRASHES"
+}
+
+# The crash file has a line that matches; it is put aside at a start once it is large.
+reported() { # PATTERN
+    grep -qE -- "$1" "$CRASHES" "$CRASHES.1" 2>/dev/null
+}
+
+# Milliseconds from a moment until systemd heard that the service is ready.
+ready_after() { # MILLISECONDS-SINCE-BOOT
+    printf '%d' "$(($(property ActiveEnterTimestampMonotonic) / 1000 - $1))"
+}
+
 # Writes the configuration, which is the scenario's with the given JSON over it, and restarts the service for it. A
 # service that runs with it already is left alone.
 configure() { # [JSON]

@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# A loop that hangs is named in the log, and the service started again with a trace that shows where it hung.
+# Limit: 900
+
+# Promised are 40 s on a board.
+LIMIT=80000
+
+configure
+server_on
+faults_on
+took_all=()
+for loop in vision ledger; do
+    expect_pictures
+    forget_crashes
+    since=$(mark)
+    pid=$(property MainPID)
+    planted=$(now)
+    plant "hang $loop"
+    wait_for 150 "ready again" is_another_than "$pid"
+    took=$(ready_after "$planted")
+    ((took <= LIMIT)) || fail "hang of the loop $loop: ready again only after $took ms"
+    took_all+=("$loop $took ms")
+    logged "$since" "hung, no sign of life: .*$loop" || fail "the hung loop $loop was not named"
+    logged "$since" "the run before ended at.*$loop" || fail "the reason of the end was not told"
+    reported '^what: SIGABRT' || fail "no report in crash.log"
+    wait_log 300 "$since" '\[CRASH\]'
+    reported 'fault::point' || fail "the trace does not show where the loop $loop hung"
+done
+expect_pictures
+expect_tap_delivered 012E44A7A5185C13
+faults_off
+note "ready again after: $(printf '%s; ' "${took_all[@]}")"

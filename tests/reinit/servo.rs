@@ -1,0 +1,99 @@
+//! The servo port: the adapter is pulled and plugged in.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use facetap::base::beat::Beat;
+use facetap::base::clock::{Clock, SystemClock};
+use facetap::base::stop::{Reason, Stop, lock};
+use facetap::base::threads::Threads;
+use facetap::config::Config;
+use facetap::control::{Follower, Mode};
+use facetap::servo::{ServoLoop, SimulatedServos};
+use facetap::stats::Stats;
+use facetap::trace::Tracer;
+
+use crate::daemon::{PATIENCE, wait_until};
+use crate::hasty::HastyClock;
+use crate::measure::{a_thousand_times, alone, side_by_side};
+
+/// Servos behind a pseudo-terminal to which `link` leads, until they are dropped.
+struct Plugged<'a> {
+    link: &'a Path,
+    stop: Stop,
+    threads: Option<Threads>,
+}
+
+impl<'a> Plugged<'a> {
+    fn in_at(link: &'a Path) -> Self {
+        let (stop, mut threads) = (Stop::new(), Threads::default());
+        let axes = Config::default().servo.axes;
+        let servos =
+            SimulatedServos::start(&axes, Arc::new(SystemClock), &stop, &mut threads).unwrap();
+        symlink(servos.path(), link).unwrap();
+        Self {
+            link,
+            stop,
+            threads: Some(threads),
+        }
+    }
+}
+
+impl Drop for Plugged<'_> {
+    fn drop(&mut self) {
+        // First: the number of the pseudo-terminal may be somebody else's soon.
+        std::fs::remove_file(self.link).unwrap();
+        self.stop.request(Reason::Duration);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        if let Some(threads) = self.threads.take() {
+            assert!(threads.join(&clock, PATIENCE).is_empty());
+        }
+    }
+}
+
+/// The servo loop, whose adapter is plugged in so often.
+fn serve(link: &Path, cycles: usize) {
+    let config = Config::default();
+    let follower = Follower::new(&config.tracking, &config.camera, &config.servo.axes);
+    let follower = Arc::new(Mutex::new(follower));
+    let (stats, stop) = (Arc::new(Stats::default()), Stop::new());
+    let mut servo = config.servo;
+    servo.port = link.to_string_lossy().into_owned();
+    let servos = ServoLoop {
+        config: servo,
+        tracking: config.tracking,
+        follower: Arc::clone(&follower),
+        tracer: Arc::new(Tracer::default()),
+        stats: Arc::clone(&stats),
+        clock: Arc::new(HastyClock::default()),
+        stop: stop.clone(),
+        beat: Beat::default(),
+    };
+    let thread = std::thread::spawn(move || servos.run());
+    let is = |right: fn(Mode) -> bool| right(lock(&follower).mode()).then_some(());
+    for _ in 0..cycles {
+        let plugged = Plugged::in_at(link);
+        wait_until("the servos", || is(|mode| mode != Mode::Absent));
+        drop(plugged);
+        wait_until("their loss", || is(|mode| mode == Mode::Absent));
+    }
+    stop.request(Reason::Duration);
+    thread.join().unwrap();
+    assert_eq!(stats.servo_reconnects.get() as usize, cycles - 1);
+}
+
+#[test]
+fn adapters_that_are_plugged_in_a_thousand_times() {
+    alone(
+        "servo::adapters_that_are_plugged_in_a_thousand_times",
+        || {
+            let folder = tempfile::tempdir().unwrap();
+            a_thousand_times("servo port", |cycles| {
+                side_by_side(8, cycles, |n, cycles| {
+                    serve(&folder.path().join(n.to_string()), cycles);
+                });
+            });
+        },
+    );
+}
