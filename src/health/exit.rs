@@ -66,7 +66,7 @@ impl LastExit {
             crash.boot_id == self.boot_id
                 && matches!((&began, at), (Ok(began), Ok(at)) if at >= *began)
         };
-        if let Some(crash) = crash.filter(its_own) {
+        if let Some(crash) = crash.filter(|c| its_own(c) && is_fatal(c)) {
             let what = format!("{} ({})", crash.what, crash.thread);
             if !self.clean {
                 self.reason = say!("crashed: {what}", "クラッシュ: {what}");
@@ -76,6 +76,12 @@ impl LastExit {
         }
         self
     }
+}
+
+/// Whether this ends a process: a panic does so in the first thread alone. Loops are begun again after one, and the run
+/// says so itself when that is of no use.
+fn is_fatal(crash: &LastCrash) -> bool {
+    !crash.what.starts_with("[UNCAUGHT_EXCEPTION]") || crash.thread.starts_with("facetap (")
 }
 
 /// Judges the record of a run that is over.
@@ -249,24 +255,45 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_crash_explains_the_run_that_it_ended_and_no_other() {
-        let run = Run {
+    fn killed_run() -> Run {
+        Run {
             boot_id: "b".to_owned(),
             pid: 1,
             started: "2026-11-21T09:00:00+09:00".to_owned(),
             alive: "2026-11-21T09:05:00+09:00".to_owned(),
             reason: None,
             memory: false,
-        };
-        let crash = |at: &str, boot_id: &str| LastCrash {
+        }
+    }
+
+    fn crash(at: &str, boot_id: &str) -> LastCrash {
+        LastCrash {
             at: at.to_owned(),
             what: "SIGSEGV".to_owned(),
             thread: "vision (7)".to_owned(),
             place: None,
             frames: Vec::new(),
             boot_id: boot_id.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_panic_that_was_survived_explains_no_end() {
+        let panic = |thread: &str| LastCrash {
+            what: "[UNCAUGHT_EXCEPTION] panic at a.rs:1:1: x".to_owned(),
+            thread: thread.to_owned(),
+            ..crash("2026-11-21T00:01:00Z", "b")
         };
+        let told = |thread| judge(&killed_run(), "b").explained(Some(panic(thread)));
+        let survived = told("camera (9)");
+        assert!(survived.reason.contains("killed"), "{survived:?}");
+        assert_eq!(survived.crash, None);
+        assert!(told("facetap (1)").reason.starts_with("crashed: "));
+    }
+
+    #[test]
+    fn a_crash_explains_the_run_that_it_ended_and_no_other() {
+        let run = killed_run();
         let told = |at, boot_id| judge(&run, "b").explained(Some(crash(at, boot_id))).reason;
         assert_eq!(
             told("2026-11-21T00:06:00Z", "b"),

@@ -38,7 +38,7 @@ QUICK = ["segv", "segv-cpp", "stack-overflow", "abort", "SIGKILL", *PANICS, "pan
 # The kinds that one service goes through, as often as trials are asked for.
 LONG_FORM = [[hang] for hang in HANGS] + [["SIGSTOP"], ["memory"], QUICK, QUICK, QUICK]
 SHORT_FORM = [["hang vision"], ["hang upkeep"], ["SIGSTOP"], ["memory"], ["segv", "segv-cpp", "panic too often"],
-              ["stack-overflow", "abort", "SIGKILL"], PANICS[:4], PANICS[4:]]
+              ["stack-overflow", "abort"], PANICS[:4], [*PANICS[4:], "SIGKILL"]]
 
 
 class Results:
