@@ -66,6 +66,7 @@ export_target() {
     clang+=" -ffile-prefix-map=$SYSROOT= -ffile-prefix-map=$OPENCV=opencv -ffile-prefix-map=$crates=cargo"
     export "CC_$lower=clang" "CXX_$lower=clang++" "AR_$lower=llvm-ar" "CFLAGS_$lower=$clang" "CXXFLAGS_$lower=$clang"
     export "CARGO_TARGET_${upper}_LINKER=clang"
+    # Packed relocations spare a megabyte; glibc reads them from 2.36 on, which is Debian 12's.
     export "CARGO_TARGET_${upper}_RUSTFLAGS=$RUST_SYSROOT -Cforce-frame-pointers=yes -Clink-arg=--target=$TRIPLET \
 --remap-path-prefix=$crates=cargo --remap-path-prefix=$CARGO_TARGET_DIR=target \
 --remap-path-prefix=$FACETAP_TOP=facetap -Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=safe \

@@ -8,11 +8,14 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use anyhow::{Context as _, Result};
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::libc::{self, c_int};
+use nix::sys::statvfs::fstatvfs;
 
 /// From this size on, a start or a panic puts the file aside (`crash.log.1`, one is kept). A report is 30 to 200 kB.
 const LARGEST: u64 = 1024 * 1024;
 /// Taken from the disk beforehand, so that a crash with a full disk leaves its report.
 const ROOM: i64 = 256 * 1024;
+/// The part of what is free that is taken at most: the log lies on the same disk.
+const SHARE: u64 = 16;
 
 /// The crash file lies beside the log.
 #[must_use]
@@ -74,8 +77,13 @@ impl CrashFile {
 fn put_by(file: &File) {
     if let Ok(length) = file.metadata().map(|m| m.len())
         && let Ok(end) = i64::try_from(length)
+        && let Ok(disk) = fstatvfs(file)
     {
-        let _ = fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, end, ROOM);
+        // The types of the numbers differ between architectures.
+        #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+        let free = (disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64);
+        let room = i64::try_from(free / SHARE).unwrap_or(ROOM).min(ROOM);
+        let _ = fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, end, room);
     }
 }
 
