@@ -25,6 +25,8 @@ use crate::track::presence::Presence;
 
 /// How long a wait for a picture lasts before the order to stop is looked at again.
 const WAIT: Duration = Duration::from_millis(100);
+/// How long opening the detector may take beyond the usual: its models come from an SD card.
+const OPENING: Duration = Duration::from_secs(30);
 
 /// The thread's parts.
 pub struct Vision {
@@ -93,6 +95,7 @@ impl Vision {
         let mut backoff = Backoff::device();
         let mut told = String::new();
         loop {
+            self.beat.during(OPENING);
             match detect::open(&self.config, &self.data_dir) {
                 Ok(detector) => return Some(detector),
                 Err(e) => {
