@@ -64,6 +64,7 @@ export_target() {
     clang+=" -gline-tables-only"
     # Messages and line numbers name source files; no folder of this machine in them.
     clang+=" -ffile-prefix-map=$SYSROOT= -ffile-prefix-map=$OPENCV=opencv -ffile-prefix-map=$crates=cargo"
+    clang+=" -ffile-prefix-map=$CARGO_TARGET_DIR=target"
     export "CC_$lower=clang" "CXX_$lower=clang++" "AR_$lower=llvm-ar" "CFLAGS_$lower=$clang" "CXXFLAGS_$lower=$clang"
     export "CARGO_TARGET_${upper}_LINKER=clang"
     # Packed relocations spare a megabyte; glibc reads them from 2.36 on, which is Debian 12's.
@@ -114,6 +115,7 @@ release() { # ARCHITECTURE
         "$CARGO_TARGET_DIR/$RUST_TARGET/release/facetap" "$out/facetap"
     [[ $1 != arm64 ]] || check_pages "$out/facetap"
     check_paths "$out/facetap"
+    check_paths "$out/facetap.debug"
     say "$out/facetap: $(stat -c %s "$out/facetap") bytes, its symbols $(stat -c %s "$out/facetap.debug")"
 }
 

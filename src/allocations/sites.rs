@@ -59,6 +59,8 @@ fn size(bytes: f64) -> String {
 /// What an address means for the question who has allocated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Meaning {
+    /// Nothing is known of the address.
+    nameless: bool,
     /// How good the best name at this address is, and the name.
     named: Option<(Quality, Arc<str>)>,
     /// The place in this program's own code, if it lies there.
@@ -135,7 +137,9 @@ fn add_up(recorded: &[Recorded], names: &HashMap<usize, Meaning>, n: usize) -> V
 fn place<'a>(frames: impl Iterator<Item = &'a Meaning>) -> String {
     let mut best: Option<(Quality, &Arc<str>)> = None;
     let mut own = None;
+    let mut nameless = false;
     for frame in frames {
+        nameless |= frame.nameless;
         if let Some((quality, name)) = &frame.named {
             let better = best.is_none_or(|(so_far, _)| {
                 *quality > so_far || *quality == Quality::Vague && so_far == Quality::Vague
@@ -151,6 +155,10 @@ fn place<'a>(frames: impl Iterator<Item = &'a Meaning>) -> String {
         }
     }
     match (best, own) {
+        // Of this program's functions none has a name: what is left are the library's beginnings of threads.
+        (best, None) if nameless && best.is_none_or(|(quality, _)| quality < Quality::Strong) => {
+            "? (the program's symbols are not here: facetap.debug)".to_owned()
+        }
         (Some((_, name)), Some(own)) if name != own => format!("{name} <- {own}"),
         (Some((_, name)), _) => name.to_string(),
         (None, Some(own)) => own.to_string(),
@@ -160,7 +168,10 @@ fn place<'a>(frames: impl Iterator<Item = &'a Meaning>) -> String {
 
 /// What the functions at one address (inlined ones, the innermost first) mean.
 fn meaning(symbols: &[Symbol]) -> Meaning {
-    let mut all = Meaning::default();
+    let mut all = Meaning {
+        nameless: symbols.is_empty(),
+        ..Meaning::default()
+    };
     for symbol in symbols {
         let quality = match name::role(symbol) {
             Role::Helper => continue,
