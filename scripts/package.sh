@@ -108,7 +108,7 @@ add_models() {
 # Puts the symbols where crash traces get the names of functions from: they are found by the binary's build id.
 add_symbols() { # STAGE
     local id debug=${binary%/*}/facetap.debug
-    build_id() { readelf --notes "$1" | sed -n 's/^ *Build ID: //p'; }
+    build_id() { readelf --notes "$1" 2>/dev/null | sed -n 's/^ *Build ID: //p'; }
     id=$(build_id "$binary")
     if [[ -n $id && -f $debug && $(build_id "$debug") == "$id" ]]; then
         install -D -m 644 "$debug" "$1/symbols/.build-id/${id:0:2}/${id:2}.debug"

@@ -3,6 +3,7 @@ use crate::allocations::live::DEPTH;
 
 fn named(quality: Quality, name: &str) -> Meaning {
     Meaning {
+        nameless: false,
         named: Some((quality, name.into())),
         own: None,
     }
@@ -10,6 +11,7 @@ fn named(quality: Quality, name: &str) -> Meaning {
 
 fn own(place: &str) -> Meaning {
     Meaning {
+        nameless: false,
         named: None,
         own: Some(place.into()),
     }
@@ -122,4 +124,15 @@ fn a_site_is_written_as_the_old_systems_wrote_it() {
     assert_eq!(size(1024.0 * 1023.99), "1.0 MiB");
     assert_eq!(size(150.0 * 1024.0), "150.0 KiB");
     assert_eq!(size(2e11), "186.3 GiB");
+}
+
+#[test]
+fn a_program_without_symbols_is_not_mistaken_for_its_c_library() {
+    let unknown = meaning(&[]);
+    let start = Meaning {
+        named: Some((Quality::Vague, "start_thread".into())),
+        ..Meaning::default()
+    };
+    assert!(place([&unknown, &start].into_iter()).starts_with('?'));
+    assert_eq!(place([&start].into_iter()), "start_thread");
 }

@@ -63,7 +63,8 @@ log_since() {
 
 # logged MARK PATTERN: whether a line since then matches (extended regular expression).
 logged() {
-    log_since "$1" | grep -qE -- "$2"
+    # Reads to the end: a reader that goes early fails the one who writes.
+    log_since "$1" | grep -E -- "$2" >/dev/null
 }
 
 # wait_log SECONDS MARK PATTERN
