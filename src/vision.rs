@@ -10,6 +10,7 @@ use log::{error, info, warn};
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
 use crate::base::clock::Clock;
+use crate::base::residency;
 use crate::base::slot::{Slot, Taken};
 use crate::base::stop::{Reason, Stop, lock};
 use crate::camera::Frame;
@@ -64,6 +65,8 @@ impl Vision {
             "{}",
             say!("detector: {}", "顔検出器: {}", detector.describe())
         );
+        // Reading the models has needed much code that is not needed again.
+        residency::drop_code();
         let mut tracker = Tracker::new();
         while !self.stop.requested() {
             self.beat.turn();

@@ -23,7 +23,9 @@ pub(super) fn reload(options: &ReloadOptions) -> Result<u8> {
     let loaded = config::load(options.config.as_deref(), &env)?;
     text::speak(loaded.config.language.unwrap_or_else(Language::from_locale));
     let data_dir = config::data_dir_to_read(&loaded.config, &env);
-    let running = state::find(&data_dir, &env).filter(|(_, s)| state::is_running(s.pid));
+    let meant = |s: &State| options.config.is_none() || state::is_of(s, &data_dir);
+    let running = state::find(&data_dir, &env)
+        .filter(|(_, s)| state::is_running(s.pid, s.pid_started) && meant(s));
     let Some((file, before)) = running else {
         bail!(say!(
             "no service is running, so there is nothing to reload; start it (systemctl start facetap)",

@@ -11,6 +11,7 @@ use super::again::{self, Again};
 use super::args::RunOptions;
 use super::{Usage, configuration, env};
 use crate::base::clock::{Clock, Monotime, SystemClock};
+use crate::base::residency;
 use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
 use crate::config::{self, Config, Loaded, Readers, Source};
@@ -38,10 +39,8 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
 
     logging::on_line(crash::recent::note);
     let logging = Logging::start(&config::log_file(&config.log.file, &env), &config.log)?;
-    if let Err(e) = crash::trap(&crash::file_beside(logging.file())) {
-        warn!("{e:#}");
-    }
-    greet(options, &loaded, &logging);
+    let crash_file = trap_crashes(logging.file(), config);
+    greet(options, &loaded, crash_file.as_deref());
     record_allocations(config);
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -79,13 +78,14 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         health_file: state::choose(&data_dir, &env),
         data_dir: data_dir.clone(),
         log_file: logging.file().to_owned(),
-        crash_file: crash::file_beside(logging.file()),
+        crash_file: crash_file.unwrap_or_else(|| crash::file_beside(logging.file())),
         reloads,
         tracer: Arc::new(tracer),
         clock,
         stop,
         duration,
     };
+    residency::drop_code();
     let begun = service.clock.now();
     let clock = Arc::clone(&service.clock);
     let ended = service.run(threads).inspect_err(|e| critical!("{e:#}"))?;
@@ -197,7 +197,25 @@ fn record_allocations(config: &Config) {
     }
 }
 
-fn greet(options: &RunOptions, loaded: &Loaded, logging: &Logging) {
+/// Where crashes leave their trace from now on: beside the log, or else in the data folder. None if neither can be written.
+fn trap_crashes(log_file: &Path, config: &Config) -> Option<PathBuf> {
+    let data = config::data_dir(config, &env);
+    let beside = crash::file_beside(log_file);
+    let is_device = !log_file.is_file() && log_file.exists();
+    let choices = [
+        (!is_device).then_some(beside),
+        Some(crash::file_beside(&data.join("facetap.log"))),
+    ];
+    for file in choices.into_iter().flatten() {
+        match crash::trap(&file) {
+            Ok(()) => return Some(file),
+            Err(e) => warn!("{e:#}"),
+        }
+    }
+    None
+}
+
+fn greet(options: &RunOptions, loaded: &Loaded, crash_file: Option<&Path>) {
     let version = env!("CARGO_PKG_VERSION");
     let from = loaded.file.as_ref().map_or_else(
         || say!("built-in defaults", "内蔵の既定値"),
@@ -210,8 +228,10 @@ fn greet(options: &RunOptions, loaded: &Loaded, logging: &Logging) {
             "FaceTap {version} 起動, 設定: {from}"
         )
     );
-    let crash = crash::file_beside(logging.file());
-    let crash = crash.display();
+    let crash = crash_file.map_or_else(
+        || say!("standard error alone", "標準エラー出力のみ"),
+        |file| file.display().to_string(),
+    );
     info!(
         "{}",
         say!(

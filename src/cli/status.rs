@@ -43,7 +43,26 @@ pub(super) fn status(options: &StatusOptions) -> Result<u8> {
 }
 
 fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
-    let Some((file, state)) = state::find(data_dir, &env) else {
+    let found = state::find(data_dir, &env);
+    // Whoever names a configuration means that service and no other.
+    let other = |s: &State| options.config.is_some() && !state::is_of(s, data_dir);
+    if let Some((_, state)) = found.as_ref().filter(|(_, s)| other(s)) {
+        bail!(say!(
+            "no service is running with the data folder {}; another one runs with {} (process {})",
+            "データフォルダー {} のサービスは動作していません。{} で別のサービスが動作中です (プロセス {})",
+            data_dir.display(),
+            state.data_dir.display(),
+            state.pid
+        ));
+    }
+    let Some((file, state)) = found else {
+        if let Some(file) = state::any_file(data_dir, &env) {
+            bail!(say!(
+                "{} tells of no service: it is damaged, or of one that was just starting; restart the service",
+                "{} からサービスの状態を読み取れません（破損または起動直後）。サービスを再起動してください",
+                file.display()
+            ));
+        }
         let looked: Vec<_> = state::folders(data_dir, &env)
             .iter()
             .map(|f| f.display().to_string())
@@ -60,7 +79,11 @@ fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
     } else {
         super::print(Page(&state));
     }
-    let trouble = trouble(&state, state::is_running(state.pid), age_s(&state));
+    let trouble = trouble(
+        &state,
+        state::is_running(state.pid, state.pid_started),
+        age_s(&state),
+    );
     if let Some(why) = &trouble
         && !options.json
     {
@@ -195,6 +218,10 @@ impl std::fmt::Display for Page<'_> {
                 ),
             ),
             (say!("loops", "ループ"), loops(&state.loops)),
+            (
+                say!("ended", "終了理由"),
+                state.ended.clone().unwrap_or_else(|| "-".to_owned()),
+            ),
             (
                 say!("before", "前回"),
                 state.last_exit.as_ref().map_or_else(

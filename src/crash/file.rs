@@ -1,7 +1,7 @@
 //! The crash file: open from the start, small for ever, and with room put by on a disk that is full.
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+use std::os::fd::{AsRawFd as _, BorrowedFd, IntoRawFd as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -43,6 +43,17 @@ impl CrashFile {
     /// The descriptor; -1 if no file could be opened yet.
     pub fn fd(&self) -> c_int {
         self.fd.load(Ordering::Acquire)
+    }
+
+    /// Whether it is the file that has this name now.
+    pub fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        // SAFETY: the descriptor is ours and stays open for as long as the program runs.
+        let open = nix::sys::stat::fstat(unsafe { BorrowedFd::borrow_raw(self.fd()) });
+        match (open, std::fs::metadata(path)) {
+            (Ok(open), Ok(named)) => open.st_ino == named.ino() && open.st_dev == named.dev(),
+            _ => false,
+        }
     }
 
     /// Opens the file, or opens it again.

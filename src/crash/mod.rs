@@ -33,4 +33,4 @@ pub use cores::{Cores, Destination, cores};
 pub use file::file_beside;
 pub use review::{LastCrash, explain, last, review};
 pub use stacks::pthread_create;
-pub use trap::{reopen, trap};
+pub use trap::{look_after, reopen, trap};

@@ -19,7 +19,7 @@ use crate::say;
 use crate::symbols::{self, Place, Symbol};
 
 /// Reading the symbols of a crash may take so long; nobody waits for it.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(240);
 /// With somebody waiting for it at a terminal.
 const LIMIT_FOR_PEOPLE: Duration = Duration::from_secs(120);
 /// Of a crash file the end is enough, whatever somebody has put into it.
@@ -66,8 +66,8 @@ impl std::fmt::Display for LastCrash {
     }
 }
 
-/// Looks for crashes that nobody has looked at yet: finds the names of their functions (in a child process, twenty
-/// seconds at most for each), appends these to the crash file, logs `[CRASH]`, and gives the newest one. To be called
+/// Looks for crashes that nobody has looked at yet: finds the names of their functions (in a child process, four
+/// minutes at most for each), appends these to the crash file, logs `[CRASH]`, and gives the newest one. To be called
 /// once the service is ready, from a thread of its own.
 #[must_use]
 pub fn review(crash_file: &Path) -> Option<LastCrash> {

@@ -205,6 +205,15 @@ fn secrets_by_form(text: &str) -> String {
         vec![
             // user:password@ of an address, up to the last @ of the word.
             (regex(r#"://[^\s"'<>]*@"#), "://[secret]@"),
+            // A JSON Web Token wherever it stands.
+            (
+                regex(r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"),
+                "[secret]",
+            ),
+            (
+                regex(r#"(?i)\b((?:api[_-]?key|secret|password|passwd|pwd)\s*[:=]\s+)[^\s"']+"#),
+                "${1}[secret]",
+            ),
             (
                 regex(r#"(?i)(authorization\\?["']?\s*[:=]\s*\\?["']?)[^\n"'\\]+"#),
                 "${1}[secret]",

@@ -25,6 +25,9 @@ pub struct Run {
     pub boot_id: String,
     /// Process.
     pub pid: u32,
+    /// When the kernel started it, in ticks since boot.
+    #[serde(default)]
+    pub pid_started: u64,
     /// When it began, RFC 3339.
     pub started: String,
     /// When it was last known to be alive, RFC 3339.
@@ -136,6 +139,7 @@ impl Keeper {
             run: Run {
                 boot_id: boot_id.to_owned(),
                 pid: std::process::id(),
+                pid_started: super::state::started(std::process::id()).unwrap_or(0),
                 started: now.clone(),
                 alive: now,
                 reason: None,
@@ -176,7 +180,7 @@ impl Keeper {
 }
 
 fn is_another(run: &Run) -> bool {
-    run.pid != std::process::id() && super::state::is_running(run.pid)
+    run.pid != std::process::id() && super::state::is_running(run.pid, run.pid_started)
 }
 
 /// The record of the last run, as it is.
@@ -259,6 +263,7 @@ mod tests {
         Run {
             boot_id: "b".to_owned(),
             pid: 1,
+            pid_started: 1,
             started: "2026-11-21T09:00:00+09:00".to_owned(),
             alive: "2026-11-21T09:05:00+09:00".to_owned(),
             reason: None,

@@ -36,6 +36,8 @@ pub struct State {
     pub version: String,
     /// Process.
     pub pid: u32,
+    /// When the kernel started it, in ticks since boot: tells it from a later process of the same number.
+    pub pid_started: u64,
     /// How it is.
     pub state: Phase,
     /// Since when, RFC 3339.
@@ -70,6 +72,8 @@ pub struct State {
     pub reloads: u64,
     /// See `reloads`.
     pub last_reload: Option<String>,
+    /// Why this run has ended; none while it goes on.
+    pub ended: Option<String>,
     /// How the run before ended; none for the first.
     pub last_exit: Option<LastExit>,
 }
@@ -163,7 +167,7 @@ pub fn folders(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Vec<Pat
         .filter(|d| !d.is_empty())
         .map(PathBuf::from);
     match named {
-        Some(folder) => vec![folder],
+        Some(folder) => vec![folder, data_dir.to_owned()],
         None => {
             let session = env("XDG_RUNTIME_DIR").filter(|d| !d.is_empty());
             let session = session.map(|d| Path::new(&d).join("facetap"));
@@ -188,14 +192,39 @@ pub fn choose(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<P
 }
 
 fn is_another(state: &State) -> bool {
-    state.pid != 0 && state.pid != std::process::id() && is_running(state.pid)
+    state.pid != 0 && state.pid != std::process::id() && is_running(state.pid, state.pid_started)
 }
 
-/// Whether there is a process of this number that is FaceTap.
+/// When the kernel started a process, in ticks since boot; none if there is no such process.
 #[must_use]
-pub fn is_running(pid: u32) -> bool {
-    let program = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-    program.is_ok_and(|name| name.trim() == "facetap")
+pub fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in brackets, may hold anything; the 20th word behind it is the time.
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()
+}
+
+/// Whether the process that wrote this still runs.
+#[must_use]
+pub fn is_running(pid: u32, pid_started: u64) -> bool {
+    pid != 0 && started(pid) == Some(pid_started)
+}
+
+/// Whether a file of this name lies in one of the folders, whatever is in it.
+#[must_use]
+pub fn any_file(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let files = folders(data_dir, env).into_iter().map(|f| f.join(NAME));
+    files.into_iter().find(|file| file.exists())
+}
+
+/// Whether this is the service of that data folder.
+#[must_use]
+pub fn is_of(state: &State, data_dir: &Path) -> bool {
+    same_folder(&state.data_dir, data_dir)
 }
 
 /// The file of the service that runs with this data folder, and what is in it.
@@ -212,8 +241,12 @@ pub fn find(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<(Pa
     let same = |s: &State| same_folder(&s.data_dir, data_dir);
     let best = found
         .iter()
-        .position(|(_, s)| same(s) && is_running(s.pid))
-        .or_else(|| found.iter().position(|(_, s)| is_running(s.pid)))
+        .position(|(_, s)| same(s) && is_running(s.pid, s.pid_started))
+        .or_else(|| {
+            found
+                .iter()
+                .position(|(_, s)| is_running(s.pid, s.pid_started))
+        })
         .or_else(|| found.iter().position(|(_, s)| same(s)))?;
     found.into_iter().nth(best)
 }
@@ -283,7 +316,10 @@ mod tests {
     #[test]
     fn the_folder_is_that_of_the_service_manager_if_there_is_one() {
         let env = |name: &str| (name == "RUNTIME_DIRECTORY").then(|| "/r/a:/r/b".to_owned());
-        assert_eq!(folders(Path::new("/d"), &env), [Path::new("/r/a")]);
+        assert_eq!(
+            folders(Path::new("/d"), &env),
+            [Path::new("/r/a"), Path::new("/d")]
+        );
         assert_eq!(
             folders(Path::new("/d"), &|_| None),
             [Path::new(SYSTEM), Path::new("/d")]

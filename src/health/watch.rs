@@ -14,6 +14,7 @@ use super::{notify, restart};
 use crate::base::beat::{Beats, Pulse};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::{Reason, Stop};
+use crate::crash;
 use crate::critical;
 use crate::say;
 
@@ -107,6 +108,7 @@ impl Health {
                 }
             }
             crate::base::stop::lock(&self.record).note(self.clock.as_ref());
+            crash::look_after();
             self.consider(&mut restart, now, now.since(start));
             if self.clock.wait(&self.stop, tick) {
                 break;
@@ -114,6 +116,7 @@ impl Health {
         }
         self.fill(start, &[]);
         self.state.state = Phase::Stopping;
+        self.state.ended = self.stop.reason().map(|reason| reason.to_string());
         self.write();
     }
 
@@ -137,7 +140,7 @@ impl Health {
     }
 
     /// Names what hangs and ends the process, so that it is started again.
-    fn end_hung(&self, pulses: &[Pulse]) {
+    fn end_hung(&mut self, pulses: &[Pulse]) {
         let hung: Vec<_> = pulses
             .iter()
             .filter(|p| !p.is_alive())
@@ -156,6 +159,8 @@ impl Health {
             )
         );
         crate::base::stop::lock(&self.record).end(&what, false, self.clock.as_ref());
+        self.state.ended = Some(what);
+        self.write();
         // Not by the order to stop: what hangs does not hear it.
         self.clock.wait(&Stop::new(), LAST_WORDS);
         log::logger().flush();

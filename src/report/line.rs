@@ -57,20 +57,45 @@ pub fn read(line: &str) -> Option<Line<'_>> {
 /// ` - name - LEVEL - text`, or ` - text`: the level and the text.
 fn head(text: &str) -> (Option<Option<Kind>>, &str) {
     let Some(rest) = text.strip_prefix(" - ") else {
-        return (None, text.trim_start());
+        return decorated(text).unwrap_or((None, text.trim_start()));
     };
     let mut parts = rest.splitn(3, " - ");
     if let (Some(_), Some(level), Some(message)) = (parts.next(), parts.next(), parts.next()) {
-        let kind = match level.trim() {
-            "CRITICAL" => Some(Kind::CriticalLine),
-            "ERROR" => Some(Kind::ErrorLine),
-            "WARNING" => Some(Kind::WarningLine),
-            "INFO" | "DEBUG" => None,
-            _ => return (None, rest),
-        };
-        return (Some(kind), message);
+        if let Some(kind) = level_of(level.trim()) {
+            return (Some(kind), message);
+        }
     }
-    (None, rest)
+    decorated(rest).unwrap_or((None, rest))
+}
+
+/// What a level's name counts as; none if it is no level.
+fn level_of(word: &str) -> Option<Option<Kind>> {
+    Some(match word {
+        "CRITICAL" => Some(Kind::CriticalLine),
+        "ERROR" => Some(Kind::ErrorLine),
+        "WARNING" => Some(Kind::WarningLine),
+        "INFO" | "DEBUG" => None,
+        _ => return None,
+    })
+}
+
+/// What other settings of Python's logger put in front of a mark: a level, and a name or two, in any order and with any
+/// signs between them (`[INFO] [RESOURCE_MONITOR]`, `INFO:server:[RESOURCE_MONITOR]`).
+fn decorated(text: &str) -> Option<(Option<Option<Kind>>, &str)> {
+    const LONGEST: usize = 80;
+    let at = text.match_indices('[').map(|(at, _)| at).find(|at| {
+        let message = &text[*at..];
+        MONITOR_MARKS
+            .iter()
+            .any(|(mark, _)| message.starts_with(mark))
+            || Kind::of(message).is_some()
+    })?;
+    let before = text.get(..at).filter(|before| before.len() <= LONGEST)?;
+    let is_sign = |c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.');
+    let words: Vec<&str> = before.split(is_sign).filter(|w| !w.is_empty()).collect();
+    let mut levels = words.iter().filter_map(|word| level_of(word));
+    let level = levels.next()?;
+    (levels.next().is_none() && words.len() <= 3).then_some((Some(level), &text[at..]))
 }
 
 const MONITOR_MARKS: [(&str, Family); 2] = [
@@ -146,6 +171,31 @@ mod tests {
 
         let (_, values) = figures("[06:00] VRAM: 2048.00 MB (25.0%)  # 急激な増加");
         assert_eq!(values, [("VRAM", 2048.0)]);
+    }
+
+    #[test]
+    fn a_mark_is_found_behind_what_other_loggers_put_in_front() {
+        let figures = "[RESOURCE_MONITOR] CPU_RAM: 512.34 MB";
+        for front in [
+            " - INFO - ",
+            " - INFO - server - ",
+            " [INFO] ",
+            " INFO server: ",
+        ] {
+            let line = format!("2025-11-20 09:00:00,123{front}{figures}");
+            assert!(read(&line).unwrap().sample.is_some(), "{line}");
+        }
+        assert!(
+            read(&format!("INFO:server:{figures}"))
+                .unwrap()
+                .sample
+                .is_some()
+        );
+        let crash = read("2025-11-20 09:00:00,123 [CRITICAL] [UNCAUGHT_EXCEPTION] x").unwrap();
+        assert_eq!(crash.event, Some(Kind::Uncaught));
+        // A sentence about a mark is none.
+        let told = read("2025-11-20 09:00:00 - x - INFO - he saw [UNCAUGHT_EXCEPTION] in it");
+        assert_eq!(told.unwrap().event, None);
     }
 
     #[test]

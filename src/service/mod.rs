@@ -256,6 +256,7 @@ impl Service {
             state: State {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
+                pid_started: state::started(std::process::id()).unwrap_or(0),
                 started: state::rfc3339(&self.clock.wall()),
                 boot_id,
                 config: self.config_file.clone(),
