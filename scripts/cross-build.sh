@@ -67,10 +67,9 @@ export_target() {
     clang+=" -ffile-prefix-map=$CARGO_TARGET_DIR=target"
     export "CC_$lower=clang" "CXX_$lower=clang++" "AR_$lower=llvm-ar" "CFLAGS_$lower=$clang" "CXXFLAGS_$lower=$clang"
     export "CARGO_TARGET_${upper}_LINKER=clang"
-    # Packed relocations spare a megabyte; glibc reads them from 2.36 on, which is Debian 12's.
     export "CARGO_TARGET_${upper}_RUSTFLAGS=$RUST_SYSROOT -Cforce-frame-pointers=yes -Clink-arg=--target=$TRIPLET \
 --remap-path-prefix=$crates=cargo --remap-path-prefix=$CARGO_TARGET_DIR=target \
---remap-path-prefix=$FACETAP_TOP=facetap -Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=safe -Clink-arg=-Wl,--pack-dyn-relocs=relr \
+--remap-path-prefix=$FACETAP_TOP=facetap -Clink-arg=--sysroot=$SYSROOT -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=safe \
 -Clink-arg=-Wl,--build-id=sha1"
     export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$SYSROOT PKG_CONFIG_PATH=
     export PKG_CONFIG_LIBDIR=$SYSROOT/usr/lib/$TRIPLET/pkgconfig:$SYSROOT/usr/share/pkgconfig
