@@ -60,10 +60,10 @@ fn head(text: &str) -> (Option<Option<Kind>>, &str) {
         return decorated(text).unwrap_or((None, text.trim_start()));
     };
     let mut parts = rest.splitn(3, " - ");
-    if let (Some(_), Some(level), Some(message)) = (parts.next(), parts.next(), parts.next()) {
-        if let Some(kind) = level_of(level.trim()) {
-            return (Some(kind), message);
-        }
+    if let (Some(_), Some(level), Some(message)) = (parts.next(), parts.next(), parts.next())
+        && let Some(kind) = level_of(level.trim())
+    {
+        return (Some(kind), message);
     }
     decorated(rest).unwrap_or((None, rest))
 }
