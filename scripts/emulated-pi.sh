@@ -20,7 +20,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
 source "$FACETAP_TOP/tests/emulated-pi/image.sh"
 
 # No step runs longer than a third of this without a word (guest/run.sh), so silence means that the guest hangs.
-QUIET_LIMIT=420
+QUIET_LIMIT=900
 # For everything after the image is made; a run takes less than five minutes on an idle machine.
 TOTAL_LIMIT=2400
 

@@ -73,7 +73,7 @@ fn what_was_inlined_counts_and_the_innermost_own_line_is_the_place() {
         "csv-1/src/r.rs:3 (csv::read)"
     );
     assert_eq!(found.own.unwrap().as_ref(), "src/b.rs:3 (facetap::outer)");
-    assert_eq!(meaning(&[]), Meaning::default());
+    assert!(meaning(&[]).nameless);
 }
 
 #[test]
