@@ -222,7 +222,8 @@ trim_output() {
 take_turn() {
     mkdir -p "$folder" || die "cannot make the folder $folder"
     exec 9>>"$folder/monitor.lock" || die "cannot write in $folder; give another with --folder"
-    flock -n 9
+    # What a killed one was waiting for holds the lock for a moment longer.
+    flock -w 3 9
 }
 
 run() {

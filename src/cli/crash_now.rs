@@ -1,6 +1,7 @@
 //! `facetap crash-now`: crashes on purpose, so that somebody can see that the trap works on this very system.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Barrier};
 
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
@@ -27,11 +28,18 @@ pub(super) struct CrashNowOptions {
 pub(super) fn crash_now(options: &CrashNowOptions) -> Result<u8> {
     crash::trap(&options.crash_file).map_err(|e| Usage(format!("{e:#}")))?;
     recent::note("about to crash on purpose");
+    // All of them are at work before the crash.
+    let at_work = Arc::new(Barrier::new(usize::from(options.busy) + 1));
     for n in 0..options.busy {
+        let begun = Arc::clone(&at_work);
         std::thread::Builder::new()
             .name(format!("busy-{n}"))
-            .spawn(ask_for_memory)?;
+            .spawn(move || {
+                begun.wait();
+                ask_for_memory()
+            })?;
     }
+    at_work.wait();
     let kind = options.kind.clone();
     let doomed = std::thread::Builder::new()
         .name("doomed".to_owned())

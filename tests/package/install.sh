@@ -70,7 +70,7 @@ completions_are_sound() {
 # The manual pages that the help of the binary leads to expect.
 pages_are_there() {
     local command
-    for command in '' $(inside facetap --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]\+\).*/-\1/p' | grep -v help); do
+    for command in '' $(inside facetap --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]\+\).*/-\1/p' | grep -v help); do
         gzip --test "$top/usr/share/man/man1/facetap$command.1.gz" || return
     done
 }
