@@ -88,7 +88,10 @@ expect_same_process() { # PID
 
 # The service is ready again, as another process.
 is_another_than() { # PID
-    is_up && [[ $(property MainPID) != "$1" ]]
+    local shown
+    # Asked at once: between two questions the one that runs may end.
+    shown=$(systemctl show -p ActiveState -p MainPID facetap)
+    grep -qx 'ActiveState=active' <<<"$shown" && ! grep -qx "MainPID=$1" <<<"$shown"
 }
 
 CRASHES=/var/log/facetap/crash.log

@@ -4,10 +4,6 @@
 
 LIMIT=5000
 
-is_another() {
-    is_up && [[ $(property MainPID) != "$pid" ]]
-}
-
 configure
 server_on
 servos_ready
@@ -19,9 +15,9 @@ while ((took > LIMIT && ${#tries[@]} < 3)); do
     since=$(mark)
     killed=$(now)
     kill -KILL "$pid"
-    wait_for 60 "the service is ready again" is_another
+    wait_for 60 "the service is ready again" is_another_than "$pid"
     # By systemd's clock, which looks while this script sleeps.
-    took=$(($(property ActiveEnterTimestampMonotonic) / 1000 - killed))
+    took=$(ready_after "$killed")
     tries+=("$took")
 done
 ((took <= LIMIT)) || fail "ready again only after ${tries[*]} ms"

@@ -26,7 +26,7 @@ for fault in segv,SIGSEGV,write_to_nowhere segv-cpp,SIGSEGV,convert_a_picture_th
     reported "^what: $signal" || fail "$kind: no report of $signal in crash.log"
     reported '^backtrace:' || fail "$kind: no backtrace in crash.log"
     reported '^other threads:' || fail "$kind: no other threads in crash.log"
-    logged "$since" 'the run before ended at' || fail "$kind: the log does not say how the run before ended"
+    wait_log 30 "$since" 'the run before ended at'
     # Reading the symbols takes the emulated board a while.
     wait_log 300 "$since" '\[CRASH\].*'"$signal"
     reported "$function" || fail "$kind: the functions were not named"

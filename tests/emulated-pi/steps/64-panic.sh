@@ -12,7 +12,7 @@ for loop in camera vision ledger; do
     since=$(mark)
     plant "panic $loop"
     wait_log 60 "$since" "the loop \"$loop\" panicked and is begun again"
-    logged "$since" "\[UNCAUGHT_EXCEPTION\].*thread: $loop" || fail "no [UNCAUGHT_EXCEPTION] of the loop $loop"
+    wait_log 30 "$since" "\[UNCAUGHT_EXCEPTION\].*thread: $loop"
     reported "^thread: $loop " || fail "no report of the loop $loop in crash.log"
     expect_pictures
 done

@@ -7,15 +7,12 @@ SMALL=/run/facetap-scenario/small
 # A crash may take so long here, as in 63-crashes.
 LIMIT=20000
 
-frames() {
-    sed -n 's/.*"frames": \([0-9]*\),.*/\1/p' /run/facetap/health.json
-}
-
-# The log cannot be written now, so that only health.json tells.
+# The log cannot be written now, so that only health.json tells; the one of the process that runs now.
 has_frames() {
-    local count
-    count=$(frames)
-    ((${count:-0} >= 3))
+    python3 -c '
+import json, sys
+state = json.load(open("/run/facetap/health.json"))
+sys.exit(state["pid"] != int(sys.argv[1]) or state["counters"]["frames"] < 3)' "$(property MainPID)"
 }
 
 configure
