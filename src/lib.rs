@@ -40,6 +40,7 @@ pub mod stats;
 pub mod summary;
 pub mod symbols;
 pub mod text;
+pub mod theil_sen;
 pub mod trace;
 pub mod track;
 pub mod uplink;

@@ -2,7 +2,8 @@
 
 /// Slope in units of value per unit of time over the pairs that lie between the same two jumps; none
 /// without such a pair. `jumps` holds the index of the first point behind each.
-pub(super) fn theil_sen(points: &[(f64, f64)], jumps: &[usize]) -> Option<f64> {
+#[must_use]
+pub fn theil_sen(points: &[(f64, f64)], jumps: &[usize]) -> Option<f64> {
     let mut slopes = Vec::new();
     let mut from = 0;
     for to in jumps.iter().copied().chain([points.len()]) {
@@ -20,7 +21,7 @@ pub(super) fn theil_sen(points: &[(f64, f64)], jumps: &[usize]) -> Option<f64> {
 }
 
 /// The median; the order of the values is lost.
-pub(in crate::report) fn median(values: &mut [f64]) -> Option<f64> {
+pub fn median(values: &mut [f64]) -> Option<f64> {
     let middle = values.len() / 2;
     if values.is_empty() {
         return None;

@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod beat;
 pub mod clock;
+pub mod proc;
 pub mod residency;
 pub mod restarts;
 pub mod slot;

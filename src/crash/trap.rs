@@ -14,6 +14,7 @@ use super::file::CrashFile;
 use super::registers::Registers;
 use super::unwind::{Loaded, Scratch};
 use super::{fatal, panics, raw, stacks};
+use crate::base::proc;
 use crate::base::stop::lock;
 
 pub(super) static STATE: OnceLock<State> = OnceLock::new();
@@ -114,13 +115,12 @@ pub fn look_after() {
 fn prepared(path: &Path) -> State {
     let loaded = Loaded::now();
     let id = loaded.modules.first().and_then(|m| m.build_id.clone());
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let program = format!(
         "program: facetap {} {}, build id {}\nboot id: {}\n",
         env!("CARGO_PKG_VERSION"),
         std::env::consts::ARCH,
         id.as_deref().unwrap_or("?"),
-        boot.trim()
+        proc::boot_id()
     );
     State {
         file: CrashFile::none(),

@@ -9,6 +9,7 @@ use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
 use super::exit::LastExit;
+use crate::base::proc;
 
 /// The file's name.
 const NAME: &str = "health.json";
@@ -199,13 +200,8 @@ fn is_another(state: &State) -> bool {
 #[must_use]
 pub fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in brackets, may hold anything; the 20th word behind it is the time.
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()
+    // Field 22 of proc(5), "starttime".
+    proc::stat_words(&stat)?.nth(19)?.parse().ok()
 }
 
 /// Whether the process that wrote this still runs.

@@ -29,8 +29,8 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What the loops know about themselves and the thread asks for.
 pub trait Vitals: Send {
-    /// Counters, devices, queues and memory of the state.
-    fn fill(&self, state: &mut State);
+    /// Counters, devices, queues and memory of the state; `rss` in bytes.
+    fn fill(&self, state: &mut State, rss: u64);
 
     /// When a card was last held to a reader.
     fn last_card(&self) -> Option<Monotime>;
@@ -96,7 +96,8 @@ impl Health {
                 self.end_hung(&pulses);
             }
             notify::alive();
-            self.fill(start, &pulses);
+            let rss = self.vitals.rss();
+            self.fill(start, &pulses, rss);
             let news = self.news();
             if written.is_none_or(|at| now.since(at) >= every) || news != told {
                 (written, told) = (Some(now), news);
@@ -109,25 +110,25 @@ impl Health {
             }
             crate::base::stop::lock(&self.record).note(self.clock.as_ref());
             crash::look_after();
-            self.consider(&mut restart, now, now.since(start));
+            self.consider(&mut restart, now, now.since(start), rss);
             if self.clock.wait(&self.stop, tick) {
                 break;
             }
         }
-        self.fill(start, &[]);
+        self.fill(start, &[], self.vitals.rss());
         self.state.state = Phase::Stopping;
         self.state.ended = self.stop.reason().map(|reason| reason.to_string());
         self.write();
     }
 
-    fn consider(&self, restart: &mut Restart, now: Monotime, uptime: Duration) {
+    fn consider(&self, restart: &mut Restart, now: Monotime, uptime: Duration, rss: u64) {
         let why = restart.decide(&Now {
             at: now,
             uptime,
             card: self.vitals.last_card().map(|at| now.since(at)),
             face: self.vitals.face(),
             sending: self.vitals.sending(),
-            rss: self.vitals.rss(),
+            rss,
             full_in: self.vitals.full_in(),
         });
         if let Some(why) = why {
@@ -167,7 +168,7 @@ impl Health {
         std::process::abort();
     }
 
-    fn fill(&mut self, start: Monotime, pulses: &[Pulse]) {
+    fn fill(&mut self, start: Monotime, pulses: &[Pulse], rss: u64) {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         self.state.updated = state::rfc3339(&wall);
         self.state.uptime_s = tenths(now.since(start));
@@ -179,7 +180,7 @@ impl Health {
         if !pulses.is_empty() {
             self.state.loops = pulses.iter().map(loop_state).collect();
         }
-        self.vitals.fill(&mut self.state);
+        self.vitals.fill(&mut self.state, rss);
     }
 
     /// What nobody waits for a minute to see.

@@ -10,7 +10,6 @@ use nix::libc;
 const TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
 /// Folders that exist while a time daemon runs: systemd-timesyncd, chrony.
 const DAEMONS: &[&str] = &["/run/systemd/timesync", "/run/chrony"];
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Local time without offset, exactly as Python's `datetime.now().isoformat()` writes it: microseconds,
 /// but no fraction where they are zero. The server answers 500 to anything with an offset.
@@ -34,17 +33,6 @@ pub fn naive(time: DateTime) -> String {
 #[must_use]
 pub fn utc(wall: &Zoned) -> String {
     format!("{:.6}", wall.timestamp())
-}
-
-/// Which boot of the machine it is. Where the kernel does not tell, every start of the program counts as a boot: times
-/// since boot are then never compared across a restart.
-#[must_use]
-pub(crate) fn boot_id() -> String {
-    std::fs::read_to_string(BOOT_ID)
-        .map(|id| id.trim().to_owned())
-        .ok()
-        .filter(|id| !id.is_empty())
-        .unwrap_or_else(|| format!("unknown-{:016x}", fastrand::u64(..)))
 }
 
 /// What is known of the wall clock.
@@ -128,14 +116,5 @@ mod tests {
         }
         assert_eq!(utc(&at(123_456_789)), "2025-11-21T05:30:00.123456Z");
         assert_eq!(utc(&at(0)), "2025-11-21T05:30:00.000000Z");
-    }
-
-    #[test]
-    fn one_boot_has_one_name() {
-        let first = boot_id();
-        assert!(first.len() >= 16);
-        if !first.starts_with("unknown") {
-            assert_eq!(first, boot_id());
-        }
     }
 }

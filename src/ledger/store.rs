@@ -14,12 +14,13 @@ use rusqlite::Connection;
 
 use super::lock::DirLock;
 use super::reserve::{Reserve, share};
-use super::stamp::{self, Sync};
+use super::stamp::Sync;
 use super::timekeeper::{Look, Seen, Timekeeper, Trust};
 use super::turn::Turn;
 use super::writer::{Identity, identity, is_damage};
 use super::{FILE, damage, journal, medium, schema, times};
 use crate::base::clock::Clock;
+use crate::base::proc;
 use crate::base::stop::lock;
 use crate::reader::Moment;
 use crate::say;
@@ -98,7 +99,7 @@ impl Store {
             .and_then(|d| d.sync_all())
             .with_context(|| format!("cannot write to the data folder {}", dir.display()))?;
         let identity = identity(&file)?;
-        let boot_id = stamp::boot_id();
+        let boot_id = proc::boot_id();
         let anchor = times::noted_anchor(&db, &boot_id)?;
         let forgetful = medium::forgetful(dir);
         if let Some(kind) = forgetful {

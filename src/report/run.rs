@@ -1,9 +1,10 @@
 //! One run of a program: from its start to its end, as far as the log tells.
 
+use crate::theil_sen::median;
+
 use super::event::Kind;
 use super::figures::{Figures, Series};
 use super::resource::{self, Resources};
-use super::shape;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +137,7 @@ impl Running {
         if self.intervals.len() < 2 {
             return None;
         }
-        let median = shape::median(&mut self.intervals.clone())?;
+        let median = median(&mut self.intervals.clone())?;
         if median > 0.0 {
             return Some(median);
         }

@@ -14,6 +14,7 @@ use log::{info, warn};
 
 use crate::base::beat::{Beat, Beats};
 use crate::base::clock::Clock;
+use crate::base::proc;
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
 use crate::camera::source::SourceKind;
@@ -23,7 +24,6 @@ use crate::health::exit::{self, LastExit};
 use crate::health::restart::{FIRST_REST, NEXT_REST, Plan};
 use crate::health::state::{self, State};
 use crate::health::{self, Health};
-use crate::ledger::stamp;
 use crate::monitor::{self, Latest, Live, Monitor, peak_rss_bytes};
 use crate::reloads::Reloads;
 use crate::standing::Standing;
@@ -101,7 +101,7 @@ impl Service {
     pub fn run(self, mut threads: Threads) -> Result<Ended> {
         health::starting();
         let start = self.clock.now();
-        let boot_id = stamp::boot_id();
+        let boot_id = proc::boot_id();
         let (record, last_exit) =
             exit::Keeper::begin(&self.data_dir, &boot_id, self.clock.as_ref());
         let last_exit = last_exit.map(|last| last.explained(crash::last(&self.crash_file)));

@@ -84,14 +84,14 @@ impl Everything {
 }
 
 impl Vitals for Everything {
-    fn fill(&self, state: &mut State) {
+    fn fill(&self, state: &mut State, rss: u64) {
         state.counters = self.counters();
         state.devices = self.devices();
         state.queues = Queues {
             taps_waiting: self.standing.waiting(),
         };
         state.memory = Memory {
-            rss_mb: (megabytes(self.rss()) * 10.0).round() / 10.0,
+            rss_mb: (megabytes(rss) * 10.0).round() / 10.0,
             limit_mb: megabytes(self.limit),
         };
         (state.reloads, state.last_reload) = self.reloads.get();

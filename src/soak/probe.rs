@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{SysconfVar, sysconf};
 
+use crate::base::proc;
+
 const MIB: f64 = 1024.0;
 
 /// A look at a process.
@@ -29,26 +31,21 @@ pub(super) fn folder(pid: u32) -> PathBuf {
 /// Looks at the process of this folder; none if it is gone.
 pub(super) fn look(folder: &Path) -> Option<Reading> {
     let status = std::fs::read_to_string(folder.join("status")).ok()?;
-    let field = |name: &str| -> Option<f64> {
-        let line = status.lines().find_map(|l| l.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse().ok()
-    };
+    #[allow(clippy::cast_precision_loss)] // KiB of memory
+    let mib = |name| Some(proc::field(&status, name)? as f64 / MIB);
     let descriptors = std::fs::read_dir(folder.join("fd")).ok()?.count();
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number
-    let threads = field("Threads:")? as u32;
     Some(Reading {
-        rss_mb: field("VmRSS:")? / MIB,
-        anonymous_mb: field("RssAnon:")? / MIB,
+        rss_mb: mib("VmRSS")?,
+        anonymous_mb: mib("RssAnon")?,
         descriptors: u32::try_from(descriptors).ok()?,
-        threads,
+        threads: proc::field(&status, "Threads")?.try_into().ok()?,
         cpu_s: cpu_s(&std::fs::read_to_string(folder.join("stat")).ok()?)?,
     })
 }
 
-/// User and system time out of `/proc/PID/stat`; the name in it may hold anything.
+/// User and system time out of `/proc/PID/stat`.
 fn cpu_s(stat: &str) -> Option<f64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace().skip(11);
+    let mut fields = proc::stat_words(stat)?.skip(11);
     let mut next = || fields.next()?.parse::<f64>().ok();
     let ticks = next()? + next()?;
     let a_second = sysconf(SysconfVar::CLK_TCK).ok()??;

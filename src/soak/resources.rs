@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::probe::Reading;
+use crate::theil_sen::{median, theil_sen};
 
 /// Readings that are kept of one process; when there are more, every second one goes.
 const KEPT: usize = 512;
@@ -122,7 +123,7 @@ impl Resources {
         let of = |life: &Life| {
             let mut last: Vec<f64> = life.last.iter().map(value).collect();
             let points: Vec<_> = life.points.iter().map(|(t, r)| (*t, value(r))).collect();
-            let slope = theil_sen(&points);
+            let slope = theil_sen(&points, &[]).unwrap_or(0.0);
             let hours = points.last()?.0 - points.first()?.0;
             let (first, last) = (value(life.first.as_ref()?), median(&mut last)?);
             Some(Growth {
@@ -164,21 +165,6 @@ impl Life {
             self.stride = stride * 2;
         }
     }
-}
-
-/// The median of the slopes of all pairs: a third of the points may be wild without moving it much.
-fn theil_sen(points: &[(f64, f64)]) -> f64 {
-    let mut slopes = Vec::new();
-    for (i, (t, v)) in points.iter().enumerate() {
-        let later = points[i + 1..].iter().filter(|(u, _)| u > t);
-        slopes.extend(later.map(|(u, w)| (w - v) / (u - t)));
-    }
-    median(&mut slopes).unwrap_or(0.0)
-}
-
-fn median(values: &mut [f64]) -> Option<f64> {
-    let middle = values.len() / 2;
-    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Memory of the board and of the service.
 
+use crate::base::proc;
 use crate::doctor::finding::Finding;
 use crate::doctor::setting::Setting;
 use crate::say;
@@ -61,11 +62,8 @@ impl Facts {
 
 /// A line such as `MemTotal:  3884360 kB`.
 fn megabytes(table: &str, key: &str) -> Option<f64> {
-    let line = table
-        .lines()
-        .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))?;
-    let kilobytes: f64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes / 1024.0)
+    #[allow(clippy::cast_precision_loss)] // KiB of memory
+    proc::field(table, key).map(|kilobytes| kilobytes as f64 / 1024.0)
 }
 
 /// Judges.

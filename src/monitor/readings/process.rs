@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::text;
+use crate::base::proc;
 use crate::monitor::sample::{Descriptors, Process};
 
 /// Reads `/proc/self/status` below `root`.
@@ -29,16 +30,7 @@ pub fn rss_bytes() -> Option<u64> {
 }
 
 fn parse_status(text: &str) -> Option<Process> {
-    let field = |name: &str| {
-        let rest = text.lines().find_map(|l| l.strip_prefix(name))?;
-        let value: u64 = rest
-            .strip_prefix(':')?
-            .split_whitespace()
-            .next()?
-            .parse()
-            .ok()?;
-        Some(value)
-    };
+    let field = |name| proc::field(text, name);
     Some(Process {
         anonymous_bytes: field("RssAnon")? * 1024,
         // Shared memory is a file too, of a file system in memory.

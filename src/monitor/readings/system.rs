@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use nix::sys::statvfs::statvfs;
 
 use super::text;
+use crate::base::proc;
 use crate::monitor::sample::GpuMemory;
 
 /// The load averages.
@@ -70,11 +71,10 @@ pub(super) fn contiguous(root: &Path) -> Option<GpuMemory> {
 }
 
 fn parse_contiguous(text: &str) -> Option<GpuMemory> {
-    let field = |name: &str| {
-        let rest = text.lines().find_map(|l| l.strip_prefix(name))?;
-        rest.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    let (total, free) = (field("CmaTotal:")?, field("CmaFree:")?);
+    let (total, free) = (
+        proc::field(text, "CmaTotal")?,
+        proc::field(text, "CmaFree")?,
+    );
     (total > 0).then(|| GpuMemory {
         used_bytes: total.saturating_sub(free) * 1024,
         total_bytes: total * 1024,

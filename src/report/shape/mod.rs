@@ -6,13 +6,11 @@
 //! one per cent of the level, more than twice the scatter, and, for a line, in both halves of the time.
 
 mod fit;
-mod slope;
 #[cfg(test)]
 mod tests;
 
+use crate::theil_sen::{median, theil_sen};
 use fit::{Fit, Sums};
-pub(super) use slope::median;
-use slope::theil_sen;
 
 /// A sudden change of level.
 #[derive(Debug, Clone, Copy, PartialEq)]

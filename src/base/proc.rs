@@ -1,0 +1,62 @@
+//! What the kernel tells in its text files, in the forms that several of them share.
+
+use std::fs;
+
+/// Tells which boot of the machine it is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The number on the line `name:  3884360 kB`, as in `/proc/meminfo` and `/proc/PID/status`.
+#[must_use]
+pub fn field(table: &str, name: &str) -> Option<u64> {
+    let line = table
+        .lines()
+        .find_map(|l| l.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// The words of `/proc/PID/stat` behind the name of the program, which is in brackets and may hold anything; the first
+/// is the third field of proc(5).
+pub fn stat_words(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace())
+}
+
+/// Which boot of the machine it is. Where the kernel does not tell, every call counts as a boot: times since boot are
+/// then never compared across a restart.
+#[must_use]
+pub fn boot_id() -> String {
+    fs::read_to_string(BOOT_ID)
+        .map(|id| id.trim().to_owned())
+        .ok()
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(|| format!("unknown-{:016x}", fastrand::u64(..)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let table = "MemTotalX: 1 kB\nMemTotal:  3884360 kB\nThreads:\t14\nBad: x kB\n";
+        assert_eq!(field(table, "MemTotal"), Some(3_884_360));
+        assert_eq!(field(table, "Threads"), Some(14));
+        assert_eq!(field(table, "Bad"), None);
+        assert_eq!(field(table, "Mem"), None);
+    }
+
+    #[test]
+    fn the_name_of_a_program_may_hold_anything() {
+        let mut words = stat_words("7 (a) b) R 1 2").unwrap();
+        assert_eq!(words.next(), Some("R"));
+        assert!(stat_words("no brackets").is_none());
+    }
+
+    #[test]
+    fn one_boot_has_one_name() {
+        let first = boot_id();
+        assert!(first.len() >= 16);
+        if !first.starts_with("unknown") {
+            assert_eq!(first, boot_id());
+        }
+    }
+}
