@@ -49,6 +49,11 @@ impl RotatingFile {
         }
     }
 
+    /// The name of the current file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens (or opens again) the file under its name, and brings what lies there within the limits.
     pub(super) fn open(&mut self) -> Result<()> {
         self.open = None;

@@ -1,6 +1,7 @@
 //! What becomes of a line once it has left the queue: collapsed, budgeted, written, or counted as lost.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -22,6 +23,8 @@ pub(super) trait Output: Send {
     fn screen(&mut self, line: &[u8]);
     /// Opens the file again.
     fn reopen(&mut self) -> Result<()>;
+    /// Names the file.
+    fn path(&self) -> &Path;
 }
 
 /// The log file and standard error.
@@ -38,6 +41,10 @@ impl Output for FileAndScreen {
 
     fn reopen(&mut self) -> Result<()> {
         self.0.open()
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 
@@ -158,11 +165,26 @@ impl Worker {
         // Together or not at all: on a full disk the short note may find room where the line does not.
         let notes = self.notes();
         let both = [notes.as_slice(), &line].concat();
-        if self.output.file(&both).is_ok() {
-            (self.overrun, self.refused) = (0, 0);
-        } else {
-            self.refused += 1;
+        match self.output.file(&both) {
+            Ok(()) => (self.overrun, self.refused) = (0, 0),
+            Err(error) => {
+                if self.refused == 0 {
+                    self.warn_on_screen(&error);
+                }
+                self.refused += 1;
+            }
         }
+    }
+
+    /// Says where it can be read that the file has stopped, once for each time that it stops.
+    fn warn_on_screen(&mut self, error: &io::Error) {
+        let path = self.output.path().display();
+        let message = say!(
+            "the log file {path} cannot be written: {error}; until it can, lines are shown here only",
+            "ログファイル{path}に書き込めません: {error}。書き込めるようになるまで、ここにだけ表示します"
+        );
+        let line = with_end(&self.about_itself(&message));
+        self.output.screen(&line);
     }
 
     /// Says in the file what is missing from it, if it takes that.

@@ -1,6 +1,7 @@
 //! A disk that stands still holds nobody up, and nothing is lost that need not be.
 
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::super::line::Severity;
@@ -30,6 +31,10 @@ impl Output for Disk {
 
     fn reopen(&mut self) -> Result<()> {
         self.file(b"reopened\n").map_err(Into::into)
+    }
+
+    fn path(&self) -> &Path {
+        Path::new("facetap.log")
     }
 }
 

@@ -41,6 +41,10 @@ impl Output for Memory {
     fn reopen(&mut self) -> Result<()> {
         Ok(())
     }
+
+    fn path(&self) -> &Path {
+        Path::new("facetap.log")
+    }
 }
 
 struct Desk {
@@ -98,7 +102,21 @@ fn after_a_full_disk_the_log_goes_on_and_says_what_is_missing() {
             "2026-11-21 09:00:00 - servo - INFO - and on\n",
         ]
     );
-    assert_eq!(lock(&desk.memory.0).screen.len(), 10, "all were shown");
+    let screen = lock(&desk.memory.0).screen.clone();
+    let (said, lines): (Vec<_>, Vec<_>) = screen.iter().partition(|l| l.contains(" - logging - "));
+    assert_eq!(lines.len(), 10, "all were shown");
+    assert_eq!(said.len(), 1, "that the file had stopped was said once");
+    assert!(said[0].contains("the log file facetap.log cannot be written: "));
+
+    desk.full(true);
+    desk.log(Severity::Info, "lost again");
+    assert!(
+        lock(&desk.memory.0)
+            .screen
+            .last()
+            .unwrap()
+            .contains("cannot be written")
+    );
 }
 
 #[test]
