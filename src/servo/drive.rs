@@ -91,13 +91,14 @@ impl ServoLoop {
         self.welcome(link, &mount);
         *link = Link::Up;
         let mut said = Said::default();
-        let mut feedback = mount.feedback(&self.stop)?;
-        backoff.reset();
         let mut next = self.clock.now();
         while !self.stop.requested() {
             self.beat.turn();
+            // Asked right before it is needed: a board too busy to wake this thread in time must not look like servos
+            // that have fallen silent.
+            let feedback = mount.feedback(&self.stop)?;
+            backoff.reset();
             self.act(&mut mount, &feedback, &mut said)?;
-            feedback = mount.feedback(&self.stop)?;
             // Ticks that were missed are not made up for.
             let now = self.clock.now();
             next = (next + PERIOD).max(now);
