@@ -1,11 +1,14 @@
 //! The real loop over real pseudo-terminals.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Zoned;
+
 use crate::base::beat::Beat;
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::{Clock, Monotime, SystemClock};
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
 use crate::config::Config;
@@ -18,6 +21,29 @@ use crate::trace::Tracer;
 
 use super::port;
 use super::{ServoLoop, SimulatedServos};
+
+/// A board that wakes whoever waits on it only after a third of a second more.
+#[derive(Default)]
+struct BusyClock(AtomicU64);
+
+impl Clock for BusyClock {
+    fn now(&self) -> Monotime {
+        SystemClock.now() + Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn boottime(&self) -> Duration {
+        SystemClock.boottime()
+    }
+
+    fn wall(&self) -> Zoned {
+        SystemClock.wall()
+    }
+
+    fn wait(&self, stop: &Stop, timeout: Duration) -> bool {
+        self.0.fetch_add(333, Ordering::Relaxed);
+        SystemClock.wait(stop, timeout)
+    }
+}
 
 /// Far longer than anything here takes, even on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -48,6 +74,10 @@ impl Service {
     }
 
     fn drive(&mut self, config: &Config, port: &Path) {
+        self.drive_by(Arc::clone(&self.clock), config, port);
+    }
+
+    fn drive_by(&mut self, clock: Arc<dyn Clock>, config: &Config, port: &Path) {
         let mut servo = config.servo.clone();
         servo.port = port.to_string_lossy().into_owned();
         let servos = ServoLoop {
@@ -56,7 +86,7 @@ impl Service {
             follower: Arc::clone(&self.follower),
             tracer: Arc::new(Tracer::default()),
             stats: Arc::clone(&self.stats),
-            clock: Arc::clone(&self.clock),
+            clock,
             stop: self.stop.clone(),
             beat: Beat::default(),
         };
@@ -166,6 +196,18 @@ fn goes_home_and_rests_when_nobody_is_there() {
         |frame| service.see(&config, frame, pose.now(), ROOM),
         || near(pose.now(), ROOM),
     );
+    service.end();
+}
+
+#[test]
+fn servos_of_a_busy_board_are_not_taken_for_silent() {
+    let config = Config::default();
+    let mut service = Service::new(&config);
+    let stop = service.stop.clone();
+    let servos = service.simulate(&config, &stop);
+    let clock = Arc::new(BusyClock::default());
+    service.drive_by(clock, &config, servos.path());
+    service.until("rest", |_| (), || service.mode() == Mode::Resting);
     service.end();
 }
 
