@@ -32,7 +32,8 @@ folder=. interval=300 memory=600 silent=600 log='' pause=1
 command=() environment=()
 # What a look compares with the one before: signs of life, and since when (seconds of uptime) they are the same.
 signs='' signs_since=0
-next_pause=0
+# What the watchman waits for as long as he is told nothing, and what he was told.
+waking='' leaving=no reloading=no
 
 usage() {
     sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
@@ -110,23 +111,6 @@ look() {
     fi
 }
 
-begin() {
-    local pid wanted tries
-    : >"$output"
-    # Away from the terminal and without the lock. What it says beside its log is kept for the case that it cannot start.
-    setsid "${environment[@]}" "${command[@]}" </dev/null >>"$output" 2>&1 9>&- &
-    pid=$!
-    wanted=$(realpath "$(command -v -- "${command[0]}")" 2>/dev/null)
-    # Between fork and exec it is still this shell. A script stays one: its program is the interpreter.
-    for ((tries = 0; tries < 50; tries++)); do
-        [[ $(program "$pid") == "$wanted" || ! -e /proc/$pid ]] && break
-        sleep 0.02
-    done
-    remember "$pid" "$folder/facetap.pid"
-    started=$(uptime_s)
-    note INFO "started as process $pid: ${command[*]}"
-}
-
 # Ends the service, if it is there: TERM, and after five seconds KILL.
 end() {
     local pid tries
@@ -149,64 +133,88 @@ end() {
     rm -f "$folder/facetap.pid"
 }
 
-# Ends what is left of the service and begins it anew; $1 is the reason.
-again() {
+# Ends what is left of the service; $1 says why.
+end_because() {
     local said
     note WARNING "starting again: $1"
     said=$(tail -n 1 "$output" 2>/dev/null)
     [[ $1 != 'the process is gone' || -z $said ]] || note WARNING "it said last: $said"
     end
-    begin
 }
 
-# How long to wait before the next start: nothing after a long run, longer and longer after short ones.
-pause_before_start() {
-    if [[ $(($(uptime_s) - started)) -ge $SHORT_RUN ]]; then
-        next_pause=0
-        return
-    fi
-    next_pause=$((next_pause == 0 ? pause : next_pause * 2))
-    [[ $next_pause -le $LONGEST_PAUSE ]] || next_pause=$LONGEST_PAUSE
-    note INFO "the run was short, waiting $next_pause s"
-    doze "$next_pause"
-}
-
-# Sleeps, but wakes for signals at once.
-doze() {
-    sleep "$1" 9>&- &
-    await_nap $!
-}
-
-# A signal ends the wait before the nap itself has ended.
-await_nap() {
-    nap=$1
-    wait "$nap"
-    [[ $? -le 128 ]] || kill "$nap" 2>/dev/null
-    nap=''
+# Whether the service, which is gone, had run for less than a minute. Linux counts its start in hundredths of a second;
+# what was gone before that could be read has hardly run.
+was_short() {
+    local start
+    start=$(recall start "$folder/facetap.pid")
+    [[ ! $start =~ ^[0-9]+$ || $(($(uptime_s) - start / 100)) -lt $SHORT_RUN ]]
 }
 
 # Where the service writes its health every second, and what it says on standard error: in memory, to spare the disk.
 choose_run_folder() {
     local wanted
+    environment=(env '--default-signal=TERM,INT,HUP')
     for wanted in "${RUNTIME_DIRECTORY:-}" /run/facetap "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/facetap}"; do
         if [[ -n $wanted ]] && mkdir -p "$wanted" 2>/dev/null && [[ -w $wanted ]]; then
             run=$wanted
-            environment=(env "RUNTIME_DIRECTORY=$run")
+            environment+=("RUNTIME_DIRECTORY=$run")
             return
         fi
     done
     # Then the service keeps its health elsewhere and less often, and its log is what there is to go by.
     run=$folder
-    environment=(env)
 }
 
-# Waits for the next look, or until the service has gone.
+# Until the next look, or the end of the service.
 doze_while_it_runs() {
     local pid
     pid=$(service) || return
     # tail sees the end of any process within a second; only children could be waited for otherwise.
-    timeout "$interval" tail --pid="$pid" -f /dev/null 9>&- &
-    await_nap $!
+    exec timeout "$interval" tail --pid="$pid" -f /dev/null 9>&-
+}
+
+doze() {
+    exec sleep "$1" 9>&-
+}
+
+# Carries something out in a process of its own, and waits for its end. While it runs, signals to this one are noted and
+# no more: bash may fail if a trap runs where it puts in the output of a command, so this shell does not do that.
+carry_out() {
+    local job status
+    "$@" &
+    job=$!
+    while true; do
+        wait "$job"
+        status=$?
+        kill -0 "$job" 2>/dev/null || return "$status"
+    done
+}
+
+# Starts the service. It is a child of this shell, which is told of its end: not every init cares for orphans.
+begin() {
+    : >"$output"
+    # Away from the terminal and without the lock. What it says beside its log is kept for the case that it cannot start.
+    setsid "${environment[@]}" "${command[@]}" </dev/null >>"$output" 2>&1 9>&- &
+    carry_out note_start $!
+}
+
+note_start() {
+    remember "$1" "$folder/facetap.pid"
+    note INFO "started as process $1: ${command[*]}"
+}
+
+# The same as carry_out for what a signal ends early.
+unless_told() {
+    "$@" &
+    waking=$!
+    [[ $leaving$reloading != nono ]] || wait "$waking"
+    # A signal that came before its number was known has not ended it.
+    [[ $leaving$reloading == nono ]] || wake
+    waking=''
+}
+
+wake() {
+    [[ -z $waking ]] || kill "$waking" 2>/dev/null
 }
 
 # The output beside the log is bounded as well; it is opened for appending, so it can be emptied.
@@ -226,37 +234,58 @@ take_turn() {
     flock -w 3 9
 }
 
-run() {
-    take_turn || die "another watchman is at work in $folder (see: $0 status --folder $folder)"
-    remember $$ "$folder/monitor.pid"
-    nap='' started=0
-    trap 'leave' TERM INT
-    trap 'hand_on' HUP
-    note INFO "watching: every $interval s, memory $memory MB, silence $silent s"
-    if service >/dev/null; then
-        note INFO "the service runs already, as process $(service)"
-        started=$(uptime_s)
-    else
-        begin
-    fi
-    while true; do
-        doze_while_it_runs
-        trim_output
-        reason=$(look)
-        if [[ -n $reason ]]; then
-            [[ $reason != 'the process is gone' ]] || pause_before_start
-            again "$reason"
-        fi
-    done
+# One look; the status says what is to be done.
+ENDED=3 GONE_SOON=4
+round() {
+    local reason status=$ENDED
+    trim_output
+    reason=$(look)
+    case $reason in
+        '') exit 0 ;;
+        'the process is gone') was_short && status=$GONE_SOON ;;
+    esac
+    end_because "$reason"
+    exit "$status"
 }
 
-leave() {
+run() {
+    local pause_now=0
+    take_turn || die "another watchman is at work in $folder (see: $0 status --folder $folder)"
+    remember $$ "$folder/monitor.pid"
+    trap 'leaving=yes; wake' TERM INT
+    trap 'reloading=yes; wake' HUP
+    carry_out note INFO "watching: every $interval s, memory $memory MB, silence $silent s"
+    carry_out is_running || begin
+    while [[ $leaving == no ]]; do
+        if [[ $reloading == yes ]]; then
+            reloading=no
+            carry_out hand_on
+        fi
+        unless_told doze_while_it_runs
+        [[ $leaving$reloading == nono ]] || continue
+        carry_out round
+        case $? in
+            "$ENDED") pause_now=0 ;;
+            "$GONE_SOON")
+                pause_now=$((pause_now == 0 ? pause : pause_now * 2))
+                [[ $pause_now -le $LONGEST_PAUSE ]] || pause_now=$LONGEST_PAUSE
+                carry_out note INFO "the run was short, waiting $pause_now s"
+                unless_told doze "$pause_now"
+                ;;
+            *) continue ;;
+        esac
+        [[ $leaving == yes ]] || begin
+    done
     trap '' TERM INT HUP
-    [[ -z $nap ]] || kill "$nap" 2>/dev/null
     end
     note INFO 'watchman and service have ended'
     rm -f "$folder/monitor.pid"
-    exit 0
+}
+
+# What runs already is watched from now on.
+is_running() {
+    local pid
+    pid=$(service) && note INFO "the service runs already, as process $pid"
 }
 
 hand_on() {
@@ -288,10 +317,12 @@ once() {
     local reason
     # Where a watchman is at work there is nothing to do.
     take_turn || exit 0
-    started=0
     trim_output
     reason=$(look)
-    [[ -z $reason ]] || again "$reason"
+    if [[ -n $reason ]]; then
+        end_because "$reason"
+        begin
+    fi
 }
 
 status() {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Knows a process again, for scripts that source this: a PID alone is soon somebody else's, so a process is remembered by
-# its PID, the boot, its start time in that boot and its program.
+# its PID, the boot, and its start time in that boot. Not by its program, which a script may replace (exec).
 
 # Seconds since the boot: a clock that nobody sets.
 uptime_s() {
@@ -21,18 +21,9 @@ stat_field() {
     printf '%s' "${fields[$2 - 3]}"
 }
 
-program() {
-    local exe
-    exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
-    # An upgrade has replaced the file under the running process.
-    printf '%s' "${exe% (deleted)}"
-}
-
-# Writes down who the process $1 is, in the file $2: a PID alone is soon somebody else's.
+# Writes down who the process $1 is, in the file $2.
 remember() {
-    local exe
-    exe=$(program "$1")
-    printf 'pid=%s\nstart=%s\nboot=%s\nexe=%s\n' "$1" "$(stat_field "$1" 22)" "$(boot_id)" "$exe" >"$2.new"
+    printf 'pid=%s\nstart=%s\nboot=%s\n' "$1" "$(stat_field "$1" 22)" "$(boot_id)" >"$2.new"
     mv -f "$2.new" "$2"
 }
 
@@ -43,15 +34,11 @@ recall() {
 
 # The PID in the file $1, if that very process is still there; a zombie still is.
 process_of() {
-    local pid start exe
+    local pid start
     pid=$(recall pid "$1")
     [[ $pid =~ ^[0-9]+$ && $(recall boot "$1") == "$(boot_id)" ]] || return 1
     start=$(stat_field "$pid" 22) || return 1
     [[ $start == "$(recall start "$1")" ]] || return 1
-    # A zombie has no program any more, and that of another user cannot be read.
-    if exe=$(program "$pid") && [[ $exe != "$(recall exe "$1")" ]]; then
-        return 1
-    fi
     printf '%s' "$pid"
 }
 
