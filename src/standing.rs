@@ -1,9 +1,12 @@
 //! How the card side stands now, in numbers that every thread may look at: what a display at rest shows.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::clock::Monotime;
+use crate::logging;
 
 /// The attendance server, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,12 +23,27 @@ pub enum Server {
     Down = 3,
 }
 
+/// How much waits in each queue. That of the pictures holds one, see the dropped frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Queues {
+    /// Taps in the ledger that the server does not have yet.
+    pub taps_waiting: u64,
+    /// Taps that were read and are not in the ledger yet; readers wait beyond 64.
+    pub taps_unrecorded: u64,
+    /// Taps on their way to the server; at most 4.
+    pub taps_under_way: u64,
+    /// Lines of the log that wait for the disk; see [`logging`] for the limit.
+    pub log_lines: u64,
+}
+
 /// How things stand. The numbers are for people: each is right within a minute.
 #[derive(Debug, Default)]
 pub struct Standing {
     readers: AtomicU32,
     waiting: AtomicU64,
-    sending: AtomicBool,
+    unrecorded: AtomicU64,
+    under_way: AtomicU32,
     server: AtomicU8,
     /// Milliseconds of the monotonic clock; 0 before the first.
     last_card: AtomicU64,
@@ -60,15 +78,37 @@ impl Standing {
         self.waiting.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A tap is handed on, to be recorded.
+    pub fn tap_read(&self) {
+        self.unrecorded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is recorded, or told as failed.
+    pub fn tap_done(&self) {
+        self.unrecorded.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Whether taps are on their way to the server now.
     #[must_use]
     pub fn sending(&self) -> bool {
-        self.sending.load(Ordering::Relaxed)
+        self.under_way.load(Ordering::Relaxed) > 0
     }
 
-    /// Tells whether taps are on their way.
-    pub fn set_sending(&self, sending: bool) {
-        self.sending.store(sending, Ordering::Relaxed);
+    /// Tells how many taps are on their way.
+    pub fn set_under_way(&self, taps: usize) {
+        let taps = u32::try_from(taps).unwrap_or(u32::MAX);
+        self.under_way.store(taps, Ordering::Relaxed);
+    }
+
+    /// How much waits in each queue now.
+    #[must_use]
+    pub fn queues(&self) -> Queues {
+        Queues {
+            taps_waiting: self.waiting(),
+            taps_unrecorded: self.unrecorded.load(Ordering::Relaxed),
+            taps_under_way: self.under_way.load(Ordering::Relaxed).into(),
+            log_lines: logging::waiting(),
+        }
     }
 
     /// When a card was last held to a reader; none before the first.

@@ -12,6 +12,7 @@ use crate::base::stop::Stop;
 use crate::base::threads::Threads;
 use crate::config::Config;
 use crate::monitor::{Counts, Line, Live, Memory, Readings, Said, Watcher};
+use crate::standing::Queues;
 use crate::stats::Stats;
 use crate::text::{self, Language};
 use crate::{say, signals};
@@ -96,7 +97,7 @@ fn grow(
         let line = Line {
             uptime,
             sample: &sample,
-            counts: Counts::of(&stats, 0),
+            counts: Counts::of(&stats, Queues::default()),
         };
         show(clock, "INFO", &line.to_string());
         for said in watcher.look(now, uptime, &sample, failures) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::LastExit;
 use crate::base::proc;
+use crate::standing::Queues;
 
 /// The file's name.
 const NAME: &str = "health.json";
@@ -117,14 +118,6 @@ pub struct Counters {
     pub taps_failed: u64,
     /// Taps that the server has.
     pub delivered: u64,
-}
-
-/// What waits.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Queues {
-    /// Taps that the server does not have yet.
-    pub taps_waiting: u64,
 }
 
 /// What is connected.

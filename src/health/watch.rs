@@ -250,7 +250,7 @@ fn status_line(state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::state::Queues;
+    use crate::standing::Queues;
 
     #[test]
     fn the_line_for_the_service_manager_names_what_is_in_use() {
@@ -262,7 +262,10 @@ mod tests {
                 server: "up".to_owned(),
                 faces: None,
             },
-            queues: Queues { taps_waiting: 3 },
+            queues: Queues {
+                taps_waiting: 3,
+                ..Queues::default()
+            },
             ..State::default()
         };
         assert_eq!(

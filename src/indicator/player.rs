@@ -282,9 +282,9 @@ mod tests {
         let standing = fine();
         let blue = |p: &mut Player, at, standing: &Standing| p.at(ms(at), standing).0.lamps.blue;
         assert!(!blue(&mut p, 0, &standing));
-        standing.set_sending(true);
+        standing.set_under_way(1);
         assert!(blue(&mut p, 1000, &standing));
-        standing.set_sending(false);
+        standing.set_under_way(0);
         assert!(blue(&mut p, 1299, &standing));
         assert!(!blue(&mut p, 1300, &standing));
         standing.set_waiting(1);

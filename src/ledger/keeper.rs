@@ -102,7 +102,7 @@ impl Keeper {
                 Ok(tap) => {
                     self.in_hand = Some((tap.clone(), 1));
                     self.keep(&tap);
-                    self.in_hand = None;
+                    self.done();
                 }
                 Err(RecvTimeoutError::Timeout) if !self.stop.requested() => {}
                 Err(_) => return,
@@ -117,7 +117,6 @@ impl Keeper {
         if begun < TRIES {
             self.in_hand = Some((tap.clone(), begun + 1));
             self.keep(&tap);
-            self.in_hand = None;
         } else {
             let why = say!(
                 "the program fails on it, see crash.log",
@@ -125,6 +124,12 @@ impl Keeper {
             );
             self.conclude(&tap, &Verdict::NotStored(why), &Name::NoRoster);
         }
+        self.done();
+    }
+
+    fn done(&mut self) {
+        self.in_hand = None;
+        self.standing.tap_done();
     }
 
     fn name(&self, tap: &Tap) -> Name {

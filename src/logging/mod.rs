@@ -31,6 +31,7 @@ use log::LevelFilter;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{self, Level};
 pub use folder::keep_newest;
+pub use queue::waiting;
 use rotating::RotatingFile;
 use shared::Shared;
 use worker::{FileAndScreen, Worker};

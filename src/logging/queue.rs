@@ -1,6 +1,7 @@
 //! The lines that wait for the disk: bounded, and ERROR lines are kept in preference.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use anyhow::Result;
@@ -12,6 +13,15 @@ use super::line::{Line, Severity};
 const MOST_BYTES: usize = 1 << 20;
 /// Lines that may wait, each of which costs a little beside its text.
 const MOST_LINES: usize = 8192;
+
+/// What waits in the queue of the one logger that a program has, for whoever watches it.
+static WAITING: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines wait for the disk now.
+#[must_use]
+pub fn waiting() -> u64 {
+    WAITING.load(Ordering::Relaxed)
+}
 
 /// What the thread `log` has to do next.
 #[derive(Debug)]
@@ -60,6 +70,7 @@ impl Queue {
         line.lost_before = std::mem::take(&mut self.lost);
         self.bytes += bytes;
         self.orders.push_back(Order::Write(line));
+        self.tell();
     }
 
     /// Puts the order to open the file again in; false if there is no room.
@@ -67,6 +78,7 @@ impl Queue {
         let room = self.has_room(0, 4);
         if room {
             self.orders.push_back(Order::Reopen(answer));
+            self.tell();
         }
         room
     }
@@ -75,7 +87,12 @@ impl Queue {
         let order = self.orders.pop_front()?;
         self.bytes -= order.bytes();
         self.gone += 1;
+        self.tell();
         Some(order)
+    }
+
+    fn tell(&self) {
+        WAITING.store(self.orders.len() as u64, Ordering::Relaxed);
     }
 
     /// How many orders have left the queue so far, whether to be carried out or to make room.

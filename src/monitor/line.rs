@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::sample::{GpuMemory, Sample, megabytes};
+use crate::standing::Queues;
 use crate::stats::Stats;
 use crate::text;
 
@@ -26,14 +27,14 @@ pub struct Counts {
     pub reader_reconnects: u64,
     /// Pictures that were replaced before anybody looked at them.
     pub dropped: u64,
-    /// Taps in the ledger that the server does not have yet.
-    pub waiting: u64,
+    /// What waits.
+    pub queues: Queues,
 }
 
 impl Counts {
     /// The present counts.
     #[must_use]
-    pub fn of(stats: &Stats, waiting: u64) -> Self {
+    pub fn of(stats: &Stats, queues: Queues) -> Self {
         Self {
             frames: stats.frames.get(),
             faults: stats.faults(),
@@ -43,7 +44,7 @@ impl Counts {
             servo_reconnects: stats.servo_reconnects.get(),
             reader_reconnects: stats.reader_reconnects.get(),
             dropped: stats.frames_dropped.get(),
-            waiting,
+            queues,
         }
     }
 }
@@ -156,8 +157,14 @@ impl Line<'_> {
         }
         write!(
             f,
-            ", Servo reconnects: {}, Reader reconnects: {}, Dropped frames: {}, Taps waiting: {}",
-            c.servo_reconnects, c.reader_reconnects, c.dropped, c.waiting
+            ", Servo reconnects: {}, Reader reconnects: {}, Dropped frames: {}",
+            c.servo_reconnects, c.reader_reconnects, c.dropped
+        )?;
+        let q = c.queues;
+        write!(
+            f,
+            ", Taps waiting: {}, Taps unrecorded: {}, Taps under way: {}, Log lines waiting: {}",
+            q.taps_waiting, q.taps_unrecorded, q.taps_under_way, q.log_lines
         )
     }
 
@@ -225,8 +232,14 @@ impl Line<'_> {
         }
         write!(
             f,
-            ", サーボ再接続: {}, リーダー再接続: {}, 破棄フレーム: {}, 未送信: {}",
-            c.servo_reconnects, c.reader_reconnects, c.dropped, c.waiting
+            ", サーボ再接続: {}, リーダー再接続: {}, 破棄フレーム: {}",
+            c.servo_reconnects, c.reader_reconnects, c.dropped
+        )?;
+        let q = c.queues;
+        write!(
+            f,
+            ", 未送信: {}, 記録待ち: {}, 送信中: {}, ログ待ち: {}",
+            q.taps_waiting, q.taps_unrecorded, q.taps_under_way, q.log_lines
         )
     }
 }

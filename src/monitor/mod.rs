@@ -102,7 +102,7 @@ impl Monitor {
             let (sample, failures) = self.readings.sample(now);
             let (verdicts, said) = watching.look(now, uptime, &sample, failures);
             if line_due.is_due(now) {
-                let counts = Counts::of(&self.stats, self.standing.waiting());
+                let counts = Counts::of(&self.stats, self.standing.queues());
                 let line = Line {
                     uptime,
                     sample: &sample,

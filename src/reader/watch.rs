@@ -252,6 +252,7 @@ impl Watch {
             at,
             sighting,
         };
+        self.standing.tap_read();
         // The other end is gone only while the service ends, when a tap is acknowledged no more.
         if let Err(lost) = self.taps.send(tap) {
             let Tap { reader, .. } = lost.0;

@@ -91,6 +91,9 @@ const KNOWN: &[Known] = &[
     ("reader_reconnects", "reader reconnects", "リーダー再接続", "", Kind::Counter, &["Reader reconnects", "リーダー再接続"]),
     ("dropped_frames", "dropped frames", "破棄フレーム", "", Kind::Counter, &["Dropped frames", "破棄フレーム"]),
     ("taps_waiting", "taps waiting", "未送信", "", Kind::Free, &["Taps waiting", "未送信"]),
+    ("taps_unrecorded", "taps not yet recorded", "記録待ち", "", Kind::Free, &["Taps unrecorded", "記録待ち"]),
+    ("taps_under_way", "taps under way to the server", "送信中", "", Kind::Free, &["Taps under way", "送信中"]),
+    ("log_lines_waiting", "log lines that wait for the disk", "ログ待ち", "", Kind::Free, &["Log lines waiting", "ログ待ち"]),
 ];
 
 /// Damaged lines must not make columns without end.

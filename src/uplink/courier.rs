@@ -123,7 +123,7 @@ impl<'a> Courier<'a> {
                     }
                 },
             }
-            self.standing.set_sending(false);
+            self.standing.set_under_way(0);
             if self.stop.requested() {
                 return Duration::ZERO;
             }
@@ -193,7 +193,7 @@ impl<'a> Courier<'a> {
         loop {
             self.beat.turn();
             self.exchange(outbox, round)?;
-            self.standing.set_sending(round.in_flight > 0);
+            self.standing.set_under_way(round.in_flight);
             if round.in_flight == 0 {
                 return Ok(());
             }

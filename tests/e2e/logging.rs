@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Scene, wait_until};
 use crate::mounts::{self, isolated};
@@ -110,6 +110,12 @@ fn a_log_that_nobody_takes_holds_no_loop_up_and_no_stop() {
         shown().len() == before
     };
     wait_until("a log that stands still", still, shown);
+    let health = || std::fs::read_to_string(scene.path("run/health.json")).unwrap_or_default();
+    let told = || {
+        let health: Value = serde_json::from_str(&health()).unwrap_or_default();
+        health["queues"]["log_lines"].as_u64() > Some(0)
+    };
+    wait_until("the lines that wait are told", told, health);
     // Nobody waits for it: the stop is heard and done.
     let (status, took) = running.stop();
     assert_eq!(status.code(), Some(0), "after {reloads} reloads");

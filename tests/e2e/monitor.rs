@@ -34,7 +34,7 @@ fn the_line_holds_what_was_asked_for_and_the_memory_log_its_old_format() {
         "Sockets: ",
         "Load: ",
         "Log disk free: ",
-        "Taps waiting: 0",
+        "Taps waiting: 0, Taps unrecorded: 0, Taps under way: 0, Log lines waiting: ",
     ] {
         assert!(line.contains(part), "{part}: {line}");
     }

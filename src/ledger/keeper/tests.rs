@@ -64,6 +64,7 @@ impl Desk {
     fn tap(&self, sighting: Sighting) {
         let at = Moment::now(self.clock.as_ref());
         let reader = "R".to_owned();
+        self.keeper.standing.tap_read();
         self.sender
             .send(Tap {
                 reader,
@@ -77,6 +78,7 @@ impl Desk {
     fn work(mut self) -> (Vec<Event>, Vec<(String, String)>, Arc<Stats>) {
         drop(self.sender);
         self.keeper.run();
+        assert_eq!(self.keeper.standing.queues().taps_unrecorded, 0);
         // Its trace is complete then.
         drop(self.keeper);
         let text = std::fs::read_to_string(self.dir.path().join("trace")).unwrap();
@@ -216,6 +218,7 @@ fn a_tap_in_hand_when_the_loop_panicked_is_recorded_once() {
         if stored_before {
             desk.keeper.keep(&tap);
         }
+        desk.keeper.standing.tap_read();
         desk.keeper.in_hand = Some((tap, 1));
         let (events, trace, stats) = desk.work();
         assert_eq!(stats.taps_counted.get(), 1);
@@ -228,6 +231,7 @@ fn a_tap_that_brings_the_loop_down_twice_is_told_as_not_stored() {
     let mut desk = desk();
     let at = Moment::now(desk.clock.as_ref());
     let (reader, sighting) = ("R".to_owned(), card(1));
+    desk.keeper.standing.tap_read();
     desk.keeper.in_hand = Some((
         Tap {
             reader,
