@@ -56,7 +56,7 @@ fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
         ));
     }
     let Some((file, state)) = found else {
-        if let Some(file) = state::any_file(data_dir, &env) {
+        if let Some(file) = state::damaged_file(data_dir, &env) {
             bail!(say!(
                 "{} tells of no service: it is damaged, or of one that was just starting; restart the service",
                 "{} からサービスの状態を読み取れません（破損または起動直後）。サービスを再起動してください",
@@ -68,8 +68,9 @@ fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
             .map(|f| f.display().to_string())
             .collect();
         bail!(say!(
-            "no service is running: no health.json in {}; start it (systemctl start facetap, or facetap run)",
-            "サービスは動作していません: {} に health.json がありません。systemctl start facetap で起動してください",
+            "no service is running: no health.json of one with the data folder {} in {}; start it (systemctl start facetap, or facetap run)",
+            "サービスは動作していません: データフォルダー {} のサービスの health.json が {} にありません。systemctl start facetap で起動してください",
+            data_dir.display(),
             looked.join(", ")
         ));
     };

@@ -203,11 +203,11 @@ pub fn is_running(pid: u32, pid_started: u64) -> bool {
     pid != 0 && started(pid) == Some(pid_started)
 }
 
-/// Whether a file of this name lies in one of the folders, whatever is in it.
+/// A file of this name in one of the folders that tells of no process, running or ended.
 #[must_use]
-pub fn any_file(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let files = folders(data_dir, env).into_iter().map(|f| f.join(NAME));
-    files.into_iter().find(|file| file.exists())
+pub fn damaged_file(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let mut files = folders(data_dir, env).into_iter().map(|f| f.join(NAME));
+    files.find(|file| file.exists() && !read(file).is_ok_and(|s| s.pid != 0))
 }
 
 /// Whether this is the service of that data folder.
@@ -318,6 +318,27 @@ mod tests {
             folders(Path::new("/d"), &session)[1],
             Path::new("/run/user/1/facetap")
         );
+    }
+
+    #[test]
+    fn the_file_of_an_ended_run_elsewhere_is_not_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = folder.path().display().to_string();
+        let env = move |name: &str| (name == "RUNTIME_DIRECTORY").then(|| runtime.clone());
+        let here = Path::new("/nowhere/data");
+        assert_eq!(damaged_file(here, &env), None);
+        let file = folder.path().join(NAME);
+        let ended = State {
+            pid: 1 << 30,
+            data_dir: PathBuf::from("/elsewhere"),
+            ..State::default()
+        };
+        write(&file, &ended).unwrap();
+        assert_eq!((find(here, &env), damaged_file(here, &env)), (None, None));
+        for broken in [r#"{"pid": "#, "{}"] {
+            std::fs::write(&file, broken).unwrap();
+            assert_eq!(damaged_file(here, &env), Some(file.clone()));
+        }
     }
 
     #[test]
