@@ -64,7 +64,9 @@ trap at_exit EXIT
 run_tests() {
     mkdir -p "$target"
     : >"$tests_log"
-    cargo test --locked --no-fail-fast -- --show-output >"$tests_log" 2>&1 &
+    # Most tests wait more than they work, so twice as many at a time as there are processors.
+    RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} \
+        cargo test --locked --no-fail-fast -- --show-output >"$tests_log" 2>&1 &
     local cargo_test=$!
     tail -n +1 -f --pid="$cargo_test" "$tests_log" |
         sed -u -n -E '/^ +(Running|Doc-tests) |^test result: |^test .* FAILED$|^SKIPPED: /p'
