@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::sample::{GpuMemory, Sample, megabytes};
+use super::sample::{GpuMemory, Process, Sample, megabytes};
 use crate::standing::Queues;
 use crate::stats::Stats;
 use crate::text;
@@ -91,9 +91,35 @@ fn vram(gpu: Option<GpuMemory>) -> String {
     )
 }
 
+/// A figure that the old programs did not tell.
+struct Fact {
+    english: &'static str,
+    japanese: &'static str,
+    value: String,
+    unit: Unit,
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    None,
+    Megabytes,
+    Celsius,
+}
+
+impl Unit {
+    const fn name(self, japanese: bool) -> &'static str {
+        match (self, japanese) {
+            (Self::None, _) => "",
+            (Self::Megabytes, false) => " MB",
+            (Self::Megabytes, true) => "MB",
+            (Self::Celsius, false) => " C",
+            (Self::Celsius, true) => "℃",
+        }
+    }
+}
+
 impl Line<'_> {
-    /// As the old translation server's harness wrote it; what it did not know follows behind. The word
-    /// "error" is avoided: people search for it.
+    /// As the old translation server's harness wrote it. The word "error" is avoided: people search for it.
     fn english(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (s, c) = (self.sample, self.counts);
         write!(
@@ -115,67 +141,17 @@ impl Line<'_> {
             c.taps,
             c.delivered,
         )?;
-        write!(
-            f,
-            ", Anonymous: {} MB, File: {} MB, Peak: {} MB, System free: {} MB",
-            Or(mb(s.process.map(|p| p.anonymous_bytes)), 2),
-            Or(mb(s.process.map(|p| p.file_bytes)), 2),
-            Or(mb(s.process.map(|p| p.peak_bytes)), 2),
-            Or(mb(s.system.map(|m| m.available_bytes)), 0),
-        )?;
-        if let Some(d) = s.descriptors {
-            write!(
-                f,
-                ", Files: {}, Sockets: {}, Pipes: {}, Devices: {}, Others: {}",
-                d.files, d.sockets, d.pipes, d.devices, d.anonymous
-            )?;
-        }
-        write!(
-            f,
-            ", Load: {}, Log disk free: {} MB, Data disk free: {} MB, Temperature: {} C",
-            Or(s.load.map(|l| l[0]), 2),
-            Or(mb(s.log_free_bytes), 0),
-            Or(mb(s.data_free_bytes), 0),
-            Or(s.celsius, 1),
-        )?;
-        if let Some(power) = s.power {
-            let now = power.now();
-            let now = if now.is_empty() {
-                "ok".to_owned()
-            } else {
-                now.join(" + ")
-            };
-            write!(f, ", Power: {now}")?;
-        }
-        if let Some(usb) = &s.usb {
-            write!(
-                f,
-                ", USB devices: {}, Over-current: {}",
-                usb.devices.len(),
-                usb.over_current
-            )?;
-        }
-        write!(
-            f,
-            ", Servo reconnects: {}, Reader reconnects: {}, Dropped frames: {}",
-            c.servo_reconnects, c.reader_reconnects, c.dropped
-        )?;
-        let q = c.queues;
-        write!(
-            f,
-            ", Taps waiting: {}, Taps unrecorded: {}, Taps under way: {}, Log lines waiting: {}",
-            q.taps_waiting, q.taps_unrecorded, q.taps_under_way, q.log_lines
-        )
+        self.rest(f, false)
     }
 
-    /// As the old face tracker wrote it, with the rest behind.
+    /// As the old face tracker wrote it.
     fn japanese(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (s, c) = (self.sample, self.counts);
         write!(
             f,
             "[リソース監視] 稼働時間: {:.1}h, メモリ: {}MB, CPU: {}%, システムメモリ: {}%, FD: {}, \
              フレーム数: {}, エラー数: {}, カメラ再初期化: {}, VMS: {}MB, スレッド: {}, \
-             タップ数: {}, 送信済み: {}",
+             タップ数: {}, 送信済み: {}, VRAM: {}",
             self.uptime.as_secs_f64() / 3600.0,
             Or(mb(s.rss_bytes), 1),
             Or(s.cpu_percent, 1),
@@ -188,87 +164,121 @@ impl Line<'_> {
             Or(s.process.map(|p| p.threads), 0),
             c.taps,
             c.delivered,
-        )?;
-        write!(
-            f,
-            ", VRAM: {}, 匿名: {}MB, ファイル: {}MB, ピーク: {}MB, 空き: {}MB",
             vram(s.gpu),
-            Or(mb(s.process.map(|p| p.anonymous_bytes)), 1),
-            Or(mb(s.process.map(|p| p.file_bytes)), 1),
-            Or(mb(s.process.map(|p| p.peak_bytes)), 1),
-            Or(mb(s.system.map(|m| m.available_bytes)), 0),
         )?;
-        if let Some(d) = s.descriptors {
-            write!(
-                f,
-                ", FD内訳: 通常{} ソケット{} パイプ{} デバイス{} その他{}",
-                d.files, d.sockets, d.pipes, d.devices, d.anonymous
-            )?;
-        }
-        write!(
-            f,
-            ", 負荷: {}, ログ空き容量: {}MB, データ空き容量: {}MB, 温度: {}℃",
-            Or(s.load.map(|l| l[0]), 2),
-            Or(mb(s.log_free_bytes), 0),
-            Or(mb(s.data_free_bytes), 0),
-            Or(s.celsius, 1),
-        )?;
-        if let Some(power) = s.power {
-            let now = power.now();
-            let now = if now.is_empty() {
-                "正常".to_owned()
-            } else {
-                now.join(" + ")
-            };
-            write!(f, ", 電源: {now}")?;
-        }
-        if let Some(usb) = &s.usb {
-            write!(
-                f,
-                ", USB機器: {}, 過電流: {}",
-                usb.devices.len(),
-                usb.over_current
-            )?;
-        }
-        write!(
-            f,
-            ", サーボ再接続: {}, リーダー再接続: {}, 破棄フレーム: {}",
-            c.servo_reconnects, c.reader_reconnects, c.dropped
-        )?;
-        let q = c.queues;
-        write!(
-            f,
-            ", 未送信: {}, 記録待ち: {}, 送信中: {}, ログ待ち: {}",
-            q.taps_waiting, q.taps_unrecorded, q.taps_under_way, q.log_lines
-        )
+        self.rest(f, true)
     }
-}
 
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if text::japanese() {
+    fn speak(&self, f: &mut fmt::Formatter<'_>, japanese: bool) -> fmt::Result {
+        if japanese {
             self.japanese(f)
         } else {
             self.english(f)
         }
     }
+
+    /// In a language that need not be the chosen one.
+    #[cfg(test)]
+    pub(crate) fn said_in(&self, japanese: bool) -> String {
+        struct Said<'a, 'b>(&'a Line<'b>, bool);
+        impl fmt::Display for Said<'_, '_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.speak(f, self.1)
+            }
+        }
+        Said(self, japanese).to_string()
+    }
+
+    fn rest(&self, f: &mut fmt::Formatter<'_>, japanese: bool) -> fmt::Result {
+        for fact in self.facts(japanese) {
+            let name = if japanese {
+                fact.japanese
+            } else {
+                fact.english
+            };
+            write!(f, ", {name}: {}{}", fact.value, fact.unit.name(japanese))?;
+        }
+        Ok(())
+    }
+
+    /// What the old programs did not know. `facetap report` knows the names (`report::resource`).
+    fn facts(&self, in_japanese: bool) -> Vec<Fact> {
+        let (s, c, q) = (self.sample, self.counts, self.counts.queues);
+        let mut facts = Vec::with_capacity(24);
+        let mut add = |english, japanese, value: String, unit| {
+            facts.push(Fact {
+                english,
+                japanese,
+                value,
+                unit,
+            });
+        };
+        let size = |bytes, digits| Or(mb(bytes), digits).to_string();
+        let process = |of: fn(&Process) -> u64| size(s.process.as_ref().map(of), 2);
+        let megabytes = Unit::Megabytes;
+        add(
+            "Anonymous",
+            "匿名",
+            process(|p| p.anonymous_bytes),
+            megabytes,
+        );
+        add("File", "ファイル", process(|p| p.file_bytes), megabytes);
+        add("Peak", "ピーク", process(|p| p.peak_bytes), megabytes);
+        let free = s.system.map(|m| m.available_bytes);
+        add("System free", "空き", size(free, 0), megabytes);
+        if let Some(d) = s.descriptors {
+            for (english, japanese, count) in [
+                ("Files", "FD通常", d.files),
+                ("Sockets", "FDソケット", d.sockets),
+                ("Pipes", "FDパイプ", d.pipes),
+                ("Devices", "FDデバイス", d.devices),
+                ("Others", "FDその他", d.anonymous),
+            ] {
+                add(english, japanese, count.to_string(), Unit::None);
+            }
+        }
+        let load = Or(s.load.map(|l| l[0]), 2).to_string();
+        add("Load", "負荷", load, Unit::None);
+        let (log, data) = (size(s.log_free_bytes, 0), size(s.data_free_bytes, 0));
+        add("Log disk free", "ログ空き容量", log, megabytes);
+        add("Data disk free", "データ空き容量", data, megabytes);
+        let celsius = Or(s.celsius, 1).to_string();
+        add("Temperature", "温度", celsius, Unit::Celsius);
+        if let Some(power) = s.power {
+            let fine = if in_japanese { "正常" } else { "ok" };
+            let now = match power.now() {
+                wrong if wrong.is_empty() => fine.to_owned(),
+                wrong => wrong.join(" + "),
+            };
+            add("Power", "電源", now, Unit::None);
+        }
+        let mut count =
+            |english, japanese, n: u64| add(english, japanese, n.to_string(), Unit::None);
+        if let Some(usb) = &s.usb {
+            count("USB devices", "USB機器", usb.devices.len() as u64);
+            count("Over-current", "過電流", usb.over_current);
+        }
+        count("Servo reconnects", "サーボ再接続", c.servo_reconnects);
+        count("Reader reconnects", "リーダー再接続", c.reader_reconnects);
+        count("Dropped frames", "破棄フレーム", c.dropped);
+        count("Taps waiting", "未送信", q.taps_waiting);
+        count("Taps unrecorded", "記録待ち", q.taps_unrecorded);
+        count("Taps under way", "送信中", q.taps_under_way);
+        count("Log lines waiting", "ログ待ち", q.log_lines);
+        facts
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.speak(f, text::japanese())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{Descriptors, Process, SystemMemory};
+    use super::super::sample::{Descriptors, SystemMemory};
     use super::*;
-
-    struct Said<'a>(Line<'a>, bool);
-    impl fmt::Display for Said<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            if self.1 {
-                self.0.japanese(f)
-            } else {
-                self.0.english(f)
-            }
-        }
-    }
 
     fn line(sample: &Sample, japanese: bool) -> String {
         let counts = Counts {
@@ -284,7 +294,7 @@ mod tests {
             sample,
             counts,
         };
-        Said(line, japanese).to_string()
+        line.said_in(japanese)
     }
 
     fn sample() -> Sample {

@@ -76,11 +76,11 @@ const KNOWN: &[Known] = &[
     ("camera_reinits", "camera re-initialisations", "カメラ再初期化", "", Kind::Counter, &["Camera reinits", "カメラ再初期化"]),
     ("taps", "taps", "タップ数", "", Kind::Counter, &["Taps", "タップ数"]),
     ("delivered", "delivered", "送信済み", "", Kind::Counter, &["Delivered", "送信済み"]),
-    ("fd_files", "descriptors: files", "FD: 通常ファイル", "", Kind::Held, &["Files"]),
-    ("fd_sockets", "descriptors: sockets", "FD: ソケット", "", Kind::Held, &["Sockets"]),
-    ("fd_pipes", "descriptors: pipes", "FD: パイプ", "", Kind::Held, &["Pipes"]),
-    ("fd_devices", "descriptors: devices", "FD: デバイス", "", Kind::Held, &["Devices"]),
-    ("fd_others", "descriptors: others", "FD: その他", "", Kind::Held, &["Others"]),
+    ("fd_files", "descriptors: files", "FD: 通常ファイル", "", Kind::Held, &["Files", "FD通常"]),
+    ("fd_sockets", "descriptors: sockets", "FD: ソケット", "", Kind::Held, &["Sockets", "FDソケット"]),
+    ("fd_pipes", "descriptors: pipes", "FD: パイプ", "", Kind::Held, &["Pipes", "FDパイプ"]),
+    ("fd_devices", "descriptors: devices", "FD: デバイス", "", Kind::Held, &["Devices", "FDデバイス"]),
+    ("fd_others", "descriptors: others", "FD: その他", "", Kind::Held, &["Others", "FDその他"]),
     ("load", "load", "負荷", "", Kind::Free, &["Load", "負荷"]),
     ("log_disk_free_mb", "free disk (log)", "ログ空き容量", "MB", Kind::Free, &["Log disk free", "ログ空き容量"]),
     ("data_disk_free_mb", "free disk (data)", "データ空き容量", "MB", Kind::Free, &["Data disk free", "データ空き容量"]),
@@ -193,7 +193,12 @@ fn factor(unit: &str, resource: &Resource) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::monitor::{
+        Counts, Descriptors, GpuMemory, Line, Process, Sample, SystemMemory, Usb,
+    };
     use crate::report::value::values;
 
     fn take(resources: &mut Resources, text: &str) -> Vec<(String, f64)> {
@@ -220,6 +225,42 @@ mod tests {
             take(&mut resources, "RSS: 1 GiB"),
             [("rss_mb".to_owned(), 1024.0)]
         );
+    }
+
+    #[test]
+    fn every_figure_of_our_own_line_is_known_in_both_languages() {
+        let sample = Sample {
+            rss_bytes: Some(1 << 24),
+            vms_bytes: Some(1 << 30),
+            cpu_percent: Some(2.5),
+            process: Some(Process::default()),
+            system: Some(SystemMemory::default()),
+            descriptors: Some(Descriptors::default()),
+            gpu: Some(GpuMemory::default()),
+            load: Some([0.5; 3]),
+            log_free_bytes: Some(1 << 30),
+            data_free_bytes: Some(1 << 30),
+            celsius: Some(50.0),
+            usb: Some(Usb::default()),
+            ..Sample::default()
+        };
+        let line = Line {
+            uptime: Duration::from_secs(3600),
+            sample: &sample,
+            counts: Counts::default(),
+        };
+        let ids = |japanese| {
+            let taken = take(&mut Resources::default(), &line.said_in(japanese));
+            let mut ids: Vec<_> = taken.into_iter().map(|(id, _)| id).collect();
+            ids.sort();
+            ids
+        };
+        let mut all: Vec<_> = KNOWN.iter().map(|k| k.0.to_owned()).collect();
+        // That of the old card client.
+        all.retain(|id| id != "growth_mb");
+        all.sort();
+        assert_eq!(ids(false), all);
+        assert_eq!(ids(true), all);
     }
 
     #[test]
