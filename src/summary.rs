@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::say;
 use crate::stats::Stats;
 
 /// What a run did, in numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Summary {
     elapsed: Duration,
     frames: u64,
@@ -50,6 +52,30 @@ impl Summary {
             delivery_faults: stats.delivery_faults.get(),
             faults: stats.faults(),
             peak_rss_bytes,
+        }
+    }
+
+    /// The same for both parts of a run that has begun again in place.
+    #[must_use]
+    pub fn after(self, earlier: &Self) -> Self {
+        Self {
+            elapsed: self.elapsed + earlier.elapsed,
+            frames: self.frames + earlier.frames,
+            with_face: self.with_face + earlier.with_face,
+            on_target: self.on_target + earlier.on_target,
+            counted: self.counted + earlier.counted,
+            repeated: self.repeated + earlier.repeated,
+            refused: self.refused + earlier.refused,
+            failed: self.failed + earlier.failed,
+            delivered: self.delivered + earlier.delivered,
+            pending: self.pending,
+            camera_faults: self.camera_faults + earlier.camera_faults,
+            camera_reinits: self.camera_reinits + earlier.camera_reinits,
+            servo_faults: self.servo_faults + earlier.servo_faults,
+            reader_faults: self.reader_faults + earlier.reader_faults,
+            delivery_faults: self.delivery_faults + earlier.delivery_faults,
+            faults: self.faults + earlier.faults,
+            peak_rss_bytes: self.peak_rss_bytes.max(earlier.peak_rss_bytes),
         }
     }
 

@@ -9,16 +9,21 @@ use log::warn;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
+use crate::summary::Summary;
+
 /// Tells the process what it was before. Not for people.
 const VARIABLE: &str = "FACETAP_AGAIN";
 
 /// What a process that has begun again in place has to know.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Again {
     /// What is left of `--duration`, in seconds.
     pub left: Option<f64>,
     /// When the trace began, in seconds of the monotonic clock, which goes on.
     pub trace_start: f64,
+    /// What it did until then.
+    pub earlier: Summary,
 }
 
 /// What was handed over, if this process has begun again in place.
@@ -39,13 +44,13 @@ pub(super) fn program() -> PathBuf {
 }
 
 /// Replaces this process by a fresh one with the same arguments. Returns only if that fails, with the reason.
-pub(super) fn exec(program: &PathBuf, again: Again) -> std::io::Error {
+pub(super) fn exec(program: &PathBuf, again: &Again) -> std::io::Error {
     close_at_exec();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let run = |program: &PathBuf| {
         Command::new(program)
             .args(&arguments)
-            .env(VARIABLE, serde_json::to_string(&again).unwrap_or_default())
+            .env(VARIABLE, serde_json::to_string(again).unwrap_or_default())
             .exec()
     };
     let why = run(program);

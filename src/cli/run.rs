@@ -44,7 +44,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     record_allocations(config);
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let start = before.map_or_else(
+    let start = before.as_ref().map_or_else(
         || clock.now(),
         |again| Monotime::from_zero(Duration::from_secs_f64(again.trace_start)),
     );
@@ -62,6 +62,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     };
 
     let duration = before
+        .as_ref()
         .map_or(options.duration, |again| again.left)
         .map(Duration::from_secs_f64);
     let reloads = Arc::<Reloads>::default();
@@ -90,14 +91,19 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     let clock = Arc::clone(&service.clock);
     let ended = service.run(threads).inspect_err(|e| critical!("{e:#}"))?;
     let status = report(&ended, &logging);
+    let summary = match &before {
+        Some(again) => ended.summary.after(&again.earlier),
+        None => ended.summary,
+    };
     if matches!(ended.reason, Reason::Restart { .. }) && !health::is_supervised() {
         drop(scratch);
         let left = duration.map(|d| d.saturating_sub(clock.now().since(begun)));
         let why = again::exec(
             &program,
-            Again {
+            &Again {
                 left: left.map(|d| d.as_secs_f64().max(0.1)),
                 trace_start: start.since_zero().as_secs_f64(),
+                earlier: summary,
             },
         );
         critical!(
@@ -112,7 +118,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     if options.duration.is_some() || options.demo {
         // Asked only where it is shown: an ordinary stop does not wait for the disk once more.
         let pending = config.cards.enabled.then(|| pending(&data_dir)).flatten();
-        super::print(ended.summary.with_pending(pending));
+        super::print(summary.with_pending(pending));
     }
     if !ended.stuck.is_empty() {
         drop(scratch);
