@@ -33,7 +33,7 @@ command=() environment=()
 # What a look compares with the one before: signs of life, and since when (seconds of uptime) they are the same.
 signs='' signs_since=0
 # What the watchman waits for as long as he is told nothing, and what he was told.
-waking='' leaving=no reloading=no
+waking='' heard=0 leaving=no reloading=no
 
 usage() {
     sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
@@ -180,13 +180,15 @@ doze() {
 # Carries something out in a process of its own, and waits for its end. While it runs, signals to this one are noted and
 # no more: bash may fail if a trap runs where it puts in the output of a command, so this shell does not do that.
 carry_out() {
-    local job status
+    local job status before
     "$@" &
     job=$!
     while true; do
+        before=$heard
         wait "$job"
         status=$?
-        kill -0 "$job" 2>/dev/null || return "$status"
+        # A signal ends the wait; the status of a job that has ended meanwhile is kept.
+        ((heard == before)) && return "$status"
     done
 }
 
@@ -252,8 +254,8 @@ run() {
     local pause_now=0
     take_turn || die "another watchman is at work in $folder (see: $0 status --folder $folder)"
     remember $$ "$folder/monitor.pid"
-    trap 'leaving=yes; wake' TERM INT
-    trap 'reloading=yes; wake' HUP
+    trap 'leaving=yes heard=$((heard + 1)); wake' TERM INT
+    trap 'reloading=yes heard=$((heard + 1)); wake' HUP
     carry_out note INFO "watching: every $interval s, memory $memory MB, silence $silent s"
     carry_out is_running || begin
     while [[ $leaving == no ]]; do
