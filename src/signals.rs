@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use log::{info, warn};
+use nix::sys::signal::{SigSet, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
@@ -31,15 +32,45 @@ fn listen_for_a_second(first_came: &Arc<AtomicBool>) {
     }
 }
 
+/// Whether somebody has asked for the end, also while the program was about to end for another reason.
+#[derive(Debug, Clone, Default)]
+pub struct Asked(Arc<AtomicBool>);
+
+impl Asked {
+    /// Whether somebody has by now.
+    #[must_use]
+    pub fn to_end(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+fn all() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+        .into_iter()
+        .collect()
+}
+
+/// Signals that come from now on wait for the program that is executed in the place of this one, until it calls
+/// [`watch`]. To be called when the other threads have ended.
+pub fn leave_to_the_next() {
+    let _ = all().thread_block();
+}
+
 /// Starts the thread that turns signals into the order to stop and into calls of `reload`.
 ///
 /// # Errors
 /// The handlers cannot be installed.
-pub fn watch(threads: &mut Threads, stop: &Stop, reload: impl Fn() + Send + 'static) -> Result<()> {
+pub fn watch(
+    threads: &mut Threads,
+    stop: &Stop,
+    reload: impl Fn() + Send + 'static,
+) -> Result<Asked> {
     let failed = "cannot install the signal handlers";
     let first_came = Arc::new(AtomicBool::new(false));
+    let asked = Asked::default();
     for signal in [SIGTERM, SIGINT] {
         flag::register_conditional_shutdown(signal, 1, Arc::clone(&first_came)).context(failed)?;
+        flag::register(signal, Arc::clone(&asked.0)).context(failed)?;
     }
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context(failed)?;
     let handle = signals.handle();
@@ -63,5 +94,8 @@ pub fn watch(threads: &mut Threads, stop: &Stop, reload: impl Fn() + Send + 'sta
                 listen_for_a_second(&first_came);
             }
         }
-    })
+    })?;
+    // What waited since leave_to_the_next comes now.
+    let _ = all().thread_unblock();
+    Ok(asked)
 }

@@ -67,7 +67,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         .map(Duration::from_secs_f64);
     let reloads = Arc::<Reloads>::default();
     let mut threads = Threads::default();
-    signals::watch(
+    let asked = signals::watch(
         &mut threads,
         &stop,
         reload(&loaded, options, &logging, &reloads),
@@ -95,7 +95,11 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         Some(again) => ended.summary.after(&again.earlier),
         None => ended.summary,
     };
-    if matches!(ended.reason, Reason::Restart { .. }) && !health::is_supervised() {
+    let in_place = matches!(ended.reason, Reason::Restart { .. }) && !health::is_supervised();
+    if in_place {
+        signals::leave_to_the_next();
+    }
+    if in_place && !asked.to_end() {
         drop(scratch);
         let left = duration.map(|d| d.saturating_sub(clock.now().since(begun)));
         let why = again::exec(
