@@ -221,6 +221,15 @@ fn a_planned_restart_in_place_keeps_process_taps_and_descriptors() {
 }
 
 #[test]
+fn a_signal_while_it_begins_again_in_place_is_heard() {
+    let mut watched = watched();
+    watched.scene = watched.scene.set("restart_hours", json!(0.0005));
+    let running = watched.run(&[], &[]);
+    running.wait_for_log("[AUTO_RESTART] planned");
+    assert_eq!(running.stop().0.code(), Some(0), "{}", watched.scene.log());
+}
+
+#[test]
 fn under_a_service_manager_a_restart_is_a_clean_exit() {
     let watched = watched();
     let socket = watched.scene.path("notify");
