@@ -33,7 +33,7 @@ command=() environment=()
 # What a look compares with the one before: signs of life, and since when (seconds of uptime) they are the same.
 signs='' signs_since=0
 # What the watchman waits for as long as he is told nothing, and what he was told.
-waking='' heard=0 leaving=no reloading=no
+waking='' leaving=no reloading=no
 
 usage() {
     sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
@@ -180,23 +180,25 @@ doze() {
 # Carries something out in a process of its own, and waits for its end. While it runs, signals to this one are noted and
 # no more: bash may fail if a trap runs where it puts in the output of a command, so this shell does not do that.
 carry_out() {
-    local job status before
-    "$@" &
+    local job status=1
+    (
+        ("$@" 8>&-)
+        echo $? >&8
+    ) &
     job=$!
-    while true; do
-        before=$heard
+    # A signal ends the wait. What bash then tells as the status may be anything, so that comes by a pipe.
+    while kill -0 "$job" 2>/dev/null; do
         wait "$job"
-        status=$?
-        # A signal ends the wait; the status of a job that has ended meanwhile is kept.
-        ((heard == before)) && return "$status"
     done
+    ! read -r -t 0 <&8 || read -r status <&8
+    return "$status"
 }
 
 # Starts the service. It is a child of this shell, which is told of its end: not every init cares for orphans.
 begin() {
     : >"$output"
     # Away from the terminal and without the lock. What it says beside its log is kept for the case that it cannot start.
-    setsid "${environment[@]}" "${command[@]}" </dev/null >>"$output" 2>&1 9>&- &
+    setsid "${environment[@]}" "${command[@]}" </dev/null >>"$output" 2>&1 8>&- 9>&- &
     carry_out note_start $!
 }
 
@@ -207,11 +209,16 @@ note_start() {
 
 # The same as carry_out for what a signal ends early.
 unless_told() {
-    "$@" &
+    local tries
+    "$@" 8>&- &
     waking=$!
     [[ $leaving$reloading != nono ]] || wait "$waking"
-    # A signal that came before its number was known has not ended it.
-    [[ $leaving$reloading == nono ]] || wake
+    # A signal that came before its number was known, or before it was itself, has not ended it.
+    for ((tries = 0; tries < 20; tries++)); do
+        [[ $leaving$reloading != nono ]] || break
+        kill "$waking" 2>/dev/null || break
+        sleep 0.05
+    done
     waking=''
 }
 
@@ -254,8 +261,8 @@ run() {
     local pause_now=0
     take_turn || die "another watchman is at work in $folder (see: $0 status --folder $folder)"
     remember $$ "$folder/monitor.pid"
-    trap 'leaving=yes heard=$((heard + 1)); wake' TERM INT
-    trap 'reloading=yes heard=$((heard + 1)); wake' HUP
+    trap 'leaving=yes; wake' TERM INT
+    trap 'reloading=yes; wake' HUP
     carry_out note INFO "watching: every $interval s, memory $memory MB, silence $silent s"
     carry_out is_running || begin
     while [[ $leaving == no ]]; do
@@ -399,6 +406,8 @@ fi
 log=$(realpath -m -- "$log")
 choose_run_folder
 output=$run/service.out
+# Both ends of a pipe, for carry_out.
+exec 8<> <(:)
 if [[ $action =~ ^(run|start|once)$ ]]; then
     [[ ${#command[@]} -gt 0 ]] || die "how is the service started? $0 $action -- facetap run --no-display"
     command -v -- "${command[0]}" >/dev/null || die "there is no program ${command[0]}"

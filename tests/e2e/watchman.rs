@@ -171,7 +171,8 @@ fn a_new_watchman_takes_over_what_runs_and_hands_a_reload_on() {
     watch.wait_for_log(&format!("the service runs already, as process {service}"));
     kill(pid, Signal::SIGHUP).unwrap();
     let log = || watch.scene.log();
-    wait_until("a reload", || log().contains("SIGHUP: reloading"), log);
+    let both = || format!("{}\nthe watchman's: {}", log(), watch.log());
+    wait_until("a reload", || log().contains("SIGHUP: reloading"), both);
     assert_eq!(watch.action("stop"), Some(0));
     assert!(!alive(service));
 }
