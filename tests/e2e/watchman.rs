@@ -14,7 +14,9 @@ pub fn script(name: &str) -> Command {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("scripts")
         .join(name);
-    let mut command = Command::new(path);
+    // A shell never hears a signal that it was started to ignore, as all are that nohup starts.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT").arg(path);
     let binary = Path::new(env!("CARGO_BIN_EXE_facetap")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();
     command
