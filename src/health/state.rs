@@ -227,15 +227,12 @@ pub fn find(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<(Pa
             Some((file, state))
         })
         .collect();
-    let same = |s: &State| same_folder(&s.data_dir, data_dir);
+    let same = |s: &State| is_of(s, data_dir);
+    let running = |s: &State| is_running(s.pid, s.pid_started);
     let best = found
         .iter()
-        .position(|(_, s)| same(s) && is_running(s.pid, s.pid_started))
-        .or_else(|| {
-            found
-                .iter()
-                .position(|(_, s)| is_running(s.pid, s.pid_started))
-        })
+        .position(|(_, s)| same(s) && running(s))
+        .or_else(|| found.iter().position(|(_, s)| running(s)))
         .or_else(|| found.iter().position(|(_, s)| same(s)))?;
     found.into_iter().nth(best)
 }
