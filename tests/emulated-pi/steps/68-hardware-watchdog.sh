@@ -10,9 +10,13 @@ asked=$(systemctl show --value -p RuntimeWatchdogUSec)
 state=$(cat "$WATCHDOG/state")
 if [[ $asked == 0 || $asked == infinity ]]; then
     [[ $state == inactive ]] || fail "nobody asked for the watchdog, but it is $state"
+    # Its looks have about a second each, which is made for boards; an emulated one takes longer while it is busy.
+    facetap doctor --no-file --limit 30 >/run/facetap-scenario/doctor 2>&1 || true
+    grep -q 'the hardware watchdog (.*) does not run' /run/facetap-scenario/doctor || {
+        cat /run/facetap-scenario/doctor
+        fail "the doctor does not say that the watchdog does not run"
+    }
 else
     [[ $state == active ]] || fail "$asked is asked for, but the watchdog is $state"
 fi
-facetap doctor --no-file >/run/facetap-scenario/doctor 2>&1 || true
-grep -qi 'watchdog' /run/facetap-scenario/doctor || fail "the doctor does not speak of the watchdog"
 note "$(cat "$WATCHDOG/identity"): $state, asked for: $asked"
