@@ -31,6 +31,7 @@ mod unwind;
 
 pub use cores::{Cores, Destination, cores};
 pub use file::file_beside;
+pub use others::show_first;
 pub use review::{LastCrash, explain, last, review};
 pub use stacks::pthread_create;
 pub use trap::{look_after, reopen, trap};

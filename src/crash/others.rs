@@ -1,9 +1,10 @@
 //! The other threads: they are stopped where they are, and their stacks are read from here.
 //!
 //! A signal makes each of them note its registers in a place prepared for it and then wait for the end of the process.
-//! One that blocks signals, or hangs in the kernel, is named without a trace.
+//! One that blocks signals, or hangs in the kernel, is named without a trace. Threads that are known to hang come first.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use nix::libc::{self, c_int};
@@ -13,6 +14,35 @@ use super::registers::{COUNT, Registers};
 
 /// More threads than the service has (the unit allows 128 tasks); the rest are not shown.
 pub(super) const MOST: usize = 128;
+
+/// The threads of which [`show_first`] was told; 0 for none.
+static SUSPECTS: [AtomicI32; 16] = [const { AtomicI32::new(0) }; 16];
+
+/// Length of a thread's name in the kernel, which cuts longer ones off.
+const NAME: usize = 15;
+
+/// In the report of a crash that comes now, the threads of these names are the first of the others, and have their
+/// whole trace however long that takes. Not for signal handlers.
+pub fn show_first(names: &[&str]) {
+    let is_meant = |task: &Path| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|given| {
+            let given = given.trim_end_matches('\n').as_bytes();
+            names
+                .iter()
+                .any(|name| name.as_bytes().iter().take(NAME).eq(given))
+        })
+    };
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let meant = tasks
+        .filter(|task| is_meant(&task.path()))
+        .filter_map(|task| number(task.file_name().as_encoded_bytes()));
+    for (place, thread) in SUSPECTS.iter().zip(meant) {
+        place.store(thread, Ordering::Relaxed);
+    }
+}
 
 /// The real-time signal that stops a thread. Those before it are the C library's, and the first few are popular.
 fn stop_signal() -> c_int {
@@ -41,6 +71,12 @@ impl Slot {
     /// The thread, as the kernel counts.
     pub fn thread(&self) -> c_int {
         self.thread.load(Ordering::Acquire)
+    }
+
+    /// Whether [`show_first`] has named it.
+    pub fn is_suspect(&self) -> bool {
+        let thread = self.thread();
+        SUSPECTS.iter().any(|s| s.load(Ordering::Relaxed) == thread)
     }
 
     /// Where it was stopped; nothing if it has not answered.
@@ -87,8 +123,9 @@ extern "C" fn on_stop(_: c_int, _: *mut libc::siginfo_t, context: *mut libc::c_v
     halt(unsafe { &*context.cast::<libc::ucontext_t>() });
 }
 
-/// Stops every other thread, waiting until `deadline` at most (milliseconds of the monotonic clock).
-pub(super) fn stop(deadline: u64) {
+/// Stops every other thread, waiting until `deadline` at most, and longer for those that [`show_first`] has named
+/// (milliseconds of the monotonic clock).
+pub(super) fn stop(deadline: u64, longer: u64) {
     let own = raw::thread_id();
     super::fatal::handle(stop_signal(), on_stop);
     each_thread(|thread| {
@@ -97,16 +134,22 @@ pub(super) fn stop(deadline: u64) {
             unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, stop_signal()) };
         }
     });
-    while stopped().any(|slot| slot.registers().is_none())
-        && raw::milliseconds(libc::CLOCK_MONOTONIC) < deadline
-    {
+    let waits_for = |slot: &Slot| {
+        let until = if slot.is_suspect() { longer } else { deadline };
+        slot.registers().is_none() && raw::milliseconds(libc::CLOCK_MONOTONIC) < until
+    };
+    while stopped().any(waits_for) {
         raw::wait_a_millisecond();
     }
 }
 
-/// Every other thread that was found.
+/// Every other thread that was found, those that [`show_first`] has named before the rest.
 pub(super) fn stopped() -> impl Iterator<Item = &'static Slot> {
-    SLOTS.iter().filter(|slot| slot.thread() != 0)
+    let found = |suspects: bool| {
+        let which = move |slot: &&Slot| slot.thread() != 0 && slot.is_suspect() == suspects;
+        SLOTS.iter().filter(which)
+    };
+    found(true).chain(found(false))
 }
 
 /// Calls `take` with every thread of this process.

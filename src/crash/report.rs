@@ -23,6 +23,8 @@ const LAST: usize = 50;
 const FRAMES_OF_OTHERS: usize = 64;
 /// Milliseconds that the other threads may take altogether; half of it until they have stopped.
 const OTHERS: u64 = 200;
+/// Milliseconds until those of them that are known to hang have to have stopped; their traces take what they take.
+const SUSPECTS_STOP: u64 = 1000;
 /// Bytes of mappings that are shown.
 const MAPPINGS: usize = 64 * 1024;
 
@@ -212,7 +214,10 @@ fn indented(out: &mut impl Write, line: &[u8]) -> fmt::Result {
 fn the_others(out: &mut RawWriter, loaded: &Loaded, scratch: &mut Scratch) -> fmt::Result {
     out.write_str("other threads:\n")?;
     let start = raw::milliseconds(libc::CLOCK_MONOTONIC);
-    others::stop(start.saturating_add(OTHERS / 2));
+    others::stop(
+        start.saturating_add(OTHERS / 2),
+        start.saturating_add(SUSPECTS_STOP),
+    );
     for slot in others::stopped() {
         let thread = slot.thread();
         writeln!(out, "  thread {} ({thread}):", Name::of(thread))?;
@@ -224,8 +229,8 @@ fn the_others(out: &mut RawWriter, loaded: &Loaded, scratch: &mut Scratch) -> fm
         let end = loaded.trace(from, scratch, |address| {
             done = frame(out, loaded, count, address);
             count += 1;
-            let now = raw::milliseconds(libc::CLOCK_MONOTONIC);
-            if count < FRAMES_OF_OTHERS && now.saturating_sub(start) < OTHERS {
+            let took = raw::milliseconds(libc::CLOCK_MONOTONIC).saturating_sub(start);
+            if count < FRAMES_OF_OTHERS && (took < OTHERS || slot.is_suspect()) {
                 ControlFlow::Continue(())
             } else {
                 ControlFlow::Break(())

@@ -142,12 +142,11 @@ impl Health {
 
     /// Names what hangs and ends the process, so that it is started again.
     fn end_hung(&mut self, pulses: &[Pulse]) {
-        let hung: Vec<_> = pulses
-            .iter()
-            .filter(|p| !p.is_alive())
-            .map(|p| format!("{} ({:.0} s)", p.name, p.silent.as_secs_f64()))
-            .collect();
-        let hung = hung.join(", ");
+        let hung: Vec<_> = pulses.iter().filter(|p| !p.is_alive()).collect();
+        let names: Vec<_> = hung.iter().map(|p| p.name).collect();
+        crash::show_first(&names);
+        let describe = |p: &&Pulse| format!("{} ({:.0} s)", p.name, p.silent.as_secs_f64());
+        let hung = hung.iter().map(describe).collect::<Vec<_>>().join(", ");
         let what = say!(
             "hung, no sign of life: {hung}",
             "応答のないループがあります: {hung}"

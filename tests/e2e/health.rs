@@ -180,6 +180,10 @@ fn a_hung_loop_is_named_and_ends_the_process() {
         log.contains("CRITICAL - hung, no sign of life: servo ("),
         "{log}"
     );
+    // What matters is not left out where time is short.
+    let report = std::fs::read_to_string(watched.scene.path("crash.log")).unwrap();
+    let (_, others) = report.split_once("\nother threads:\n").unwrap();
+    assert!(others.starts_with("  thread servo ("), "{others}");
 }
 
 #[test]
