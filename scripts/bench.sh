@@ -104,7 +104,7 @@ def before_main():
 loading = statistics.median(before_main() for _ in range(int(starts)))
 firsts = []
 for _ in range(int(starts)):
-    first = next(line for line in run(1)[2] if "frame" in line)
+    first = next(line for line in run(3)[2] if "frame" in line)
     firsts.append(first["t"] + first["age_ms"] / 1000)
 memory, cpu, lines = run(int(at_work))
 frames = [line for line in lines if "frame" in line]
