@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod beat;
 pub mod clock;
+pub mod files;
 pub mod proc;
 pub mod residency;
 pub mod restarts;

@@ -10,6 +10,8 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::libc::{self, c_int};
 use nix::sys::statvfs::fstatvfs;
 
+use crate::base::files::open_in_folder;
+
 /// From this size on, a start or a panic puts the file aside (`crash.log.1`, one is kept). A report is 30 to 200 kB.
 const LARGEST: u64 = 1024 * 1024;
 /// Taken from the disk beforehand, so that a crash with a full disk leaves its report.
@@ -45,11 +47,15 @@ impl CrashFile {
         self.fd.load(Ordering::Acquire)
     }
 
-    /// Whether it is the file that has this name now.
+    /// Whether it is the file that has this name now; it is not while none could be opened.
     pub fn is_at(&self, path: &Path) -> bool {
         use std::os::unix::fs::MetadataExt as _;
+        let fd = self.fd();
+        if fd < 0 {
+            return false;
+        }
         // SAFETY: the descriptor is ours and stays open for as long as the program runs.
-        let open = nix::sys::stat::fstat(unsafe { BorrowedFd::borrow_raw(self.fd()) });
+        let open = nix::sys::stat::fstat(unsafe { BorrowedFd::borrow_raw(fd) });
         match (open, std::fs::metadata(path)) {
             (Ok(open), Ok(named)) => open.st_ino == named.ino() && open.st_dev == named.dev(),
             _ => false,
@@ -65,10 +71,7 @@ impl CrashFile {
             // Where that is refused the file grows a little, and the next start tries again.
             let _ = std::fs::rename(path, before(path));
         }
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
+        let file = open_in_folder(OpenOptions::new().create(true).append(true), path)
             .with_context(|| format!("cannot write the crash file {}", path.display()))?;
         put_by(&file);
         let old = self.fd();
@@ -135,6 +138,6 @@ mod tests {
         // SAFETY: two bytes of a constant.
         assert_eq!(unsafe { libc::write(fd, c"ok".as_ptr().cast(), 2) }, 2);
         assert_eq!(std::fs::read(&path).unwrap(), b"ok");
-        assert!(file.open(&dir.path().join("missing/crash.log")).is_err());
+        assert!(file.open(&path.join("crash.log")).is_err(), "below a file");
     }
 }

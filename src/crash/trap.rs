@@ -96,17 +96,14 @@ pub fn reopen() -> Result<()> {
     state.file.open(&state.path())
 }
 
-/// Opens the crash file anew if somebody has removed or moved it. To be called now and then.
+/// Opens the crash file anew if somebody has removed or moved it, or if it could not be opened before. To be called now
+/// and then.
 pub fn look_after() {
     let Some(state) = STATE.get() else {
         return;
     };
     let path = state.path();
-    if state.file.fd() >= 0 && !state.file.is_at(&path) {
-        if let Some(folder) = path.parent() {
-            // The log makes its folder anew as well.
-            let _ = std::fs::create_dir_all(folder);
-        }
+    if !state.file.is_at(&path) {
         // If that fails, the next look tries again.
         let _ = state.file.open(&path);
     }

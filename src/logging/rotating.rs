@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::folder;
+use crate::base::files::open_in_folder;
 
 /// Writes to the file, and sees to its size.
 #[derive(Debug)]
@@ -112,13 +113,11 @@ impl RotatingFile {
 
 impl Open {
     fn at(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o644)
-            // A named pipe without a reader must not hold up the start.
-            .custom_flags(OFlag::O_NONBLOCK.bits())
-            .open(path)?;
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).mode(0o644);
+        // A named pipe without a reader must not hold up the start.
+        options.custom_flags(OFlag::O_NONBLOCK.bits());
+        let file = open_in_folder(&options, path)?;
         fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
         let regular = file.metadata()?.is_file();
         Ok(Self {

@@ -202,6 +202,27 @@ fn a_log_in_a_folder_that_cannot_be_changed_keeps_to_its_limit() {
 }
 
 #[test]
+fn a_folder_of_the_log_that_is_missing_is_made_at_the_start_and_later() {
+    let scene = Scene::new().set("monitor.interval", json!(0.1));
+    let folder = scene.path("logs");
+    let log = folder.join("facetap.log");
+    let scene = scene.set("log.file", json!(log));
+    let running = scene.run(&[]);
+    let has = |text: &str| {
+        let read = || std::fs::read_to_string(&log).unwrap_or_default();
+        wait_until(text, || read().contains(text), read);
+        let crash_file = folder.join("crash.log");
+        wait_until("crash.log", || crash_file.exists(), read);
+    };
+    has("[SERVER_START]");
+    // While it is removed a line may come.
+    let removed = || std::fs::remove_dir_all(&folder).is_ok();
+    wait_until("the folder to go", removed, String::new);
+    has("[RESOURCE_MONITOR]");
+    assert_eq!(running.stop().0.code(), Some(0));
+}
+
+#[test]
 fn the_log_file_can_be_moved_away_deleted_and_emptied() {
     let scene = Scene::new().set("monitor.interval", json!(0.1));
     let log = scene.path("facetap.log");
