@@ -2,14 +2,18 @@
 //! always Japanese: people's searches and spreadsheets know it so.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Zoned;
+use log::warn;
 
 use super::limits::GROWTH_MB;
 use super::sample::{Sample, megabytes};
 use crate::config;
 use crate::logging::rotating::RotatingFile;
+use crate::say;
 
 /// The file lies beside the log.
 #[must_use]
@@ -22,6 +26,8 @@ pub fn file_beside(log_file: &Path) -> PathBuf {
 pub(super) struct MemoryFile {
     path: PathBuf,
     limits: config::Log,
+    /// The last lines could not be written.
+    failed: Arc<AtomicBool>,
 }
 
 impl MemoryFile {
@@ -29,14 +35,28 @@ impl MemoryFile {
         Self {
             path: file_beside(log_file),
             limits: limits.clone(),
+            failed: Arc::default(),
         }
     }
 
     /// Appends a text of whole lines. The file is opened anew each time, so that one that was moved away is not
-    /// written to any more. A full disk loses the lines, as it does for the log.
+    /// written to any more. Lines that cannot be written are lost, as those of the log are; that is said once.
     pub(super) fn put(&self, text: &str) {
-        let _ = RotatingFile::new(&self.path, self.limits.max_mb, self.limits.keep)
-            .put(text.as_bytes());
+        let mut file = RotatingFile::new(&self.path, self.limits.max_mb, self.limits.keep);
+        let put = file.put(text.as_bytes());
+        let failed_before = self.failed.swap(put.is_err(), Ordering::Relaxed);
+        if let Err(e) = put
+            && !failed_before
+        {
+            let path = self.path.display();
+            warn!(
+                "{}",
+                say!(
+                    "the memory log {path} cannot be written, its lines are lost until it can: {e}",
+                    "メモリ記録 {path} に書き込めません（書き込めるまで記録は失われます）: {e}"
+                )
+            );
+        }
     }
 }
 

@@ -5,6 +5,22 @@ use serde_json::json;
 use crate::harness::{Scene, facetap, wait_until};
 
 #[test]
+fn a_memory_log_that_cannot_be_written_is_told_once_and_goes_on_by_itself() {
+    let scene = Scene::new()
+        .set("memory_monitor.enabled", json!(true))
+        .set("memory_monitor.interval", json!(1));
+    let memory = scene.path("memory_usage.log");
+    std::fs::create_dir(&memory).unwrap();
+    let running = scene.run(&[]);
+    running.wait_for_log("memory_usage.log cannot be written");
+    std::fs::remove_dir(&memory).unwrap();
+    let lines = || std::fs::read_to_string(&memory).unwrap_or_default();
+    wait_until("a line of memory", || lines().contains("RSS: "), lines);
+    assert_eq!(running.stop().0.code(), Some(0));
+    assert_eq!(scene.log().matches("cannot be written").count(), 1);
+}
+
+#[test]
 fn the_line_holds_what_was_asked_for_and_the_memory_log_its_old_format() {
     let scene = Scene::new()
         .set("monitor.interval", json!(0.2))
