@@ -48,7 +48,9 @@ impl Interval {
 pub fn hours(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(n) if n > 0.0 && n <= LONGEST_HOURS => Ok(Duration::from_secs_f64(n * 3600.0)),
-        _ => Err("give hours above 0, such as 24 or 0.02 (72 seconds)".to_owned()),
+        _ => Err(format!(
+            "give hours above 0 and up to {LONGEST_HOURS}, such as 24 or 0.02 (72 seconds)"
+        )),
     }
 }
 
