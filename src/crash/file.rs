@@ -30,6 +30,12 @@ pub(super) fn before(path: &Path) -> PathBuf {
     path.with_file_name("crash.log.1")
 }
 
+/// The files that may hold reports, the newest first.
+#[must_use]
+pub fn files(crash_file: &Path) -> [PathBuf; 2] {
+    [crash_file.to_owned(), before(crash_file)]
+}
+
 /// A descriptor that stays the same while the file behind it changes, for the signal handler.
 pub(super) struct CrashFile {
     fd: AtomicI32,

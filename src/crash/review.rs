@@ -93,7 +93,7 @@ pub fn review(crash_file: &Path) -> Option<LastCrash> {
 /// The newest crash that the crash file (or the one put aside before) tells of.
 #[must_use]
 pub fn last(crash_file: &Path) -> Option<LastCrash> {
-    [crash_file.to_owned(), file::before(crash_file)]
+    file::files(crash_file)
         .iter()
         .find_map(|f| parse::parse(&text_of(f)?).pop())
         .map(|record| told(&record, record.names.clone()))

@@ -1,5 +1,7 @@
 //! The last crash.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use crate::crash;
@@ -13,7 +15,7 @@ const NEWS_DAYS: i64 = 30;
 /// What is seen.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// The crash file.
+    /// The newest file with reports.
     pub file: String,
     /// When it was written last; none if there is none, or it is empty.
     pub written: Option<Timestamp>,
@@ -27,16 +29,20 @@ impl Facts {
     /// Looks.
     #[must_use]
     pub fn of(setting: &Setting) -> Self {
-        let about = setting.crash_file.metadata().ok().filter(|m| m.len() > 0);
-        let written = about
-            .and_then(|m| m.modified().ok())
-            .and_then(|at| Timestamp::try_from(at).ok());
+        let written_to = |file: &PathBuf| {
+            let about = file.metadata().ok()?;
+            (about.is_file() && about.len() > 0).then_some(())?;
+            Timestamp::try_from(about.modified().ok()?).ok()
+        };
+        let files = crash::files(&setting.crash_file);
+        let newest = files.iter().find_map(|f| Some((f, written_to(f)?)));
+        let (file, written) = newest.unzip();
         let now = setting.clock.wall().timestamp();
         Self {
-            file: setting.root.own(&setting.crash_file).display().to_string(),
+            file: file.map_or_else(String::new, |f| setting.root.own(f).display().to_string()),
+            written,
             days: written.map(|w| (now.as_second() - w.as_second()) / 86_400),
             line: crash::last(&setting.crash_file).map(|last| last.to_string()),
-            written,
         }
     }
 }
@@ -47,10 +53,13 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     let (Some(written), Some(days)) = (facts.written, facts.days) else {
         return Vec::new();
     };
-    let (file, line) = (&facts.file, facts.line.as_deref().unwrap_or_default());
+    let file = &facts.file;
+    // Of a report that was cut off, or of panics alone, there is nothing to tell in a line.
+    let line = facts.line.as_ref().map(|line| format!(": {line}"));
+    let line = line.unwrap_or_default();
     let what = say!(
-        "the program has crashed, last on {written:.0}: {line}",
-        "プログラムがクラッシュしました（最後: {written:.0}）: {line}"
+        "the program has crashed, last on {written:.0}{line}",
+        "プログラムがクラッシュしました（最後: {written:.0}）{line}"
     );
     let why = say!(
         "what has crashed once does so again; {file} says where",

@@ -200,6 +200,32 @@ fn each_is_found_and_told_in_three_parts() {
 }
 
 #[test]
+fn a_crash_file_that_was_put_aside_counts_and_what_is_no_report_does_not() {
+    let crashed = |make: fn(&Board)| {
+        let board = Board::new();
+        make(&board);
+        let findings = examine_at(&board, None);
+        findings.into_iter().find(|f| f.key == "crashed")
+    };
+    let aside = crashed(|b| {
+        b.write("var/log/facetap/crash.log", "");
+        b.write(
+            "var/log/facetap/crash.log.1",
+            "==== crash 1\nwhat: SIGSEGV (11)\nthread: x\n",
+        );
+    });
+    let aside = aside.expect("a finding");
+    assert!(
+        aside.what.contains("SIGSEGV") && aside.mend.contains("crash.log.1"),
+        "{aside:?}"
+    );
+    // A folder in its place is no crash, and of a report that was cut off there is nothing to tell.
+    assert!(crashed(|b| b.write("var/log/facetap/crash.log/file", "x")).is_none());
+    let cut = crashed(|b| b.write("var/log/facetap/crash.log", "==== cra")).expect("a finding");
+    assert!(!cut.what.ends_with([':', ' ']), "{cut:?}");
+}
+
+#[test]
 fn a_clock_that_was_never_set_and_a_crash_of_long_ago_are_told() {
     let board = Board::new();
     board.write("var/log/facetap/crash.log", "[CRASH] signal: SIGSEGV\n");
