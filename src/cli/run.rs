@@ -207,16 +207,9 @@ fn record_allocations(config: &Config) {
     }
 }
 
-/// Where crashes leave their trace from now on: beside the log, or else in the data folder. None if neither can be written.
+/// Where crashes leave their trace from now on. None if no place can be written.
 fn trap_crashes(log_file: &Path, config: &Config) -> Option<PathBuf> {
-    let data = config::data_dir(config, &env);
-    let beside = crash::file_beside(log_file);
-    let is_device = !log_file.is_file() && log_file.exists();
-    let choices = [
-        (!is_device).then_some(beside),
-        Some(crash::file_beside(&data.join("facetap.log"))),
-    ];
-    for file in choices.into_iter().flatten() {
+    for file in crash::places(log_file, &config::data_dir(config, &env)) {
         match crash::trap(&file) {
             Ok(()) => return Some(file),
             Err(e) => warn!("{e:#}"),

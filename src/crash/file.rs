@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd as _, BorrowedFd, IntoRawFd as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -25,15 +26,36 @@ pub fn file_beside(log_file: &Path) -> PathBuf {
     log_file.with_file_name("crash.log")
 }
 
+/// Where reports may go, the best first: beside the log unless that is a device, and into the data folder.
+#[must_use]
+pub fn places(log_file: &Path, data_dir: &Path) -> Vec<PathBuf> {
+    let is_device = !log_file.is_file() && log_file.exists();
+    let beside = (!is_device).then(|| file_beside(log_file));
+    let instead = file_beside(&data_dir.join("facetap.log"));
+    beside.into_iter().chain([instead]).collect()
+}
+
 /// The one that was put aside.
 pub(super) fn before(path: &Path) -> PathBuf {
     path.with_file_name("crash.log.1")
 }
 
 /// The files that may hold reports, the newest first.
-#[must_use]
-pub fn files(crash_file: &Path) -> [PathBuf; 2] {
+pub(super) fn files(crash_file: &Path) -> [PathBuf; 2] {
     [crash_file.to_owned(), before(crash_file)]
+}
+
+/// The newest file with reports, and when the last one was written.
+#[must_use]
+pub fn reported(crash_file: &Path) -> Option<(PathBuf, SystemTime)> {
+    let written = |file: &PathBuf| {
+        let about = file.metadata().ok()?;
+        let has = about.is_file() && about.len() > 0;
+        has.then(|| about.modified().ok())?
+    };
+    files(crash_file)
+        .into_iter()
+        .find_map(|f| written(&f).map(|at| (f, at)))
 }
 
 /// A descriptor that stays the same while the file behind it changes, for the signal handler.

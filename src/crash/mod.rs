@@ -30,7 +30,7 @@ mod trap;
 mod unwind;
 
 pub use cores::{Cores, Destination, cores};
-pub use file::{file_beside, files};
+pub use file::{file_beside, places, reported};
 pub use others::show_first;
 pub use review::{LastCrash, explain, last, review};
 pub use stacks::pthread_create;

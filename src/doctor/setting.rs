@@ -13,6 +13,7 @@ use super::root::Root;
 use super::unit_file::UnitFile;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
+use crate::crash;
 use crate::health::state;
 use crate::say;
 
@@ -178,9 +179,14 @@ impl Setting {
         let log_file = told
             .log_file
             .map_or_else(|| log_file(&root, &config), |f| root.path(f));
-        let crash_file = told
-            .crash_file
-            .map_or_else(|| crate::crash::file_beside(&log_file), |f| root.path(f));
+        let crash_file = told.crash_file.map_or_else(
+            || {
+                let mut places = crash::places(&log_file, &data_dir);
+                let written = places.iter().position(|p| crash::reported(p).is_some());
+                places.swap_remove(written.unwrap_or(0))
+            },
+            |f| root.path(f),
+        );
         let unit = UnitFile::find(&root);
         let user = match &unit {
             Some(unit) => {

@@ -1,7 +1,5 @@
 //! The last crash.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 
 use crate::crash;
@@ -29,17 +27,11 @@ impl Facts {
     /// Looks.
     #[must_use]
     pub fn of(setting: &Setting) -> Self {
-        let written_to = |file: &PathBuf| {
-            let about = file.metadata().ok()?;
-            (about.is_file() && about.len() > 0).then_some(())?;
-            Timestamp::try_from(about.modified().ok()?).ok()
-        };
-        let files = crash::files(&setting.crash_file);
-        let newest = files.iter().find_map(|f| Some((f, written_to(f)?)));
-        let (file, written) = newest.unzip();
+        let (file, written) = crash::reported(&setting.crash_file).unzip();
+        let written = written.and_then(|at| Timestamp::try_from(at).ok());
         let now = setting.clock.wall().timestamp();
         Self {
-            file: file.map_or_else(String::new, |f| setting.root.own(f).display().to_string()),
+            file: file.map_or_else(String::new, |f| setting.root.own(&f).display().to_string()),
             written,
             days: written.map(|w| (now.as_second() - w.as_second()) / 86_400),
             line: crash::last(&setting.crash_file).map(|last| last.to_string()),

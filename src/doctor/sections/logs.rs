@@ -47,8 +47,9 @@ impl Facts {
     #[must_use]
     pub fn of(setting: &Setting) -> Self {
         let lines = tail::lines(&setting.log_file, LINES);
-        let written = setting.log_file.metadata().ok();
-        let written = written
+        let about = setting.log_file.metadata().ok();
+        let written = about
+            .filter(|m| !m.is_dir())
             .and_then(|m| m.modified().ok())
             .and_then(|at| Timestamp::try_from(at).ok());
         let now = setting.clock.wall().timestamp();

@@ -201,6 +201,7 @@ fn each_is_found_and_told_in_three_parts() {
 
 #[test]
 fn a_crash_file_that_was_put_aside_counts_and_what_is_no_report_does_not() {
+    const REPORT: &str = "==== crash 1\nwhat: SIGSEGV (11)\nthread: x\n";
     let crashed = |make: fn(&Board)| {
         let board = Board::new();
         make(&board);
@@ -218,6 +219,16 @@ fn a_crash_file_that_was_put_aside_counts_and_what_is_no_report_does_not() {
     assert!(
         aside.what.contains("SIGSEGV") && aside.mend.contains("crash.log.1"),
         "{aside:?}"
+    );
+    // Nobody tells where it is: in the data folder, where the log's could not be written.
+    let instead = crashed(|b| {
+        b.remove("run/facetap/health.json");
+        b.write("var/lib/facetap/crash.log", REPORT);
+    });
+    let instead = instead.expect("a finding");
+    assert!(
+        instead.mend.contains("lib/facetap/crash.log"),
+        "{instead:?}"
     );
     // A folder in its place is no crash, and of a report that was cut off there is nothing to tell.
     assert!(crashed(|b| b.write("var/log/facetap/crash.log/file", "x")).is_none());
