@@ -46,7 +46,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     };
     let file = &facts.file;
-    // Of a report that was cut off, or of panics alone, there is nothing to tell in a line.
+    // Of a report that was cut off there is nothing to tell in a line.
     let line = facts.line.as_ref().map(|line| format!(": {line}"));
     let line = line.unwrap_or_default();
     let what = say!(
