@@ -210,10 +210,7 @@ fn a_crash_file_that_was_put_aside_counts_and_what_is_no_report_does_not() {
     };
     let aside = crashed(|b| {
         b.write("var/log/facetap/crash.log", "");
-        b.write(
-            "var/log/facetap/crash.log.1",
-            "==== crash 1\nwhat: SIGSEGV (11)\nthread: x\n",
-        );
+        b.write("var/log/facetap/crash.log.1", REPORT);
     });
     let aside = aside.expect("a finding");
     assert!(
