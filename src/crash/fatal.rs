@@ -18,31 +18,16 @@ static WRITING: AtomicI32 = AtomicI32::new(0);
 /// The signal that it is about.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
-type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
-
 /// Handles the fatal signals from now on.
 pub(super) fn install() {
     for signal in describe::FATAL {
-        handle(signal, on_fatal);
+        raw::handle(signal, on_fatal);
     }
 }
 
 /// Whether this thread is writing the report of a fatal signal.
 pub(super) fn is_writing() -> bool {
     WRITING.load(Ordering::Relaxed) == raw::thread_id()
-}
-
-/// Sets the handler of a signal, on the second stack and with every other signal blocked.
-pub(super) fn handle(signal: c_int, handler: Handler) {
-    // SAFETY: all zeros are a valid description, which is filled here; the call copies it. The handlers given here
-    // keep to what is allowed in one.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        libc::sigfillset(&raw mut action.sa_mask);
-        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
-    }
 }
 
 extern "C" fn on_fatal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
@@ -63,8 +48,8 @@ extern "C" fn on_fatal(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
 
 /// Ends the report after [`LIMIT`], wherever it is then.
 fn limit() {
-    handle(libc::SIGALRM, on_limit);
-    unblock(libc::SIGALRM);
+    raw::handle(libc::SIGALRM, on_limit);
+    raw::unblock(libc::SIGALRM);
     // SAFETY: only arms the timer. Another thread may get its signal; it ends the process all the same.
     unsafe { libc::alarm(LIMIT) };
 }
@@ -80,18 +65,8 @@ pub(super) fn end(signal: c_int) -> ! {
         libc::signal(signal, libc::SIG_DFL);
         libc::syscall(libc::SYS_tgkill, libc::getpid(), raw::thread_id(), signal);
     }
-    unblock(signal);
+    raw::unblock(signal);
     // Only the first process of a container comes here: the kernel keeps such signals from it.
     // SAFETY: ends the process without anything else.
     unsafe { libc::_exit(128 + signal) }
-}
-
-fn unblock(signal: c_int) {
-    // SAFETY: a local set of signals, and the mask of this thread.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, signal);
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
-    }
 }

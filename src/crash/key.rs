@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::libc;
 
 use super::raw;
+use super::state::State;
 use super::time::Moment;
-use super::trap::State;
 
 /// What tells one crash from another.
 pub(super) struct Key {

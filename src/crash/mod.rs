@@ -25,6 +25,7 @@ mod registers;
 mod report;
 mod review;
 mod stacks;
+mod state;
 mod time;
 mod trap;
 mod unwind;

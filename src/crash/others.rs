@@ -127,7 +127,7 @@ extern "C" fn on_stop(_: c_int, _: *mut libc::siginfo_t, context: *mut libc::c_v
 /// (milliseconds of the monotonic clock).
 pub(super) fn stop(deadline: u64, longer: u64) {
     let own = raw::thread_id();
-    super::fatal::handle(stop_signal(), on_stop);
+    raw::handle(stop_signal(), on_stop);
     each_thread(|thread| {
         if thread != own && Slot::of(thread).is_some() {
             // SAFETY: a signal to a thread of this process; one that has ended meanwhile does not get it.

@@ -15,7 +15,7 @@ use super::key::{Key, Run};
 use super::registers::Registers;
 use super::report;
 use super::review;
-use super::trap::{STATE, State};
+use super::state::{STATE, State};
 use super::unwind::{Loaded, Scratch};
 use super::{fatal, raw};
 use crate::{critical, say};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use nix::libc::{self, c_int};
+use nix::libc::{self, c_int, c_void};
 
 /// Writes text to a descriptor, gathered in a small buffer. What cannot be written is lost.
 pub(super) struct RawWriter {
@@ -146,6 +146,33 @@ pub(super) fn wait_a_millisecond() {
     };
     // SAFETY: the address of a local variable; the rest is not wanted.
     unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
+}
+
+/// A handler that is told who sent the signal and where it met the thread.
+pub(super) type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
+/// Sets the handler of a signal, on the second stack and with every other signal blocked.
+pub(super) fn handle(signal: c_int, handler: Handler) {
+    // SAFETY: all zeros are a valid description, which is filled here; the call copies it. The handlers given here
+    // keep to what is allowed in one.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigfillset(&raw mut action.sa_mask);
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+    }
+}
+
+/// Lets a signal through to this thread again.
+pub(super) fn unblock(signal: c_int) {
+    // SAFETY: a local set of signals, and the mask of this thread.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+    }
 }
 
 /// Reads this process's own memory without a fault where there is none, a page at a time.

@@ -11,8 +11,8 @@ use nix::libc;
 use super::key::{self, Key};
 use super::raw::{self, RawFile, RawWriter};
 use super::registers::{self, Registers};
+use super::state::{STATE, State};
 use super::time::Moment;
-use super::trap::{STATE, State};
 use super::unwind::{Loaded, Scratch};
 use super::{describe, others, recent};
 

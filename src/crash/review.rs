@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::file;
 use super::key::Run;
 use super::parse::{self, END, Frame, NAMES, Record};
-use super::trap::STATE;
+use super::state::STATE;
 use crate::base::stop::lock;
 use crate::say;
 use crate::symbols::{self, Place, Symbol};
