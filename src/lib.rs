@@ -41,7 +41,6 @@ pub mod summary;
 pub mod symbols;
 pub mod text;
 pub mod theil_sen;
-pub mod trace;
 pub mod track;
 pub mod uplink;
 pub mod vision;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Monotime;
-use crate::logging;
 
 /// The attendance server, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +32,7 @@ pub struct Queues {
     pub taps_unrecorded: u64,
     /// Taps on their way to the server; at most 4.
     pub taps_under_way: u64,
-    /// Lines of the log that wait for the disk; see [`logging`] for the limit.
+    /// Lines of the log that wait for the disk; see `logging` for the limit.
     pub log_lines: u64,
 }
 
@@ -100,14 +99,14 @@ impl Standing {
         self.under_way.store(taps, Ordering::Relaxed);
     }
 
-    /// How much waits in each queue now.
+    /// How much waits in each queue now; the log knows its own.
     #[must_use]
-    pub fn queues(&self) -> Queues {
+    pub fn queues(&self, log_lines: u64) -> Queues {
         Queues {
             taps_waiting: self.waiting(),
             taps_unrecorded: self.unrecorded.load(Ordering::Relaxed),
             taps_under_way: self.under_way.load(Ordering::Relaxed).into(),
-            log_lines: logging::waiting(),
+            log_lines,
         }
     }
 

@@ -16,11 +16,11 @@ use crate::base::stop::{Reason, Stop, lock};
 use crate::camera::Frame;
 use crate::camera::capture::CaptureFeedback;
 use crate::config;
+use crate::control::trace::{FrameRecord, FrameTrace};
 use crate::control::{Follower, Observation};
 use crate::detect::{self, Detection, Detector};
 use crate::say;
 use crate::stats::Stats;
-use crate::trace::{FrameRecord, Tracer};
 use crate::track::Tracker;
 use crate::track::presence::Presence;
 
@@ -44,7 +44,7 @@ pub struct Vision {
     /// Told who is in view.
     pub presence: Arc<Presence>,
     /// The trace.
-    pub tracer: Arc<Tracer>,
+    pub trace: Arc<FrameTrace>,
     /// The counters.
     pub stats: Arc<Stats>,
     /// Time.
@@ -137,7 +137,8 @@ impl Vision {
     fn follow(&self, frame: &Frame, detection: &Detection, tracker: &mut Tracker) {
         let ready = self.clock.now();
         let faces = tracker.update(ready, &detection.faces);
-        self.presence.update(ready, &faces);
+        self.presence
+            .update(ready, faces.iter().map(|f| (f.id, f.face.area())));
         let followed = faces.iter().find(|f| f.followed).map(|f| f.face);
         self.stats.frames.increment();
         if !faces.is_empty() {
@@ -158,7 +159,7 @@ impl Vision {
         let measured = follower.measured();
         // Written to the trace before the follower is free again: the servo thread may use this frame in
         // its very next tick, and reports that to the same trace.
-        self.tracer.frame(FrameRecord {
+        self.trace.frame(FrameRecord {
             frame: frame.number,
             captured: frame.captured,
             ready,

@@ -12,11 +12,11 @@ use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
 use facetap::config::Config;
+use facetap::control::trace::FrameTrace;
 use facetap::control::{Follower, Mode, Observation};
 use facetap::detect::{Face, Point};
 use facetap::servo::ServoLoop;
 use facetap::stats::Stats;
-use facetap::trace::Tracer;
 use servos::Servos;
 
 /// Far longer than anything here takes, even on a busy machine.
@@ -53,7 +53,7 @@ impl Service {
             config: servo,
             tracking: config.tracking,
             follower: Arc::clone(&service.follower),
-            tracer: Arc::new(Tracer::default()),
+            trace: Arc::new(FrameTrace::default()),
             stats: Arc::clone(&service.stats),
             clock: Arc::clone(&service.clock),
             stop: service.stop.clone(),

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::clock::{Clock, Monotime};
+use super::planted;
 use super::stop::{Stop, lock};
-use crate::fault;
 
 /// One loop's sign of life. The default one is watched by nobody.
 #[derive(Clone, Default)]
@@ -39,7 +39,7 @@ impl Beat {
     pub fn turn(&self) {
         self.during(Duration::ZERO);
         if let Some(watched) = &self.0 {
-            fault::point(watched.name);
+            planted::point(watched.name);
         }
     }
 

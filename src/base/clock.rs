@@ -152,6 +152,12 @@ impl Clock for ManualClock {
     }
 }
 
+/// A time as files for programs have it: RFC 3339, to the second, with the offset of the zone.
+#[must_use]
+pub fn rfc3339(at: &Zoned) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,20 @@ pub fn boot_id() -> String {
         .unwrap_or_else(|| format!("unknown-{:016x}", fastrand::u64(..)))
 }
 
+/// When the kernel started a process, in ticks since boot; none if there is no such process.
+#[must_use]
+pub fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Field 22 of proc(5), "starttime".
+    stat_words(&stat)?.nth(19)?.parse().ok()
+}
+
+/// Whether a process still runs, and is the one that the kernel started then.
+#[must_use]
+pub fn is_running(pid: u32, pid_started: u64) -> bool {
+    pid != 0 && started(pid) == Some(pid_started)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

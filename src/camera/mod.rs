@@ -21,16 +21,19 @@ pub mod simulated;
 pub mod source;
 mod v4l2;
 
+use std::sync::Arc;
+
 use anyhow::Result;
 
 pub use capture::{Capture, CaptureFeedback};
 pub use devices::{Device, list};
 pub use opencv_runtime::environment;
 pub use probe::probe;
-pub use source::{Env, SourceKind, classify, open};
+pub use source::{SourceKind, classify, open};
 
-use crate::base::clock::Monotime;
+use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;
+use crate::control::pose::Pose;
 
 /// What a picture consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +92,17 @@ pub trait CameraSource: Send {
     /// Whether pictures come from outside in real time, so that closing and opening again can mend a
     /// fault. False for a file.
     fn is_live(&self) -> bool;
+}
+
+/// What a source needs beside the configuration.
+#[derive(Clone)]
+pub struct Env {
+    /// The clock that pictures are stamped with and clips play by.
+    pub clock: Arc<dyn Clock>,
+    /// Where the mount stands; the simulated camera looks from there.
+    pub pose: Arc<dyn Fn() -> Pose + Send + Sync>,
+    /// Ends an opening that waits for a server.
+    pub stop: Stop,
 }
 
 /// What a system call failed with, without Rust's "(os error 2)": a camera that is merely waited for

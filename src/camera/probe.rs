@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::source::{self, Env};
+use super::{Env, source};
 use super::{Grab, Picture, jpeg};
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;

@@ -15,11 +15,9 @@ use super::other::{self, OtherSource};
 use super::rpicam::RpicamSource;
 use super::simulated::SimulatedSource;
 use super::v4l2::{self, V4l2Source};
-use super::{CameraSource, opencv_runtime, plain};
-use crate::base::clock::{Clock, SystemClock};
-use crate::base::stop::Stop;
+use super::{CameraSource, Env, opencv_runtime, plain};
+use crate::base::clock::SystemClock;
 use crate::config::{self, Source};
-use crate::control::pose::Pose;
 use crate::say;
 
 /// A source that the configuration may ask for and this machine could open.
@@ -49,17 +47,6 @@ impl SourceKind {
     pub fn is_recording(&self) -> bool {
         matches!(self, Self::MjpegAvi(_) | Self::OtherFile(_))
     }
-}
-
-/// What a source needs beside the configuration.
-#[derive(Clone)]
-pub struct Env {
-    /// The clock that pictures are stamped with and clips play by.
-    pub clock: Arc<dyn Clock>,
-    /// Where the mount stands; the simulated camera looks from there.
-    pub pose: Arc<dyn Fn() -> Pose + Send + Sync>,
-    /// Ends an opening that waits for a server.
-    pub stop: Stop,
 }
 
 /// Addresses that FFmpeg takes and cameras have.

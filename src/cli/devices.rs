@@ -7,9 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use nix::unistd::{AccessFlags, access};
 
-use super::holders::holder;
 use crate::base::clock::{Clock, SystemClock};
 use crate::camera::{self, rpicam};
+use crate::doctor::holders::holder;
 use crate::text::{self, Language};
 use crate::{reader, say, servo};
 

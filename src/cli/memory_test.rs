@@ -27,13 +27,13 @@ const MIB: usize = 1024 * 1024;
 )]
 pub(super) struct MemoryTestOptions {
     /// How long it takes
-    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::args::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::seconds::seconds)]
     pub seconds: f64,
     /// How much memory is taken in that time
     #[arg(long, value_name = "MB", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub megabytes: u64,
     /// Seconds between two samples
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = super::args::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = super::seconds::seconds)]
     pub interval: f64,
 }
 

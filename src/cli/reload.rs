@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use super::args::ReloadOptions;
 use super::{DONE, env};
 use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::proc;
 use crate::base::stop::Stop;
 use crate::config;
 use crate::health::state::{self, State};
@@ -25,7 +26,7 @@ pub(super) fn reload(options: &ReloadOptions) -> Result<u8> {
     let data_dir = config::data_dir_to_read(&loaded.config, &env);
     let meant = |s: &State| options.config.is_none() || state::is_of(s, &data_dir);
     let running = state::find(&data_dir, &env)
-        .filter(|(_, s)| state::is_running(s.pid, s.pid_started) && meant(s));
+        .filter(|(_, s)| proc::is_running(s.pid, s.pid_started) && meant(s));
     let Some((file, before)) = running else {
         bail!(say!(
             "no service is running, so there is nothing to reload; start it (systemctl start facetap)",

@@ -14,6 +14,7 @@ use crate::base::clock::{Clock, Monotime, SystemClock};
 use crate::base::residency;
 use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
+use crate::base::trace::TraceFile;
 use crate::config::{self, Config, Loaded, Readers, Source};
 use crate::health::{self, state};
 use crate::ledger::probe;
@@ -21,7 +22,6 @@ use crate::logging::{self, Logging};
 use crate::reloads::Reloads;
 use crate::service::{Ended, Service};
 use crate::text::{self, Language};
-use crate::trace::Tracer;
 use crate::{allocations, camera, crash, critical, say, signals};
 
 pub(super) fn run(options: &RunOptions) -> Result<u8> {
@@ -49,10 +49,10 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         |again| Monotime::from_zero(Duration::from_secs_f64(again.trace_start)),
     );
     let stop = Stop::new();
-    let tracer = match &options.trace {
-        Some(file) if before.is_some() => Tracer::append(file, start)?,
-        Some(file) => Tracer::create(file, start)?,
-        None => Tracer::default(),
+    let trace = match &options.trace {
+        Some(file) if before.is_some() => TraceFile::append(file, start)?,
+        Some(file) => TraceFile::create(file, start)?,
+        None => TraceFile::default(),
     };
     // The folder of a demonstration goes with it.
     let scratch = scratch_folder(options, config)?;
@@ -81,7 +81,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         log_file: logging.file().to_owned(),
         crash_file: crash_file.unwrap_or_else(|| crash::file_beside(logging.file())),
         reloads,
-        tracer: Arc::new(tracer),
+        trace: Arc::new(trace),
         clock,
         stop,
         duration,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::args::StatusOptions;
 use super::{DONE, FAILED, env};
 use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::proc;
 use crate::base::stop::Stop;
 use crate::config;
 use crate::crash;
@@ -82,7 +83,7 @@ fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
     }
     let trouble = trouble(
         &state,
-        state::is_running(state.pid, state.pid_started),
+        proc::is_running(state.pid, state.pid_started),
         age_s(&state),
     );
     if let Some(why) = &trouble

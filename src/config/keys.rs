@@ -1,6 +1,6 @@
 //! The table of keys. One line a key, so that it reads as the table that it is.
 
-use super::schema::{Key, Kind, key};
+use super::key::{Key, Kind, key};
 
 /// Bit rates that STS servos can be set to (register 6 of the memory table), and those of the other
 /// protocols that will follow.

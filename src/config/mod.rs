@@ -4,6 +4,7 @@
 //! are what the rest of the program sees. Defaults stand in one place: the `Default` implementations.
 
 mod default;
+mod key;
 mod keys;
 mod load;
 mod nearest;

@@ -14,6 +14,7 @@ pub mod optics;
 pub mod pose;
 pub mod profile;
 pub mod sight;
+pub mod trace;
 
 #[cfg(test)]
 mod closed_loop_tests;

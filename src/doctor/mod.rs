@@ -10,6 +10,7 @@ pub mod command;
 pub mod diagnosis;
 pub mod extras;
 pub mod finding;
+pub mod holders;
 pub mod mask;
 pub mod probe;
 pub mod root;

@@ -8,37 +8,19 @@ pub mod crash;
 mod held;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use log::warn;
 
 use crate::base::clock::Clock;
-use crate::base::stop::{Stop, lock};
+use crate::base::planted::{self, Kind, VARIABLE};
+use crate::base::stop::Stop;
 use crate::base::threads::Threads;
 use held::Held;
 
-/// Environment variable with the path of the file.
-pub const VARIABLE: &str = "FACETAP_FAULTS";
-
 /// How often the file is looked for.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a slow tap takes: longer than anybody waits, shorter than a hang.
-pub const SLOW: Duration = Duration::from_secs(12);
-
-/// Whether [`PLANTED`] holds anything, so that a loop's turn costs one look at a flag.
-static ANY: AtomicBool = AtomicBool::new(false);
-static PLANTED: Mutex<Vec<(String, Kind)>> = Mutex::new(Vec::new());
-static SLOW_TAPS: AtomicBool = AtomicBool::new(false);
-static LOST_TAPS: AtomicBool = AtomicBool::new(false);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Panic,
-    Hang,
-}
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,39 +56,6 @@ fn order(line: &str) -> Option<Order> {
         (crash, None) => Order::Crash(crash.to_owned()),
         _ => return None,
     })
-}
-
-/// A loop of this name comes by: what was planted for it happens here.
-pub fn point(name: &str) {
-    if !ANY.load(Ordering::Relaxed) {
-        return;
-    }
-    let mut planted = lock(&PLANTED);
-    let Some(at) = planted.iter().position(|(loop_name, _)| loop_name == name) else {
-        return;
-    };
-    let (_, kind) = planted.swap_remove(at);
-    ANY.store(!planted.is_empty(), Ordering::Relaxed);
-    drop(planted);
-    match kind {
-        Kind::Panic => panic!("planted in the loop \"{name}\" ({VARIABLE})"),
-        // Deaf to the order to stop, as a real one.
-        Kind::Hang => loop {
-            std::thread::park();
-        },
-    }
-}
-
-/// Whether every tap is to take [`SLOW`].
-#[must_use]
-pub fn taps_are_slow() -> bool {
-    SLOW_TAPS.load(Ordering::Relaxed)
-}
-
-/// Whether taps are to be confirmed without being recorded.
-#[must_use]
-pub fn taps_are_lost() -> bool {
-    LOST_TAPS.load(Ordering::Relaxed)
 }
 
 /// Starts the thread, if the environment names a file.
@@ -153,13 +102,12 @@ fn obey(line: &str, held: &mut Held) {
     match order(line) {
         None => warn!("planted fault not understood: {line}"),
         Some(Order::Loop(name, kind)) => {
-            lock(&PLANTED).push((name, kind));
-            ANY.store(true, Ordering::Relaxed);
+            planted::in_loop(name, kind);
         }
         Some(Order::Leak(rate)) => held.leak = rate,
         Some(Order::DescriptorLeak(rate)) => held.descriptor_leak = rate,
-        Some(Order::SlowTaps) => SLOW_TAPS.store(true, Ordering::Relaxed),
-        Some(Order::LostTaps) => LOST_TAPS.store(true, Ordering::Relaxed),
+        Some(Order::SlowTaps) => planted::slow_taps(),
+        Some(Order::LostTaps) => planted::lost_taps(),
         Some(Order::Crash(kind)) => {
             log::logger().flush();
             if !crash::provoke(&kind) {
@@ -193,9 +141,9 @@ mod tests {
     #[test]
     fn a_planted_panic_happens_once_and_only_there() {
         obey("panic a-loop-of-this-test", &mut Held::default());
-        point("another");
-        assert!(std::panic::catch_unwind(|| point("a-loop-of-this-test")).is_err());
-        point("a-loop-of-this-test");
+        planted::point("another");
+        assert!(std::panic::catch_unwind(|| planted::point("a-loop-of-this-test")).is_err());
+        planted::point("a-loop-of-this-test");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use log::{debug, info, warn};
 use serde::{Deserialize, Serialize};
 
-use crate::base::clock::{Clock, Monotime};
+use crate::base::clock::{Clock, Monotime, rfc3339};
+use crate::base::files::replace;
+use crate::base::proc;
 use crate::crash::LastCrash;
 use crate::say;
 
@@ -133,13 +135,13 @@ impl Keeper {
             .as_ref()
             .is_some_and(|run| run.reason.is_none() && run.boot_id == boot_id && is_another(run));
         let last = before.filter(|_| !taken).map(|run| judge(&run, boot_id));
-        let now = super::state::rfc3339(&clock.wall());
+        let now = rfc3339(&clock.wall());
         let keeper = Self {
             file: (!taken).then_some(file),
             run: Run {
                 boot_id: boot_id.to_owned(),
                 pid: std::process::id(),
-                pid_started: super::state::started(std::process::id()).unwrap_or(0),
+                pid_started: proc::started(std::process::id()).unwrap_or(0),
                 started: now.clone(),
                 alive: now,
                 reason: None,
@@ -156,14 +158,14 @@ impl Keeper {
         let now = clock.now();
         if now.since(self.noted) >= NOTE_EVERY {
             self.noted = now;
-            self.run.alive = super::state::rfc3339(&clock.wall());
+            self.run.alive = rfc3339(&clock.wall());
             self.write();
         }
     }
 
     /// Notes why the process ends.
     pub fn end(&mut self, reason: &str, memory: bool, clock: &dyn Clock) {
-        self.run.alive = super::state::rfc3339(&clock.wall());
+        self.run.alive = rfc3339(&clock.wall());
         self.run.reason = Some(reason.to_owned());
         self.run.memory = memory;
         self.write();
@@ -180,7 +182,7 @@ impl Keeper {
 }
 
 fn is_another(run: &Run) -> bool {
-    run.pid != std::process::id() && super::state::is_running(run.pid, run.pid_started)
+    run.pid != std::process::id() && proc::is_running(run.pid, run.pid_started)
 }
 
 /// The record of the last run, as it is.
@@ -196,7 +198,7 @@ pub fn file(data_dir: &Path) -> PathBuf {
 }
 
 fn write(file: &Path, run: &Run) -> Result<()> {
-    super::state::replace(
+    replace(
         file,
         &serde_json::to_vec(run).context("cannot be written as JSON")?,
     )

@@ -1,15 +1,14 @@
 //! `health.json`: how the running service is, for `facetap status`, scripts and whoever looks in.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
 use super::exit::LastExit;
-use crate::base::proc;
+use crate::base::files::replace;
+use crate::base::proc::is_running;
 use crate::standing::Queues;
 
 /// The file's name.
@@ -146,12 +145,6 @@ pub struct Memory {
     pub limit_mb: f64,
 }
 
-/// As the file writes a time.
-#[must_use]
-pub fn rfc3339(at: &Zoned) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
-}
-
 /// Folders in which the file may lie, the first choice first.
 #[must_use]
 pub fn folders(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
@@ -187,20 +180,6 @@ pub fn choose(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<P
 
 fn is_another(state: &State) -> bool {
     state.pid != 0 && state.pid != std::process::id() && is_running(state.pid, state.pid_started)
-}
-
-/// When the kernel started a process, in ticks since boot; none if there is no such process.
-#[must_use]
-pub fn started(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Field 22 of proc(5), "starttime".
-    proc::stat_words(&stat)?.nth(19)?.parse().ok()
-}
-
-/// Whether the process that wrote this still runs.
-#[must_use]
-pub fn is_running(pid: u32, pid_started: u64) -> bool {
-    pid != 0 && started(pid) == Some(pid_started)
 }
 
 /// A file of this name in one of the folders that tells of no process, running or ended.
@@ -260,21 +239,6 @@ pub fn write(file: &Path, state: &State) -> Result<()> {
         file,
         &serde_json::to_vec_pretty(state).context("cannot be written as JSON")?,
     )
-}
-
-/// Puts `bytes` in place of the file in one step. It is not waited for the disk: what is lost at a power cut is not
-/// missed.
-pub(super) fn replace(file: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let new = file.with_extension("new");
-    let done = std::fs::File::create(&new)
-        .and_then(|mut f| f.write_all(bytes))
-        .and_then(|()| std::fs::rename(&new, file));
-    done.inspect_err(|_| {
-        let _ = std::fs::remove_file(&new);
-    })
-    .with_context(|| format!("cannot write {}", file.display()))
 }
 
 #[cfg(test)]

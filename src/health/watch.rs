@@ -12,7 +12,7 @@ use super::restart::{Now, Plan, Restart};
 use super::state::{self, Devices, LoopState, Phase, State};
 use super::{notify, restart};
 use crate::base::beat::{Beats, Pulse};
-use crate::base::clock::{Clock, Monotime};
+use crate::base::clock::{Clock, Monotime, rfc3339};
 use crate::base::stop::{Reason, Stop};
 use crate::crash;
 use crate::critical;
@@ -169,7 +169,7 @@ impl Health {
 
     fn fill(&mut self, start: Monotime, pulses: &[Pulse], rss: u64) {
         let (now, wall) = (self.clock.now(), self.clock.wall());
-        self.state.updated = state::rfc3339(&wall);
+        self.state.updated = rfc3339(&wall);
         self.state.uptime_s = tenths(now.since(start));
         self.state.state = if self.ready.load(Ordering::Relaxed) {
             Phase::Ready

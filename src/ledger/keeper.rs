@@ -8,19 +8,19 @@ use log::{debug, error, info, warn};
 
 use super::roster::{Name, Roster};
 use super::timekeeper::Trust;
+use super::trace::{Outcome, TapRecord, TapTrace};
 use super::{Entry, Ledger, Recorded};
 use crate::base::beat::Beat;
 use crate::base::clock::Clock;
+use crate::base::planted;
 use crate::base::slot::Slot;
 use crate::base::stop::Stop;
-use crate::fault;
 use crate::indicator::{Event, Notice, Panel};
 use crate::reader::atr::CardType;
 use crate::reader::{Sighting, Tap};
 use crate::say;
 use crate::standing::Standing;
 use crate::stats::Stats;
-use crate::trace::{Outcome, TapRecord, Tracer};
 use crate::track::presence::{InView, Presence};
 
 /// Taps that may wait for the disk; then the reader waits too.
@@ -58,7 +58,7 @@ pub struct Keeper {
     /// Rung for the uplink when there is something to deliver; none without a server.
     pub bell: Option<Arc<Slot<()>>>,
     /// The trace.
-    pub tracer: Arc<Tracer>,
+    pub trace: TapTrace,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The order to stop.
@@ -161,7 +161,7 @@ impl Keeper {
             Sighting::Card(uid, _) | Sighting::Refused(uid, _) => uid.to_string(),
             Sighting::Unread(_) => String::new(),
         };
-        self.tracer.tap(&TapRecord {
+        self.trace.tap(&TapRecord {
             answered: tap.at.monotonic,
             uid: &uid,
             reader: &tap.reader,
@@ -203,10 +203,12 @@ impl Keeper {
             }
             return Verdict::Refused(why);
         }
-        if fault::taps_are_slow() {
-            let _ = self.beat.wait(self.clock.as_ref(), &self.stop, fault::SLOW);
+        if planted::taps_are_slow() {
+            let _ = self
+                .beat
+                .wait(self.clock.as_ref(), &self.stop, planted::SLOW);
         }
-        if fault::taps_are_lost() {
+        if planted::taps_are_lost() {
             return Verdict::Counted {
                 id: 0,
                 forgetful: None,

@@ -21,6 +21,7 @@ pub mod stamp;
 pub mod store;
 pub mod timekeeper;
 mod times;
+pub mod trace;
 mod turn;
 pub mod upkeep;
 mod writer;

@@ -25,6 +25,7 @@ use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;
 use crate::config;
+use crate::logging;
 use crate::say;
 use crate::standing::Standing;
 use crate::stats::Stats;
@@ -102,7 +103,7 @@ impl Monitor {
             let (sample, failures) = self.readings.sample(now);
             let (verdicts, said) = watching.look(now, uptime, &sample, failures);
             if line_due.is_due(now) {
-                let counts = Counts::of(&self.stats, self.standing.queues());
+                let counts = Counts::of(&self.stats, self.standing.queues(logging::waiting()));
                 let line = Line {
                     uptime,
                     sample: &sample,

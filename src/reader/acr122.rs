@@ -15,7 +15,7 @@ use super::ReadError;
 use super::pcsc::Exchanges;
 use crate::base::stop::Stop;
 use crate::config::BeepSettings;
-use crate::indicator::{Event, Notice};
+use crate::indicator::notice::{Event, Notice};
 
 /// No beep whenever a card is found.
 const AUTOMATIC_BEEP_OFF: [u8; 5] = [0xFF, 0x00, 0x52, 0x00, 0x00];
@@ -141,7 +141,7 @@ fn automatic_beep_is_unwanted(beeps: &BeepSettings, ours: bool) -> bool {
 mod tests {
     use super::*;
     use crate::base::stop::lock;
-    use crate::indicator::panel;
+    use crate::indicator::notice::panel;
     use std::sync::Mutex;
 
     const QUIET_YES: [u8; 9] = [0xFF, 0x00, 0x40, 0x2E, 0x04, 0x01, 0x00, 0x01, 0x00];

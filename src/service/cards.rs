@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::ledger::keeper::{self, Keeper};
 use crate::ledger::roster::Roster;
 use crate::ledger::store::Store;
+use crate::ledger::trace::TapTrace;
 use crate::ledger::upkeep::Upkeep;
 use crate::reader::selection::Selection;
 use crate::reader::watch::Watch;
@@ -60,7 +61,7 @@ impl Service {
             panel: panel.clone(),
             standing: Arc::clone(standing),
             bell,
-            tracer: Arc::clone(&self.tracer),
+            trace: TapTrace::new(Arc::clone(&self.trace)),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             stats: Arc::clone(stats),

@@ -8,6 +8,7 @@ use log::error;
 use super::{HUNG, Service, Shared};
 use crate::base::slot::Slot;
 use crate::base::threads::Threads;
+use crate::camera::Env;
 use crate::camera::capture::{Capture, CaptureFeedback};
 use crate::camera::source::{self, SourceKind};
 use crate::config::Protocol;
@@ -52,7 +53,7 @@ impl Service {
             config,
             tracking: self.config.tracking.clone(),
             follower: Arc::clone(&shared.follower),
-            tracer: Arc::clone(&self.tracer),
+            trace: Arc::clone(&shared.frame_trace),
             stats: Arc::clone(&shared.stats),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
@@ -70,7 +71,7 @@ impl Service {
     ) -> Result<()> {
         let slot = Arc::new(Slot::default());
         let feedback = Arc::new(CaptureFeedback::new(Arc::clone(&shared.stats)));
-        let env = source::Env {
+        let env = Env {
             clock: Arc::clone(&self.clock),
             pose,
             stop: self.stop.clone(),
@@ -99,7 +100,7 @@ impl Service {
             feedback,
             follower: Arc::clone(&shared.follower),
             presence: Arc::clone(&shared.presence),
-            tracer: Arc::clone(&self.tracer),
+            trace: Arc::clone(&shared.frame_trace),
             stats: Arc::clone(&shared.stats),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),

@@ -13,23 +13,24 @@ use anyhow::{Context as _, Result};
 use log::{info, warn};
 
 use crate::base::beat::{Beat, Beats};
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, rfc3339};
 use crate::base::proc;
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
+use crate::base::trace::TraceFile;
 use crate::camera::source::SourceKind;
 use crate::config::Config;
 use crate::control::Follower;
+use crate::control::trace::FrameTrace;
 use crate::health::exit::{self, LastExit};
 use crate::health::restart::{FIRST_REST, NEXT_REST, Plan};
-use crate::health::state::{self, State};
+use crate::health::state::State;
 use crate::health::{self, Health};
 use crate::monitor::{self, Latest, Live, Monitor, peak_rss_bytes};
 use crate::reloads::Reloads;
 use crate::standing::Standing;
 use crate::stats::Stats;
 use crate::summary::Summary;
-use crate::trace::Tracer;
 use crate::track::presence::Presence;
 use crate::{allocations, crash, fault, say};
 use vitals::Everything;
@@ -60,7 +61,7 @@ pub struct Service {
     /// `health.json`; none where it cannot be written.
     pub health_file: Option<PathBuf>,
     /// The trace.
-    pub tracer: Arc<Tracer>,
+    pub trace: Arc<TraceFile>,
     /// What came of the configuration's being read again.
     pub reloads: Arc<Reloads>,
     /// Time.
@@ -89,6 +90,7 @@ struct Shared {
     latest: Arc<Latest>,
     presence: Arc<Presence>,
     follower: Arc<Mutex<Follower>>,
+    frame_trace: Arc<FrameTrace>,
     beats: Beats,
 }
 
@@ -139,7 +141,7 @@ impl Service {
         let memory = matches!(reason, Reason::Restart { memory: true, .. });
         lock(&record).end(&reason.to_string(), memory, self.clock.as_ref());
         let stuck = threads.join(&self.clock, STOP_WITHIN);
-        self.tracer.finish();
+        shared.frame_trace.finish();
         let elapsed = self.clock.now().since(start);
         Ok(Ended {
             reason,
@@ -176,6 +178,7 @@ impl Service {
             latest: Arc::default(),
             presence: Arc::default(),
             follower: Arc::new(Mutex::new(follower)),
+            frame_trace: Arc::new(FrameTrace::new(Arc::clone(&self.trace))),
             beats: Beats::default(),
         }
     }
@@ -256,8 +259,8 @@ impl Service {
             state: State {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
-                pid_started: state::started(std::process::id()).unwrap_or(0),
-                started: state::rfc3339(&self.clock.wall()),
+                pid_started: proc::started(std::process::id()).unwrap_or(0),
+                started: rfc3339(&self.clock.wall()),
                 boot_id,
                 config: self.config_file.clone(),
                 data_dir: self.data_dir.clone(),

@@ -9,6 +9,7 @@ use crate::base::stop::lock;
 use crate::control::Follower;
 use crate::health::Vitals;
 use crate::health::state::{Counters, Devices, Memory, State};
+use crate::logging;
 use crate::monitor::{self, Latest, megabytes};
 use crate::reloads::Reloads;
 use crate::standing::{Server, Standing};
@@ -87,7 +88,7 @@ impl Vitals for Everything {
     fn fill(&self, state: &mut State, rss: u64) {
         state.counters = self.counters();
         state.devices = self.devices();
-        state.queues = self.standing.queues();
+        state.queues = self.standing.queues(logging::waiting());
         state.memory = Memory {
             rss_mb: (megabytes(rss) * 10.0).round() / 10.0,
             limit_mb: megabytes(self.limit),

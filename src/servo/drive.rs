@@ -11,10 +11,10 @@ use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::{Stop, lock};
 use crate::config;
+use crate::control::trace::FrameTrace;
 use crate::control::{Axis, Each, Feedback, Follower};
 use crate::say;
 use crate::stats::Stats;
-use crate::trace::Tracer;
 
 use super::bus::Bus;
 use super::mount::Mount;
@@ -36,7 +36,7 @@ pub struct ServoLoop {
     /// Who decides.
     pub follower: Arc<Mutex<Follower>>,
     /// Who is told when a command that used a picture was written.
-    pub tracer: Arc<Tracer>,
+    pub trace: Arc<FrameTrace>,
     /// Where faults and reconnections are counted.
     pub stats: Arc<Stats>,
     /// Time.
@@ -124,7 +124,7 @@ impl ServoLoop {
             Some(command) => {
                 mount.hold(command)?;
                 if let Some(frame) = action.uses_frame {
-                    self.tracer.commanded(frame, self.clock.now(), command);
+                    self.trace.commanded(frame, self.clock.now(), command);
                 }
             }
             None if said.holding => mount.release()?,

@@ -14,10 +14,10 @@ use crate::base::threads::Threads;
 use crate::config::Config;
 use crate::control::optics::{Optics, from_room};
 use crate::control::pose::Pose;
+use crate::control::trace::FrameTrace;
 use crate::control::{Axis, Follower, Mode, Observation};
 use crate::detect::{Face, Point};
 use crate::stats::Stats;
-use crate::trace::Tracer;
 
 use super::port;
 use super::{ServoLoop, SimulatedServos};
@@ -84,7 +84,7 @@ impl Service {
             config: servo,
             tracking: config.tracking.clone(),
             follower: Arc::clone(&self.follower),
-            tracer: Arc::new(Tracer::default()),
+            trace: Arc::new(FrameTrace::default()),
             stats: Arc::clone(&self.stats),
             clock,
             stop: self.stop.clone(),

@@ -13,8 +13,8 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getppid};
 
 use super::supervisor::{End, Process, WATCHDOG};
+use crate::base::planted;
 use crate::base::stop::lock;
-use crate::fault;
 use crate::reader::simulated;
 
 /// Bytes of standard error that are kept: why a start failed.
@@ -126,7 +126,7 @@ impl Launch {
             "STATE_DIRECTORY",
             "LOGS_DIRECTORY",
             "WATCHDOG_PID",
-            fault::VARIABLE,
+            planted::VARIABLE,
         ] {
             command.env_remove(name);
         }
@@ -137,7 +137,7 @@ impl Launch {
             (simulated::VARIABLE, scratch.cards().into()),
         ];
         if self.faulty {
-            environment.push((fault::VARIABLE, scratch.faults().into()));
+            environment.push((planted::VARIABLE, scratch.faults().into()));
         }
         command
             .envs(environment)

@@ -10,7 +10,7 @@ use super::taps;
 use super::trace::Seen;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::{Stop, lock};
-use crate::trace::Outcome;
+use crate::ledger::trace::Outcome;
 
 /// A request that takes longer has failed.
 pub const TIMEOUT: Duration = Duration::from_secs(10);

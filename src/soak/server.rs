@@ -220,7 +220,7 @@ mod tests {
         ] {
             assert_eq!(post(uid, time), want, "{uid} {time}");
         }
-        lock(&seen.taps).told(&ours, crate::trace::Outcome::Counted);
+        lock(&seen.taps).told(&ours, crate::ledger::trace::Outcome::Counted);
         lock(&seen.taps).requests_are_over();
         assert!(lock(&seen.taps).is_delivered());
         stop.request(Reason::Duration);

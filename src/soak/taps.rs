@@ -2,7 +2,7 @@
 
 use jiff::civil::DateTime;
 
-use crate::trace::Outcome;
+use crate::ledger::trace::Outcome;
 
 /// First byte of the made-up cards: FeliCa (8 bytes) and MIFARE Ultralight (7 bytes) in turn. No two taps are of the
 /// same card, so that none is a repeat.

@@ -21,7 +21,7 @@ use super::taps::Taps;
 use crate::base::clock::Monotime;
 use crate::base::slot::Slot;
 use crate::base::stop::{Stop, lock};
-use crate::trace::Outcome;
+use crate::ledger::trace::Outcome;
 
 /// Room of the FIFO, should this program be held up: some seconds' worth of frames.
 const ROOM: i32 = 1 << 20;

@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::TrackedFace;
 use crate::base::clock::Monotime;
 use crate::base::stop::lock;
 
@@ -32,16 +31,16 @@ struct State {
 }
 
 impl Presence {
-    /// These faces are in view at `now`.
-    pub fn update(&self, now: Monotime, faces: &[TrackedFace]) {
+    /// These faces are in view at `now`: the number of each, and its area in pixels.
+    pub fn update(&self, now: Monotime, faces: impl IntoIterator<Item = (u64, f32)>) {
         let mut state = lock(&self.0);
         let known = std::mem::take(&mut state.faces);
-        state.faces.extend(faces.iter().map(|f| {
+        state.faces.extend(faces.into_iter().map(|(id, area)| {
             let since = known
                 .iter()
-                .find(|(id, ..)| *id == f.id)
+                .find(|(known, ..)| *known == id)
                 .map_or(now, |(.., since)| *since);
-            (f.id, f.face.area(), since)
+            (id, area, since)
         }));
         state.seen = Some(now);
     }
@@ -64,23 +63,6 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::{Face, Point};
-
-    fn face(id: u64, size: f32) -> TrackedFace {
-        TrackedFace {
-            id,
-            face: Face {
-                x: 0.0,
-                y: 0.0,
-                w: size,
-                h: size,
-                left_eye: Point { x: 0.0, y: 0.0 },
-                right_eye: Point { x: 0.0, y: 0.0 },
-                score: 1.0,
-            },
-            followed: false,
-        }
-    }
 
     fn at(seconds: u64) -> Monotime {
         Monotime::from_zero(Duration::from_secs(seconds))
@@ -90,21 +72,21 @@ mod tests {
     fn the_nearest_face_has_been_there_since_it_came() {
         let presence = Presence::default();
         assert_eq!(presence.at(at(0)), None, "no picture yet");
-        presence.update(at(10), &[face(1, 50.0)]);
-        presence.update(at(12), &[face(1, 50.0), face(2, 90.0)]);
+        presence.update(at(10), [(1, 50.0)]);
+        presence.update(at(12), [(1, 50.0), (2, 90.0)]);
         let seconds = |s| Some(Duration::from_secs(s));
         let seen = |faces, nearest| Some(InView { faces, nearest });
         assert_eq!(presence.at(at(13)), seen(2, seconds(1)));
-        presence.update(at(13), &[face(1, 50.0)]);
+        presence.update(at(13), [(1, 50.0)]);
         assert_eq!(presence.at(at(14)), seen(1, seconds(4)));
-        presence.update(at(14), &[]);
+        presence.update(at(14), []);
         assert_eq!(presence.at(at(14)), seen(0, None));
     }
 
     #[test]
     fn an_old_picture_says_nothing() {
         let presence = Presence::default();
-        presence.update(at(10), &[face(1, 50.0)]);
+        presence.update(at(10), [(1, 50.0)]);
         assert_eq!(presence.at(at(13)), None);
     }
 }

@@ -9,10 +9,10 @@ use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
 use facetap::config::Config;
+use facetap::control::trace::FrameTrace;
 use facetap::control::{Follower, Mode};
 use facetap::servo::{ServoLoop, SimulatedServos};
 use facetap::stats::Stats;
-use facetap::trace::Tracer;
 
 use crate::daemon::{PATIENCE, wait_until};
 use crate::hasty::HastyClock;
@@ -64,7 +64,7 @@ fn serve(link: &Path, cycles: usize) {
         config: servo,
         tracking: config.tracking,
         follower: Arc::clone(&follower),
-        tracer: Arc::new(Tracer::default()),
+        trace: Arc::new(FrameTrace::default()),
         stats: Arc::clone(&stats),
         clock: Arc::new(HastyClock::default()),
         stop: stop.clone(),

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
+use super::Env;
 use super::pace::Pace;
-use super::source::Env;
 use super::{CameraSource, Frame, Grab, Picture, opencv_runtime};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;

@@ -10,8 +10,8 @@ use super::{Desk, note, note_uncertain, offset, to_the_second};
 use crate::cli::DONE;
 use crate::cli::table::Table;
 use crate::ledger::query::{Filter, Only, Row, View};
+use crate::ledger::trace::Outcome;
 use crate::say;
-use crate::trace::Outcome;
 
 pub(super) fn list(desk: &Desk, options: &ListOptions) -> Result<u8> {
     let (since, until) = period(&options.period, &desk.now)?;

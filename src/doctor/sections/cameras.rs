@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::camera::devices;
-use crate::cli::holders::holder_below;
 use crate::config::Source;
 use crate::doctor::account::{READ, WRITE};
 use crate::doctor::finding::Finding;
+use crate::doctor::holders::holder_below;
 use crate::doctor::setting::Setting;
 use crate::say;
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::cli::holders::holder_below;
 use crate::doctor::account::{READ, WRITE};
 use crate::doctor::finding::Finding;
+use crate::doctor::holders::holder_below;
 use crate::doctor::setting::Setting;
 use crate::reader::usb;
 use crate::say;

@@ -5,6 +5,7 @@ use super::*;
 use crate::base::clock::ManualClock;
 use crate::base::slot::Taken;
 use crate::base::stop::Reason;
+use crate::base::trace::TraceFile;
 use crate::indicator::panel;
 use crate::reader::Moment;
 use crate::reader::atr::CardType;
@@ -31,7 +32,7 @@ fn desk() -> Desk {
     let stats = Arc::new(Stats::default());
     let bell = Arc::new(Slot::default());
     let (panel, events) = panel();
-    let tracer = Tracer::create(&dir.path().join("trace"), clock.now()).unwrap();
+    let trace = TraceFile::create(&dir.path().join("trace"), clock.now()).unwrap();
     let keeper = Keeper {
         taps,
         ledger: Ledger::open(dir.path()).unwrap(),
@@ -42,7 +43,7 @@ fn desk() -> Desk {
         panel,
         standing: Arc::default(),
         bell: Some(Arc::clone(&bell)),
-        tracer: Arc::new(tracer),
+        trace: TapTrace::new(Arc::new(trace)),
         clock: clock.clone(),
         stop: Stop::new(),
         stats: Arc::clone(&stats),
@@ -78,7 +79,7 @@ impl Desk {
     fn work(mut self) -> (Vec<Event>, Vec<(String, String)>, Arc<Stats>) {
         drop(self.sender);
         self.keeper.run();
-        assert_eq!(self.keeper.standing.queues().taps_unrecorded, 0);
+        assert_eq!(self.keeper.standing.queues(0).taps_unrecorded, 0);
         // Its trace is complete then.
         drop(self.keeper);
         let text = std::fs::read_to_string(self.dir.path().join("trace")).unwrap();

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Result, Row as SqlRow};
 
 use super::{Filter, Only};
-use crate::trace::Outcome;
+use crate::ledger::trace::Outcome;
 
 /// A tap, or a card that was read and not counted. Words and times are those of the ledger.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,11 +7,11 @@ use anyhow::Result;
 use super::{Going, Soak};
 use crate::base::stop::lock;
 use crate::ledger::query::{Filter, View};
+use crate::ledger::trace;
 use crate::say;
 use crate::soak::screen;
 use crate::soak::tally::{Kind, Tally};
 use crate::soak::verdict::{self, Check, Measured, Outcome, Row};
-use crate::trace;
 
 impl Soak {
     /// Reads the ledger, judges, and prints.

@@ -6,12 +6,12 @@ use std::path::Path;
 
 /// The program that has `node` open, with its number. None if none has, or none that this user may see:
 /// of other people's programs only a lock shows.
-pub(super) fn holder(node: &Path) -> Option<String> {
+pub fn holder(node: &Path) -> Option<String> {
     holder_below(Path::new("/"), node)
 }
 
 /// The same on the machine whose files lie below `root`.
-pub(crate) fn holder_below(root: &Path, node: &Path) -> Option<String> {
+pub fn holder_below(root: &Path, node: &Path) -> Option<String> {
     let about = fs::metadata(root.join(node.strip_prefix("/").unwrap_or(node))).ok()?;
     let processes = root.join("proc");
     by_descriptor(&processes, node).or_else(|| {

@@ -1,0 +1,114 @@
+//! What a key of the configuration may be.
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Whole(i64, i64),
+    /// A number.
+    Number(f64, f64),
+    /// A text that is not empty, without control characters.
+    Text,
+    /// A path.
+    Path,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// One of these numbers.
+    OneOfNumbers(&'static [i64]),
+    /// An address that begins with one of these schemes.
+    Url(&'static [&'static str]),
+    /// `host:port`.
+    Socket,
+    /// A whole number or a text that is not empty.
+    NumberOrText(i64, i64),
+    /// A text that is not empty, or a list of such.
+    TextOrTexts,
+    /// An object; its keys follow with its own path before them.
+    Group,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Path from the top, joined with dots.
+    pub path: &'static str,
+    /// What is allowed.
+    pub kind: Kind,
+    /// Whether `null` is allowed too.
+    pub null: bool,
+    /// What it is for.
+    pub meaning: &'static str,
+    /// Whether the feature exists in this version.
+    pub built: bool,
+}
+
+pub(super) const fn key(path: &'static str, kind: Kind, meaning: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        null: false,
+        meaning,
+        built: true,
+    }
+}
+
+impl Key {
+    pub(super) const fn or_null(mut self) -> Self {
+        self.null = true;
+        self
+    }
+
+    pub(super) const fn later(mut self) -> Self {
+        self.built = false;
+        self
+    }
+
+    /// The last part of the path.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.path.rsplit('.').next().unwrap_or(self.path)
+    }
+
+    /// What is allowed, for people.
+    #[must_use]
+    pub fn allowed(&self) -> String {
+        let text = match self.kind {
+            Kind::Bool => "true or false".to_owned(),
+            Kind::Whole(min, max) => format!("a whole number from {min} to {max}"),
+            Kind::Number(min, max) => format!("a number from {min} to {max}"),
+            Kind::Text => "a text that is not empty".to_owned(),
+            Kind::Path => "a path".to_owned(),
+            Kind::OneOf(choices) => choices
+                .iter()
+                .map(|c| format!("\"{c}\""))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Kind::OneOfNumbers(choices) => choices
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
+            Kind::Url(schemes) => format!(
+                "an address that begins with {}",
+                schemes
+                    .iter()
+                    .map(|s| format!("{s}://"))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ),
+            Kind::Socket => "an address and a port such as \"127.0.0.1:8780\"".to_owned(),
+            Kind::NumberOrText(min, max) => {
+                format!("a whole number from {min} to {max} or a text that is not empty")
+            }
+            Kind::TextOrTexts => "a text or a list of texts, none of them empty".to_owned(),
+            Kind::Group => "an object { ... }".to_owned(),
+        };
+        if self.null {
+            format!("{text}, or null")
+        } else {
+            text
+        }
+    }
+}
