@@ -46,12 +46,12 @@ def crash(name, signal, function, what=None):
 
 def panic(loop):
     return Kind(f"panic {loop}", plant=f"panic {loop}", loop=loop, survives=True, thread=f"{loop}$",
-                what=r"\[UNCAUGHT_EXCEPTION\]", function="facetap::fault::point")
+                what=r"\[UNCAUGHT_EXCEPTION\]", function="facetap::base::planted::point")
 
 
 def hang(loop):
     return Kind(f"hang {loop}", AFTER_HANG, plant=f"hang {loop}", loop=loop, ends_by="SIGABRT", what="SIGABRT",
-                thread="health", function="facetap::health", hung_function="facetap::fault::point",
+                thread="health", function="facetap::health", hung_function="facetap::base::planted::point",
                 reason=f"no sign of life: {loop} ")
 
 
@@ -68,7 +68,7 @@ KINDS = {kind.name: kind for kind in [
     *map(panic, LOOPS),
     *map(hang, LOOPS),
     Kind("panic too often", plant="panic ledger", times=5, fresh=True, status=1, loop="ledger", thread="ledger$",
-         what=r"\[UNCAUGHT_EXCEPTION\]", function="facetap::fault::point", reason='"ledger" panicked 5 times'),
+         what=r"\[UNCAUGHT_EXCEPTION\]", function="facetap::base::planted::point", reason='"ledger" panicked 5 times'),
     # Resident memory grows until it is above monitor.rss_limit_mb.
     Kind("memory", plant="leak 100", fresh=True, status=0, reason=r"\[AUTO_RESTART\] memory"),
 ]}
