@@ -24,7 +24,7 @@ for loop in vision ledger; do
     wait_log 30 "$since" "the run before ended at.*$loop"
     reported '^what: SIGABRT' || fail "no report in crash.log"
     wait_log 300 "$since" '\[CRASH\]'
-    reported 'fault::point' || fail "the trace does not show where the loop $loop hung"
+    reported 'planted::point' || fail "the trace does not show where the loop $loop hung"
 done
 expect_pictures
 expect_tap_delivered 012E44A7A5185C13
