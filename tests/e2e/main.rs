@@ -26,4 +26,5 @@ mod server;
 #[path = "../common/servos.rs"]
 mod servos;
 mod soak;
+mod troubleshooting;
 mod watchman;
