@@ -8,8 +8,8 @@
 #   scripts/kill-test.sh --prove-red [--seed N]
 #
 # 10,000 taps, 550 kills, 200 of the taps through the real pcscd and virtual cards, if nothing is said. The seed is
-# printed; with the same one the same taps, kills and faults are planned again. FILE: the development build of this tree
-# if nothing is said. FOLDER gets what the service and the server have written.
+# printed; with the same one the same taps, kills and faults are planned again. FILE: $FACETAP_BINARY, or the development
+# build of this tree, if nothing is said. FOLDER gets what the service and the server have written.
 #
 # --prove-red: a build that does not keep the order of a card's taps must turn the test red; status 1 if it does not.
 
@@ -18,7 +18,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 prove_red=no
-binary=
+binary=${FACETAP_BINARY:-}
 arguments=()
 while [[ $# -gt 0 ]]; do
     case $1 in
