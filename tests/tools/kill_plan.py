@@ -18,7 +18,9 @@ import virtual_card
 # small disorder below.
 APART = 12.5
 # Of a hundred taps so many are a repeat on purpose, refused, or not readable, besides.
-REPEATS, REFUSED, UNREADABLE = 5, 2, 1
+REPEATS, REFUSED, UNREADABLE, UNWELCOME = 5, 2, 1, 2
+# Cards that the reader takes and the server refuses begin so; no other card does.
+UNWELCOME_PREFIX = "FE"
 # A person's tap through pcscd: how long a card is held, and is away before the next; the daemon looks every 0.4 s.
 HELD, AWAY = 0.9, 0.9
 
@@ -35,6 +37,10 @@ def identifiers(draw, count):
         # The first byte is none that would be refused.
         seen.add(f"{draw.randrange(0x10, 0xFE):02X}" + draw.randbytes(length - 1).hex().upper())
     return sorted(seen)
+
+
+def unwelcome(draw):
+    return UNWELCOME_PREFIX + draw.randbytes(3).hex().upper()
 
 
 def refused(draw):
@@ -62,6 +68,8 @@ class Plan:
                 lines.append((at, no))
             elif kind < REPEATS + REFUSED + UNREADABLE:
                 lines.append((at, draw.choice(["010203", "01" * 11])))
+            elif kind < REPEATS + REFUSED + UNREADABLE + UNWELCOME:
+                lines.append((at, unwelcome(draw)))
         self.lines = [(at, uid + draw.choice(["", " door"])) for at, uid in sorted(lines)]
         self.seconds = taps / rate
         self.fed = len(self.lines)
