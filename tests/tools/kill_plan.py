@@ -80,14 +80,15 @@ class Plan:
         places = sorted((n + draw.uniform(0, len(cards) / 10), uid) for n, uid in enumerate(cards))
         return [uid for _, uid in reversed(places)]
 
-    def feed(self, fifo):
+    def feed(self, fifo, ended):
         """Taps as people do: the next card comes when the one before was taken. While nobody takes it, the plan waits,
         and so do the times between the taps of a card grow, never shrink."""
         begin = time.monotonic()
         for at, line in self.lines:
-            time.sleep(max(0.0, begin + at - time.monotonic()))
+            if ended.wait(max(0.0, begin + at - time.monotonic())):
+                return
             os.write(fifo, line.encode() + b"\n")
-            while not_taken(fifo):
+            while not_taken(fifo) and not ended.is_set():
                 time.sleep(0.002)
             late = time.monotonic() - (begin + at)
             begin += max(0.0, late)

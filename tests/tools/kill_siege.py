@@ -54,10 +54,11 @@ class Siege:
         with Background(self.look):
             if not self.await_state(process, lambda: True):
                 return False
-            with Background(lambda _: self.plan.feed(scene.feed)) as feeding:
-                with Background(self.trouble) as trouble:
-                    trouble.thread.join()
-                feeding.thread.join()
+            feed = lambda ended: self.plan.feed(scene.feed, ended)
+            with Background(feed) as feeding, Background(self.trouble) as trouble:
+                both = (feeding.thread, trouble.thread)
+                if not self.await_state(process, lambda: not any(thread.is_alive() for thread in both)):
+                    return False
             # Without the heavy proxy everything is calm now; through it all taps have to get through.
             scene.change_proxy(latency=0, **({} if scene.args.proxy else {"weights": {}}))
             begin = time.monotonic()
@@ -83,11 +84,12 @@ class Siege:
         scene.change_proxy(weights={})
         # The program may still wait for a moment, for it was told to by the proxy.
         self.calm = time.time()
-        before = len(read_ledger(scene.data))
-        for _ in range(REFUSED):
-            os.write(scene.feed, kill_plan.unwelcome(scene.random).encode() + b"\n")
-        return self.await_state(process, lambda: len(read_ledger(scene.data)) == before + REFUSED
-                                and self.waiting() == 0)
+        cards = {kill_plan.unwelcome(scene.random) for _ in range(REFUSED)}
+        for uid in cards:
+            os.write(scene.feed, uid.encode() + b"\n")
+        # They come after all other taps: when they are in the ledger, nothing is on its way to it any more.
+        kept = lambda: cards <= {tap.uid for tap in read_ledger(scene.data)}
+        return self.await_state(process, lambda: kept() and self.waiting() == 0)
 
     def waiting(self):
         """Taps that are not settled."""
@@ -115,7 +117,8 @@ class Siege:
 
     def look(self, ended):
         """What the service says is on its way, all the time."""
-        most = len(read_ledger(self.scene.data)) + self.plan.fed + REFUSED
+        # What the life before has left in the queue of cards may be among them.
+        most = len(read_ledger(self.scene.data)) + self.plan.fed + 100
         while not ended.wait(0.1):
             queues = (self.scene.health() or {}).get("queues", {})
             self.looks += 1

@@ -34,7 +34,7 @@ PCSCD_LIFE = 2.0
 
 def phase(scene, readers, feeder, kills, mean):
     """Kills at least `kills` times, and until `feeder` has nothing more to tap."""
-    with Background(lambda _: feeder()) as feeding:
+    with Background(feeder) as feeding:
         lives = 0
         while feeding.thread.is_alive() or lives < kills:
             scene.life(readers, mean)
@@ -62,11 +62,11 @@ def run_in(scene):
             seconds = kill_plan.pcscd_seconds(args.pcscd)
             pcscd_kills = int(seconds / PCSCD_LIFE)
             with kill_plan.Pcscd() as daemon:
-                cards = lambda: daemon.tap(scene.random.randrange(1 << 30), args.pcscd)
+                cards = lambda _: daemon.tap(scene.random.randrange(1 << 30), args.pcscd)
                 phase(scene, "all", cards, pcscd_kills, PCSCD_LIFE)
         kills = max(0, args.kills - pcscd_kills)
         mean = plan.seconds / max(kills, 1) / (1 - EARLY)
-        phase(scene, "simulated", lambda: plan.feed(scene.feed), kills, mean)
+        phase(scene, "simulated", lambda ended: plan.feed(scene.feed, ended), kills, mean)
     scene.stop_server()
     scene.start_server(chaos=False)
     siege = Siege(scene)
