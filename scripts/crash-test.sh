@@ -11,8 +11,8 @@
 #   scripts/crash-test.sh --prove-red [--binary FILE]
 #
 # 25 trials of each kind, eight services side by side, if nothing is said: about 25 minutes on two cores. --short: each
-# kind that is cheap once, two minutes. KIND: as in the table ("segv", "hang camera"). FILE: the development build of this
-# tree if nothing is said. FOLDER gets what the services have written.
+# kind that is cheap once, two minutes. KIND: as in the table ("segv", "hang camera"). FILE: $FACETAP_BINARY, or the
+# development build of this tree, if nothing is said. FOLDER gets what the services have written.
 #
 # --restarts: planned restarts in place, without a supervisor; 50 in four minutes. Nothing may grow, no tap be lost, and
 # no picture be missing for longer than three seconds.
@@ -25,7 +25,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 prove_red=no restarts=
-binary=
+binary=${FACETAP_BINARY:-}
 arguments=()
 while [[ $# -gt 0 ]]; do
     case $1 in

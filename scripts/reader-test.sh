@@ -16,7 +16,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 LIMIT_MS=5000
 kills=20 changes=100 pulls=20 away=60
-binary=''
+binary=${FACETAP_BINARY:-}
 while [[ $# -gt 0 ]]; do
     case $1 in
         --short) kills=2 changes=10 pulls=2 away=6 ;;

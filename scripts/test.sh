@@ -78,6 +78,19 @@ run_tests() {
     fi
 }
 
+# The short tests of what must not be lost, with the program that people get: some faults show in no development build.
+test_release() {
+    local program log=$target/release-test.log
+    program=$target/dist/$(dpkg --print-architecture)/facetap
+    if ! FACETAP_BINARY=$program cargo test --locked --no-fail-fast --test kill --test e2e -- --show-output \
+        no_tap_is_lost disk:: damage:: attendance:: >"$log" 2>&1; then
+        sed -n '/^failures:$/,/^test result: /p' "$log" | grep . || tail -n 60 "$log"
+        printf 'The whole output is in %s\n' "$log"
+        return 1
+    fi
+    sed -n -E '/^ +Running |^test result: |^SKIPPED: /p' "$log"
+}
+
 # The unit file as it is, except that the program need not be installed yet; alone and with each drop-in.
 check_unit() {
     local folder=$target/unit-check drop_in said status
@@ -172,6 +185,9 @@ if [[ $full == yes ]]; then
 
     step limits
     scripts/bench.sh --limits
+
+    step 'release tests'
+    test_release
 
     step packages
     scripts/test-package.sh "$built"/facetap_*.deb

@@ -1,6 +1,9 @@
 //! The largest live allocations of a process, of Rust and of OpenCV, found with other threads allocating meanwhile.
 //! This program has the same allocation functions as the real one.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::ffi::c_void;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -247,7 +250,7 @@ fn the_real_program_records_when_its_configuration_says_so() {
     )
     .unwrap();
     let log = folder.path().join("facetap.log");
-    let done = std::process::Command::new(env!("CARGO_BIN_EXE_facetap"))
+    let done = std::process::Command::new(program::facetap())
         .args([
             "run",
             "--no-display",

@@ -1,5 +1,8 @@
 //! Every kind of crash, for real, in a process of its own: how it ends, what it leaves, and whether the names are right.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -10,7 +13,6 @@ use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-const FACETAP: &str = env!("CARGO_BIN_EXE_facetap");
 /// What hangs takes for ever; a crash takes a second, ten on a loaded machine.
 const HANGS: Duration = Duration::from_secs(60);
 
@@ -38,7 +40,7 @@ fn wait(child: &mut std::process::Child) -> ExitStatus {
 fn crash(kind: &str, busy: u8) -> Crash {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("crash.log");
-    let mut child = Command::new(FACETAP)
+    let mut child = Command::new(program::facetap())
         .args(["crash-now", kind, "--busy", &busy.to_string()])
         .arg("--crash-file")
         .arg(&file)
@@ -57,7 +59,7 @@ fn crash(kind: &str, busy: u8) -> Crash {
 }
 
 fn named(file: &Path) -> String {
-    let done = Command::new(FACETAP)
+    let done = Command::new(program::facetap())
         .args(["symbolise", "--report"])
         .arg(file)
         .output()
@@ -202,7 +204,7 @@ fn a_crash_while_others_ask_for_memory_never_hangs() {
 fn a_signal_from_outside_shows_what_every_thread_was_doing() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("facetap.log");
-    let mut child = Command::new(FACETAP)
+    let mut child = Command::new(program::facetap())
         .args(["run", "--demo", "--no-display", "--log-file"])
         .arg(&log)
         .env("LC_ALL", "C")
@@ -248,7 +250,7 @@ fn a_report_that_cannot_be_written_keeps_nothing_from_ending() {
     let file = dir.path().join("crash.log");
     // A disk that is full, from the first byte on.
     std::os::unix::fs::symlink("/dev/full", &file).unwrap();
-    let mut child = Command::new(FACETAP)
+    let mut child = Command::new(program::facetap())
         .args(["crash-now", "segv", "--crash-file"])
         .arg(&file)
         .stdout(Stdio::null())

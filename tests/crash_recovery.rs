@@ -1,6 +1,9 @@
 //! Whatever way the service crashes or hangs, it leaves a trace and is back, in short; `scripts/crash-test.sh` is the
 //! full form.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,7 +17,8 @@ fn tool(name: &str) -> PathBuf {
 fn run(test: &str, options: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(tool("synchronised.sh"))
         .args(["python3".as_ref(), tool(test).as_os_str()])
-        .args(["--binary", env!("CARGO_BIN_EXE_facetap")])
+        .arg("--binary")
+        .arg(program::facetap())
         .args(options)
         .stdin(Stdio::null())
         .output()

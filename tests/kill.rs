@@ -1,5 +1,8 @@
 //! No tap is lost and none counted twice, in short; `scripts/kill-test.sh` is the full form.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,7 +26,8 @@ fn no_tap_is_lost_while_the_service_is_killed_and_the_server_fails() {
     let said = succeed(
         Command::new(tool("synchronised.sh"))
             .args(["python3".as_ref(), tool("kill_test.py").as_os_str()])
-            .args(["--binary", env!("CARGO_BIN_EXE_facetap")])
+            .arg("--binary")
+            .arg(program::facetap())
             .args(["--taps", "300", "--kills", "25", "--pcscd", "0"]),
     );
     // The figures belong to the test's report.

@@ -13,6 +13,7 @@ use log::error;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
+use super::edition::{Identity, identity};
 use super::journal::{beside, journal};
 use super::schema;
 use crate::say;
@@ -36,8 +37,13 @@ const FARTHEST: i64 = 1 << 40;
 const GAP: i64 = 1000;
 
 /// Sets `file` aside because of `why`, in favour of a fresh one with everything that can be read. Nobody may write
-/// meanwhile.
-pub(super) fn set_aside(file: &Path, why: &anyhow::Error) -> Result<()> {
+/// meanwhile. False, and nothing has changed, if that is not the file `found_in` any more in which the damage was seen
+/// (none: there was no file): somebody has put another one in its place.
+pub(super) fn set_aside(
+    file: &Path,
+    found_in: Option<Identity>,
+    why: &anyhow::Error,
+) -> Result<bool> {
     let name = file.display();
     let why = why.root_cause();
     let failed = || {
@@ -46,10 +52,19 @@ pub(super) fn set_aside(file: &Path, why: &anyhow::Error) -> Result<()> {
              is not read-only"
         )
     };
-    let saved = salvage(file).with_context(failed)?;
+    let is_it = || identity(file).ok() == found_in;
+    if !is_it() {
+        return Ok(false);
+    }
+    let taps = salvage(file).with_context(failed)?;
+    // Once more: reading all that is left of a large file takes its time.
+    if !is_it() {
+        remove(&beside(file, FILLING)).with_context(failed)?;
+        return Ok(false);
+    }
     std::fs::rename(beside(file, FILLING), beside(file, READY)).with_context(failed)?;
     let aside = exchange(file).with_context(failed)?;
-    let (aside, taps) = (aside.display(), saved);
+    let aside = aside.display();
     error!(
         "{}",
         say!(
@@ -59,7 +74,7 @@ pub(super) fn set_aside(file: &Path, why: &anyhow::Error) -> Result<()> {
              ディスクを確認してください"
         )
     );
-    Ok(())
+    Ok(true)
 }
 
 /// Ends what a power cut has interrupted.

@@ -11,8 +11,8 @@ use anyhow::{Result, bail};
 use nix::fcntl::{FallocateFlags, fallocate};
 use rusqlite::Connection;
 
+use super::edition::{Identity, identity};
 use super::reserve::available;
-use super::writer::{Identity, identity};
 use crate::base::stop::lock;
 
 /// Bytes that opening a ledger takes: its index, and a page or two.

@@ -7,6 +7,7 @@
 //! damaged file is set aside.
 
 mod damage;
+mod edition;
 mod journal;
 pub mod keeper;
 mod lock;

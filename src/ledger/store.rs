@@ -8,16 +8,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use log::{error, warn};
+use log::{debug, error, warn};
 
 use rusqlite::Connection;
 
+use super::edition::{self, Edition, Identity, identity};
 use super::lock::DirLock;
 use super::reserve::{Reserve, share};
 use super::stamp::Sync;
 use super::timekeeper::{Look, Seen, Timekeeper, Trust};
 use super::turn::Turn;
-use super::writer::{Identity, identity, is_damage};
+use super::writer::is_damage;
 use super::{FILE, damage, journal, medium, schema, times};
 use crate::base::clock::Clock;
 use crate::base::proc;
@@ -37,7 +38,7 @@ pub struct Store {
     file: PathBuf,
     pub(super) turn: Turn,
     /// Counts up when the file is set aside for another.
-    pub(super) generation: AtomicU64,
+    generation: AtomicU64,
     reserve: Reserve,
     /// Whether the room of the reserve was needed, and has been spoken of.
     full: AtomicBool,
@@ -87,10 +88,11 @@ impl Store {
             journal::has_room_to_open(dir)?;
         }
         look_for_a_lost_one(&file, &reserve)?;
-        let db = match schema::open(&file) {
+        let there = identity(&file).ok();
+        let (db, identity) = match edition::open(&file) {
             Err(e) if is_damage(&e) => {
-                damage::set_aside(&file, &e)?;
-                schema::open(&file)?
+                damage::set_aside(&file, there, &e)?;
+                edition::open(&file)?
             }
             other => other?,
         };
@@ -98,7 +100,6 @@ impl Store {
         std::fs::File::open(dir)
             .and_then(|d| d.sync_all())
             .with_context(|| format!("cannot write to the data folder {}", dir.display()))?;
-        let identity = identity(&file)?;
         let boot_id = proc::boot_id();
         let anchor = times::noted_anchor(&db, &boot_id)?;
         let forgetful = medium::forgetful(dir);
@@ -194,10 +195,24 @@ impl Store {
         }
     }
 
-    /// Sets the damaged file aside. Whoever calls this has the turn.
-    pub(super) fn set_aside(&self, why: &anyhow::Error) -> Result<()> {
-        damage::set_aside(&self.file, why)?;
-        self.generation.fetch_add(1, Ordering::Release);
+    /// Which file the ledger is now.
+    pub(super) fn edition(&self) -> Edition {
+        // In this order: a file that is replaced meanwhile is a later one, whichever of the two is seen.
+        let generation = self.generation.load(Ordering::Acquire);
+        Edition {
+            generation,
+            file: identity(&self.file).ok(),
+        }
+    }
+
+    /// Sets the file aside, if it is still the one that damage was found in: otherwise that was somebody else, and what is
+    /// there now has to be looked at by itself. Whoever calls this has the turn.
+    pub(super) fn set_aside(&self, found_in: Edition, why: &anyhow::Error) -> Result<()> {
+        if self.edition() == found_in && damage::set_aside(&self.file, found_in.file, why)? {
+            self.generation.fetch_add(1, Ordering::Release);
+        } else {
+            debug!("damage was found in a ledger that has been replaced since: {why:#}");
+        }
         Ok(())
     }
 
@@ -272,7 +287,7 @@ fn look_for_a_lost_one(file: &Path, reserve: &Reserve) -> Result<()> {
     if journal::length(file) > 0 {
         // SQLite would throw the journal of an empty file away.
         let why = schema::Damaged("the file is empty, its journal is not".to_owned());
-        damage::set_aside(file, &why.into())?;
+        damage::set_aside(file, identity(file).ok(), &why.into())?;
     } else if reserve.is_there() {
         let name = file.display();
         error!(

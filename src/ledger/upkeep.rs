@@ -8,6 +8,7 @@ use anyhow::Result;
 use jiff::SignedDuration;
 use log::{info, warn};
 
+use super::edition::Edition;
 use super::roster::Roster;
 use super::store::Store;
 use super::timekeeper::{Anchor, Seen, plausible};
@@ -74,7 +75,8 @@ struct Memory {
     counted: Option<Monotime>,
     shortened: Option<Monotime>,
     begun: Monotime,
-    examined: bool,
+    /// The file whose pages were looked at last.
+    examined: Option<Edition>,
 }
 
 impl Upkeep {
@@ -118,8 +120,12 @@ impl Upkeep {
             self.standing.set_waiting(waiting);
             memory.counted = Some(now);
         }
-        if !memory.examined && (is_small(&self.store) || due(Some(memory.begun), EXAMINE_AFTER)) {
-            memory.examined = true;
+        let there = self.store.edition();
+        // Again where a person has put another file in its place.
+        if memory.examined != Some(there)
+            && (is_small(&self.store) || due(Some(memory.begun), EXAMINE_AFTER))
+        {
+            memory.examined = Some(there);
             // Every page of hundreds of megabytes on a slow card.
             self.beat.during(EXAMINE_AT_MOST);
             writer.examine(&self.store, &self.stop)?;
@@ -243,7 +249,7 @@ impl Memory {
             counted: None,
             shortened: None,
             begun: now,
-            examined: false,
+            examined: None,
         }
     }
 

@@ -3,25 +3,24 @@
 //! A file that was replaced under it, by a person or because it was damaged, is opened anew at the next access; one that
 //! was deleted is made anew with what this connection still has.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::sync::atomic::Ordering;
-
 use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
+use super::edition::{self, Edition, Identity, identity};
 use super::store::Store;
 use super::turn::Urgency;
 use super::{journal, schema};
 use crate::base::stop::{Stop, lock};
 
+/// How often a file that proves to be damaged is replaced, or was replaced by somebody else, within one access.
+const TRIES: u32 = 3;
+
 /// A connection that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
     db: Connection,
-    generation: u64,
-    /// Device and inode of the file behind `db`.
-    identity: Identity,
+    /// The file behind `db`.
+    edition: Edition,
     /// Device and inode of the journal, once it was seen.
     journal: Option<Identity>,
     /// After a failed write the file is opened anew before the next one.
@@ -29,19 +28,38 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Opens a connection to the file of `store`.
+    /// Opens a connection to the file of `store`; sets it aside first if it proves to be damaged.
     pub fn open(store: &Store) -> Result<Self> {
+        Self::open_with(store, false)
+    }
+
+    /// The same for somebody who may have the turn.
+    fn open_with(store: &Store, have_turn: bool) -> Result<Self> {
+        let there = store.edition();
+        match Self::connect(store) {
+            Err(e) if is_damage(&e) => {
+                let _turn = (!have_turn).then(|| store.turn.take(Urgency::Background));
+                store.set_aside(there, &e)?;
+                Self::connect(store)
+            }
+            other => other,
+        }
+    }
+
+    fn connect(store: &Store) -> Result<Self> {
         // Read first: a file that is replaced meanwhile is noticed at the first write.
-        let generation = store.generation.load(Ordering::Acquire);
-        let (db, identity) = match lock(&store.opened).take() {
+        let generation = store.edition().generation;
+        let (db, file) = match lock(&store.opened).take() {
             Some(first) if generation == 0 => first,
-            _ => (schema::open(store.file())?, identity(store.file())?),
+            _ => edition::open(store.file())?,
         };
         journal::fill_index(store.file());
         Ok(Self {
             db,
-            generation,
-            identity,
+            edition: Edition {
+                generation,
+                file: Some(file),
+            },
             journal: None,
             suspect: false,
         })
@@ -59,44 +77,57 @@ impl Writer {
         store: &Store,
         act: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.keep_up(store, false)?;
-        let mut result = act(&self.db).map_err(anyhow::Error::from);
-        if let Err(e) = &result
-            && is_damage(e)
-        {
-            let turn = store.turn.take(Urgency::Background);
-            // Somebody else may have been quicker.
-            if self.generation == store.generation.load(Ordering::Acquire) {
-                store.set_aside(e)?;
-            }
-            drop(turn);
+        let mut tries = 0..TRIES;
+        loop {
             self.keep_up(store, false)?;
-            result = act(&self.db).map_err(anyhow::Error::from);
+            let result = act(&self.db).map_err(anyhow::Error::from);
+            tries.next();
+            match result {
+                Err(e) if is_damage(&e) && !tries.is_empty() => self.replace(store, &e)?,
+                other => {
+                    return other.with_context(|| {
+                        format!("cannot read the ledger {}", store.file().display())
+                    });
+                }
+            }
         }
-        result.with_context(|| format!("cannot read the ledger {}", store.file().display()))
     }
 
-    /// Whether every page of the file is as it should be; sets it aside if not. Takes a while for a large file, and
-    /// ends early at the order to stop.
+    /// Sets the file behind this connection aside, unless somebody was quicker.
+    fn replace(&self, store: &Store, why: &anyhow::Error) -> Result<()> {
+        let _turn = store.turn.take(Urgency::Background);
+        store.set_aside(self.edition, why)
+    }
+
+    /// Looks at every page of the file; sets it aside if they are not as they should be. Takes a while for a large file,
+    /// and ends early at the order to stop.
     pub fn examine(&mut self, store: &Store, stop: &Stop) -> Result<()> {
+        self.keep_up(store, false)?;
+        let found = self
+            .find_damage(stop)
+            .with_context(|| format!("cannot read the ledger {}", store.file().display()))?;
+        found.map_or(Ok(()), |why| self.replace(store, &why))
+    }
+
+    /// What is wrong with the pages of the file behind this connection.
+    fn find_damage(&mut self, stop: &Stop) -> Result<Option<anyhow::Error>> {
         let stop = stop.clone();
         self.db
             .progress_handler(10_000, Some(move || stop.requested()))?;
-        let verdict = self.read(store, |db| {
-            db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
-        });
+        let verdict = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+            .map_err(anyhow::Error::from);
         self.db.progress_handler(0, None::<fn() -> bool>)?;
         match verdict {
-            Ok(verdict) if verdict != "ok" => {
-                let _turn = store.turn.take(Urgency::Background);
+            Ok(verdict) if verdict == "ok" => Ok(None),
+            Ok(verdict) => {
                 // It comes in several lines.
                 let verdict = verdict.split_whitespace().collect::<Vec<_>>().join(" ");
-                store.set_aside(&schema::Damaged(verdict).into())?;
-                *self = Self::open(store)?;
-                Ok(())
+                Ok(Some(schema::Damaged(verdict).into()))
             }
-            Ok(_) => Ok(()),
-            Err(e) if code(&e) == Some(ErrorCode::OperationInterrupted) => Ok(()),
+            Err(e) if is_damage(&e) => Ok(Some(e)),
+            Err(e) if code(&e) == Some(ErrorCode::OperationInterrupted) => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -123,25 +154,22 @@ impl Writer {
     /// Opens the file anew where it is not the one that this connection writes to. A file that was deleted would take
     /// every tap with it, without any fault: what this connection still has of it is carried over.
     fn keep_up(&mut self, store: &Store, have_turn: bool) -> Result<()> {
-        let there = identity(store.file()).ok();
-        if !self.suspect
-            && self.generation == store.generation.load(Ordering::Acquire)
-            && there == Some(self.identity)
-        {
+        let there = store.edition();
+        if !self.suspect && there == self.edition {
             return Ok(());
         }
-        if there.is_none() && !store.file().exists() {
+        if there.file.is_none() && !store.file().exists() {
             let _turn = (!have_turn).then(|| store.turn.take(Urgency::Background));
             // Somebody else may have been quicker.
             if !store.file().exists() {
-                let mut fresh = Self::open(store)?;
+                let mut fresh = Self::open_with(store, true)?;
                 store.carry_over_deleted(&self.db, &mut fresh.db);
-                fresh.generation = store.generation.load(Ordering::Acquire);
+                fresh.edition.generation = store.edition().generation;
                 *self = fresh;
                 return Ok(());
             }
         }
-        *self = Self::open(store)?;
+        *self = Self::open_with(store, have_turn)?;
         Ok(())
     }
 
@@ -179,14 +207,14 @@ impl Writer {
             result = self.try_write(store, &act);
         }
         if let Err(e) = &result {
+            self.suspect = true;
             let again = if is_damage(e) {
-                store.set_aside(e)?;
+                store.set_aside(self.edition, e)?;
                 true
             } else {
                 // What is put by is for taps alone.
                 urgency == Urgency::Tap && is_full(e) && store.give_room()
             };
-            self.suspect = true;
             if again {
                 result = self.try_write(store, &act);
             }
@@ -212,16 +240,6 @@ impl Writer {
     }
 }
 
-/// Device and inode.
-pub(super) type Identity = (u64, u64);
-
-/// Which file that is now.
-pub(super) fn identity(file: &Path) -> Result<Identity> {
-    let m = std::fs::metadata(file)
-        .with_context(|| format!("cannot look at the ledger {}", file.display()))?;
-    Ok((m.dev(), m.ino()))
-}
-
 fn code(e: &anyhow::Error) -> Option<ErrorCode> {
     e.chain()
         .find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
@@ -244,3 +262,6 @@ fn is_full(e: &anyhow::Error) -> bool {
         Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
     )
 }
+
+#[cfg(test)]
+mod tests;

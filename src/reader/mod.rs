@@ -14,6 +14,7 @@ pub mod atr;
 mod insertions;
 mod memory;
 pub mod pcsc;
+mod queue;
 mod reading;
 pub mod refusal;
 pub mod selection;

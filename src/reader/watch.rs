@@ -13,7 +13,7 @@ use super::insertions::Change;
 use super::memory::{Link, Memory};
 use super::reading::{Heard, Reading, Turn};
 use super::selection::Selection;
-use super::{Answer, Connection, Moment, Open, Sighting, Tap, apdu};
+use super::{Answer, Connection, Moment, Open, Sighting, Tap, apdu, queue};
 use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
@@ -26,7 +26,8 @@ use crate::stats::Stats;
 /// order to stop is heard even if its wake-up call is lost.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The thread's body. The queue behind `taps` is bounded; what is in it is never dropped.
+/// The thread's body. The queue behind `taps` is bounded; what is in it is never dropped, and while it is full the thread
+/// waits ([`queue`]).
 pub struct Watch {
     /// Makes the connection to the readers.
     pub open: Open,
@@ -253,9 +254,10 @@ impl Watch {
             sighting,
         };
         self.standing.tap_read();
-        // The other end is gone only while the service ends, when a tap is acknowledged no more.
-        if let Err(lost) = self.taps.send(tap) {
-            let Tap { reader, .. } = lost.0;
+        let handed = queue::hand_on(&self.taps, tap, &self.beat, self.clock.as_ref(), &self.stop);
+        // Only while the service ends, when a tap is acknowledged no more.
+        if let Err(Tap { reader, .. }) = handed {
+            self.standing.tap_done();
             warn!(
                 "{}",
                 say!(

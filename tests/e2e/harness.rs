@@ -96,7 +96,7 @@ impl Scene {
 
 /// The binary under test, with nothing of this machine's configuration.
 pub fn facetap() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_facetap"));
+    let mut command = Command::new(crate::program::facetap());
     for name in [
         "FACETAP_CONFIG",
         "STATE_DIRECTORY",

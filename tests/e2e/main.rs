@@ -19,6 +19,8 @@ mod health;
 mod logging;
 mod monitor;
 mod mounts;
+#[path = "../common/program.rs"]
+mod program;
 mod report;
 mod rpicam;
 mod running;

@@ -17,10 +17,13 @@ pub fn script(name: &str) -> Command {
     // A shell never hears a signal that it was started to ignore, as all are that nohup starts.
     let mut command = Command::new("env");
     command.arg("--default-signal=HUP,INT").arg(path);
-    let binary = Path::new(env!("CARGO_BIN_EXE_facetap")).parent().unwrap();
+    let program = crate::program::facetap();
     let path = std::env::var("PATH").unwrap();
     command
-        .env("PATH", format!("{}:{path}", binary.display()))
+        .env(
+            "PATH",
+            format!("{}:{path}", program.parent().unwrap().display()),
+        )
         .env_remove("RUNTIME_DIRECTORY")
         .env_remove("FACETAP_CONFIG")
         .env("LANG", "C.UTF-8")

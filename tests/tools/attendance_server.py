@@ -14,6 +14,8 @@ without an answer); drop (stores the row, then hangs up); stall (stores the row,
 card: {"mode": "500", "idm": "04A1B2C3D4E5F6"}. {"mode": "chaos"} needs --chaos; with --weights
 "500=10,drop=20" its faults per thousand requests are others. It also closes its port for a moment now and then.
 
+A card whose identifier begins as --unwelcome says is refused with the API's own 400, and noted as "refused".
+
 Its rule: a tap is a duplicate if the row last received from the same card and terminal lies within ten
 seconds of it. It knows nothing of Idempotency-Key, but notes it, and FaceTap-Clock. A timestamp with an offset is
 answered with 500, as the original does.
@@ -40,8 +42,9 @@ REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 404: "Not Found", 500: "
 class Store:
     """Rows received, in the order of their receipt."""
 
-    def __init__(self, log):
+    def __init__(self, log, unwelcome=None):
         self.lock = threading.Lock()
+        self.unwelcome = unwelcome
         self.rows = []
         self.last = {}
         if log and os.path.exists(log):
@@ -69,6 +72,10 @@ class Store:
         missing = [k for k in ("idm", "timestamp", "terminal_id") if not data.get(k)]
         if missing:
             return 400, {"status": "error", "message": "missing " + ", ".join(missing)}
+        if self.unwelcome and data["idm"].startswith(self.unwelcome):
+            with self.lock:
+                self.note("refused", data, headers, body)
+            return 400, {"status": "error", "message": "this card is not registered"}
         stamp = datetime.fromisoformat(data["timestamp"])
         who = (data["idm"], data["terminal_id"])
         with self.lock:
@@ -287,8 +294,9 @@ def main():
     parser.add_argument("--delay", type=float, default=8.0, help="seconds of the mode slow")
     parser.add_argument("--chaos", type=int, metavar="SEED", help="start in the mode chaos")
     parser.add_argument("--weights", type=weights, default=WEIGHTS, help="faults of chaos per thousand requests")
+    parser.add_argument("--unwelcome", metavar="PREFIX", help="cards that are refused")
     args = parser.parse_args()
-    store = Store(args.log)
+    store = Store(args.log, args.unwelcome)
     chaos = None
     store.mode = {"mode": args.fail}
     if args.chaos is not None:

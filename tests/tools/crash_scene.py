@@ -257,7 +257,7 @@ class Scene:
         runs = range(self.supervisor.runs)
         said = [tap for run in runs for tap in read_trace(self.started + self.event("start", run)["t"],
                                                          self.folder / f"run-{run}.jsonl")]
-        faults += judge_taps(said, read_ledger(self.folder), read_server(self.folder))
+        faults += judge_taps(said, read_ledger(self.folder / "data"), read_server(self.folder))
         return faults, sum(tap.outcome == "counted" for tap in said)
 
     def close(self):

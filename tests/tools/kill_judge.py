@@ -4,7 +4,8 @@
     kill_judge.py        tests itself: each kind of failure is planted once and has to be found
 
 A tap is *said* when its trace line says that it counted. Each said tap must be in the ledger, each tap of the ledger
-exactly once at the server, those of a card in the ledger's order, and nothing else may be at the server.
+exactly once at the server, those of a card in the ledger's order, and nothing else may be at the server. What the server
+itself refuses is rejected at the first refusal that reaches the program; nothing else ever is.
 """
 
 import sys
@@ -40,19 +41,22 @@ class Kept:
 
 @dataclass
 class Stored:
-    """What the server noted of a request, in the order of receipt. Status: success or duplicate."""
+    """What the server noted of a request, in the order of receipt. Status: success, duplicate or refused."""
 
     uid: str
     timestamp: str
     key: str
     status: str = "success"
+    at: float = 0.0  # Seconds since 1970.
 
 
-def judge(said, kept, stored, repeat_seconds, forbidden):
-    """Every failure, as a kind and a sentence. `forbidden`: identifiers that must never be counted."""
+def judge(said, kept, stored, repeat_seconds, forbidden, unwelcome="FE", calm=float("inf")):
+    """Every failure, as a kind and a sentence. `forbidden`: identifiers that must never be counted; `unwelcome`: how
+    those begin that the server refuses; `calm`: when nothing went wrong any more, in seconds since 1970."""
     return [
         *said_but_not_kept(said, kept),
-        *kept_but_not_once_at_the_server(kept, stored),
+        *kept_but_not_once_at_the_server([tap for tap in kept if not tap.uid.startswith(unwelcome)], stored),
+        *refused_by_the_server([tap for tap in kept if tap.uid.startswith(unwelcome)], stored, calm),
         *at_the_server_without_reason(kept, stored, forbidden),
         *out_of_order(kept, stored),
         *swallowed(said, kept, repeat_seconds),
@@ -85,10 +89,26 @@ def kept_but_not_once_at_the_server(kept, stored):
             yield "lost", f"{tap.uid} at {tap.local_time} is {tap.state} in the ledger and not at the server"
         elif times > 1:
             yield "twice", f"{tap.uid} at {tap.local_time} is at the server {times} times"
-        if tap.state != "delivered":
+        if tap.state == "rejected":
+            yield "rejected", f"{tap.uid} at {tap.local_time} is rejected, and the server had not refused it"
+        elif tap.state != "delivered":
             yield "undelivered", f"{tap.uid} at {tap.local_time} is still {tap.state}"
         if tap.key in sent and (sent[tap.key].uid, sent[tap.key].timestamp) != (tap.uid, tap.local_time):
             yield "altered", f"{tap.uid} at {tap.local_time} is {sent[tap.key]} at the server"
+
+
+def refused_by_the_server(kept, stored, calm):
+    """Taps of cards that are unknown there."""
+    refused, late = Counter(), Counter()
+    for row in stored:
+        refused[row.key] += row.status == "refused"
+        late[row.key] += row.status == "refused" and row.at >= calm
+    for tap in kept:
+        if tap.state != "rejected" or refused[tap.key] == 0:
+            yield "unrefused", f"{tap.uid} at {tap.local_time} is {tap.state}, refused {refused[tap.key]} times"
+        # While answers are lost on the way, the program has to ask again.
+        elif late[tap.key] > 1:
+            yield "again", f"{tap.uid} at {tap.local_time} was sent again after the server had refused it"
 
 
 def at_the_server_without_reason(kept, stored, forbidden):
@@ -124,8 +144,12 @@ def swallowed(said, kept, repeat_seconds):
             yield "swallowed", f"{tap.uid} at {tap.at} was taken for a repeat of nothing"
 
 
+# When the planted runs become calm.
+CALM = 1000.0
+
+
 def sound():
-    """A run without fault: two cards, two taps each."""
+    """A run without fault: two cards with two taps each, and two that the server does not know."""
     start = datetime(2026, 11, 21, 12)
     said, kept, stored = [], [], []
     for n, uid in enumerate(["A", "B", "A", "B"]):
@@ -136,6 +160,12 @@ def sound():
     said.append(Said("A", start + timedelta(seconds=45), "repeat"))
     said.append(Said("08010203", start, "refused"))
     stored.append(Stored("B", stored[3].timestamp, "k3", "duplicate"))
+    # Refused by the server: once while answers get lost, and once in the calm.
+    for n, times in [(6, 3), (7, 1)]:
+        at = start + timedelta(seconds=20 * n)
+        said.append(Said(f"FE{n}", at, "counted"))
+        kept.append(Kept(f"FE{n}", at, at.isoformat(), f"k{n}", "rejected"))
+        stored += [Stored(f"FE{n}", at.isoformat(), f"k{n}", "refused", CALM * (n == 7))] * times
     # Durable, but killed before it was said.
     at = start + timedelta(seconds=200)
     kept.append(Kept("A", at, at.isoformat(), "k4", "delivered"))
@@ -158,6 +188,15 @@ def plant(fault):
         stored[0], stored[2] = stored[2], stored[0]
     elif fault == "undelivered":
         kept[0].state = "pending"
+    elif fault == "rejected":
+        kept[0].state = "rejected"
+        del stored[0]
+    elif fault == "not rejected":
+        kept[4].state = "pending"
+    elif fault == "rejected unasked":
+        stored[:] = [row for row in stored if row.key != "k6"]
+    elif fault == "asked again":
+        stored.append(Stored("FE7", kept[5].local_time, "k7", "refused", CALM + 1))
     elif fault == "altered":
         stored[0].timestamp = "1970-01-01T00:00:00"
     elif fault == "unknown":
@@ -179,13 +218,17 @@ def self_test():
         "twice": {"twice", "order"},
         "order": {"order"},
         "undelivered": {"undelivered"},
+        "rejected": {"rejected", "lost"},
+        "not rejected": {"unrefused"},
+        "rejected unasked": {"unrefused"},
+        "asked again": {"again"},
         "altered": {"altered"},
         "unknown": {"unknown"},
         "forbidden": {"forbidden"},
         "swallowed": {"swallowed"},
     }
     for fault, kinds in expected.items():
-        found = {kind for kind, _ in judge(*plant(fault), 10, {"08010203"})}
+        found = {kind for kind, _ in judge(*plant(fault), 10, {"08010203"}, calm=CALM)}
         if found != kinds:
             sys.exit(f"planted: {fault}; found {found or 'nothing'} instead of {kinds or 'nothing'}")
     print(f"the judge finds each of {len(expected) - 1} planted faults")

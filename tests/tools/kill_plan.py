@@ -18,7 +18,9 @@ import virtual_card
 # small disorder below.
 APART = 12.5
 # Of a hundred taps so many are a repeat on purpose, refused, or not readable, besides.
-REPEATS, REFUSED, UNREADABLE = 5, 2, 1
+REPEATS, REFUSED, UNREADABLE, UNWELCOME = 5, 2, 1, 2
+# Cards that the reader takes and the server refuses begin so; no other card does.
+UNWELCOME_PREFIX = "FE"
 # A person's tap through pcscd: how long a card is held, and is away before the next; the daemon looks every 0.4 s.
 HELD, AWAY = 0.9, 0.9
 
@@ -35,6 +37,10 @@ def identifiers(draw, count):
         # The first byte is none that would be refused.
         seen.add(f"{draw.randrange(0x10, 0xFE):02X}" + draw.randbytes(length - 1).hex().upper())
     return sorted(seen)
+
+
+def unwelcome(draw):
+    return UNWELCOME_PREFIX + draw.randbytes(3).hex().upper()
 
 
 def refused(draw):
@@ -62,6 +68,8 @@ class Plan:
                 lines.append((at, no))
             elif kind < REPEATS + REFUSED + UNREADABLE:
                 lines.append((at, draw.choice(["010203", "01" * 11])))
+            elif kind < REPEATS + REFUSED + UNREADABLE + UNWELCOME:
+                lines.append((at, unwelcome(draw)))
         self.lines = [(at, uid + draw.choice(["", " door"])) for at, uid in sorted(lines)]
         self.seconds = taps / rate
         self.fed = len(self.lines)
@@ -72,14 +80,15 @@ class Plan:
         places = sorted((n + draw.uniform(0, len(cards) / 10), uid) for n, uid in enumerate(cards))
         return [uid for _, uid in reversed(places)]
 
-    def feed(self, fifo):
+    def feed(self, fifo, ended):
         """Taps as people do: the next card comes when the one before was taken. While nobody takes it, the plan waits,
         and so do the times between the taps of a card grow, never shrink."""
         begin = time.monotonic()
         for at, line in self.lines:
-            time.sleep(max(0.0, begin + at - time.monotonic()))
+            if ended.wait(max(0.0, begin + at - time.monotonic())):
+                return
             os.write(fifo, line.encode() + b"\n")
-            while not_taken(fifo):
+            while not_taken(fifo) and not ended.is_set():
                 time.sleep(0.002)
             late = time.monotonic() - (begin + at)
             begin += max(0.0, late)

@@ -21,9 +21,9 @@ def read_trace(start, trace):
             yield Said(tap["uid"], begin + timedelta(seconds=tap["t"]), tap["outcome"], tap["reader"])
 
 
-def read_ledger(folder):
+def read_ledger(data):
     """Its taps, in order; none as long as there is no ledger."""
-    file = folder / "data" / "attendance.db"
+    file = data / "attendance.db"
     if not file.exists():
         return []
     db = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)
@@ -43,4 +43,4 @@ def read_server(folder):
     """What the server noted, in the order of receipt."""
     with open(folder / "rows.jsonl", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    return [Stored(row["idm"], row["timestamp"], row["key"], row["status"]) for row in rows]
+    return [Stored(row["idm"], row["timestamp"], row["key"], row["status"], row["at"]) for row in rows]

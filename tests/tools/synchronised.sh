@@ -4,8 +4,8 @@
 #
 #   synchronised.sh COMMAND...
 #
-# As root in a mount namespace of its own, so that nothing is left behind; where that is not possible the command runs
-# as it is.
+# As root in a mount namespace of its own, so that nothing is left behind, neither of this nor of what the command mounts;
+# where that is not possible the command runs as it is. FACETAP_TEST_ISOLATED tells it.
 
 set -euo pipefail
 
@@ -13,8 +13,12 @@ set -euo pipefail
 propagation=private
 mountpoint --quiet / || propagation=unchanged
 isolated=(unshare --mount --propagation "$propagation")
-if [[ $EUID -ne 0 || -e /run/systemd/timesync/synchronized ]] || ! "${isolated[@]}" true 2>/dev/null; then
+if [[ $EUID -ne 0 ]] || ! "${isolated[@]}" true 2>/dev/null; then
     exec "$@"
+fi
+export FACETAP_TEST_ISOLATED=yes
+if [[ -e /run/systemd/timesync/synchronized ]]; then
+    exec "${isolated[@]}" "$@"
 fi
 mkdir -p /run/systemd
 # shellcheck disable=SC2016  # The inner shell expands.

@@ -184,3 +184,33 @@ fn room_is_put_by_for_the_last_taps() {
     desk(&book).tick();
     assert!(book.dir().join("attendance.reserve").exists());
 }
+
+/// A person restores a copy while the service runs: it is looked at as the first one was.
+#[test]
+fn a_ledger_that_is_put_in_place_later_is_looked_at_too() {
+    let mut book = Book::new();
+    for n in 0..600u16 {
+        book.count((n % 200) as u8);
+        book.advance(CLOCK_STEP);
+    }
+    let mut desk = desk(&book);
+    desk.tick();
+    book.shorten_journal();
+    let (file, copy) = (
+        book.dir().join(crate::ledger::FILE),
+        book.dir().join("copy"),
+    );
+    let mut bytes = std::fs::read(&file).unwrap();
+    // A page in the middle that no access of the upkeep needs.
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4096].fill(0xA5);
+    std::fs::write(&copy, bytes).unwrap();
+    let aside = book.dir().join("attendance.db.damaged-1");
+    desk.tick();
+    assert!(!aside.exists());
+    std::fs::rename(&copy, &file).unwrap();
+    desk.tick();
+    assert!(aside.exists());
+    desk.tick();
+    assert!(!book.dir().join("attendance.db.damaged-2").exists());
+}
