@@ -38,12 +38,15 @@ static LOST_TAPS: AtomicBool = AtomicBool::new(false);
 enum Kind {
     Panic,
     Hang,
+    /// Hangs for so long, deaf to the order to stop.
+    Stall(Duration),
 }
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq)]
 enum Order {
-    /// In the loop of this name, at its next turn.
+    /// In the loop of this name, at its next turn; or on the thread of this name for calls that may hang, at its next
+    /// call.
     Loop(String, Kind),
     /// MiB a second.
     Leak(f64),
@@ -59,6 +62,11 @@ fn order(line: &str) -> Option<Order> {
     let mut words = line.split_whitespace();
     let kind = words.next()?;
     let word = words.next();
+    if kind == "stall" {
+        let seconds = words.next()?.parse().ok()?;
+        let time = Duration::try_from_secs_f64(seconds).ok()?;
+        return Some(Order::Loop(word?.to_owned(), Kind::Stall(time)));
+    }
     let rate = || {
         word.and_then(|w| w.parse::<f64>().ok())
             .filter(|n| n.is_finite() && *n > 0.0)
@@ -76,7 +84,7 @@ fn order(line: &str) -> Option<Order> {
     })
 }
 
-/// A loop of this name comes by: what was planted for it happens here.
+/// A loop or a call of this name comes by: what was planted for it happens here.
 pub fn point(name: &str) {
     if !ANY.load(Ordering::Relaxed) {
         return;
@@ -94,6 +102,9 @@ pub fn point(name: &str) {
         Kind::Hang => loop {
             std::thread::park();
         },
+        Kind::Stall(time) => {
+            let _ = Stop::new().wait(time);
+        }
     }
 }
 
@@ -183,9 +194,26 @@ mod tests {
             order("hang servo"),
             Some(Order::Loop("servo".into(), Kind::Hang))
         );
+        assert_eq!(
+            order("stall camera-device 2.5"),
+            Some(Order::Loop(
+                "camera-device".into(),
+                Kind::Stall(Duration::from_millis(2500))
+            ))
+        );
         assert_eq!(order("leak 2.5"), Some(Order::Leak(2.5)));
         assert_eq!(order("segv"), Some(Order::Crash("segv".into())));
-        for bad in ["", "leak", "leak x", "leak -1", "panic", "slow down"] {
+        for bad in [
+            "stall",
+            "stall camera",
+            "stall x -1",
+            "",
+            "leak",
+            "leak x",
+            "leak -1",
+            "panic",
+            "slow down",
+        ] {
             assert_eq!(order(bad), None, "{bad}");
         }
     }
