@@ -5,11 +5,13 @@
 //! undecoded, so that the detector decides how much of a picture it wants to decode.
 //!
 //! [`source`] decides from the configuration which source it is; `avi`, `http`, `v4l2`, `rpicam`,
-//! `other` and `simulated` are the sources, side by side behind [`CameraSource`].
+//! `other` and `simulated` are the sources, side by side behind [`CameraSource`]. [`held`] keeps whichever it is on a
+//! thread of its own, for each of them may hang.
 
 pub mod avi;
 pub mod capture;
 pub mod devices;
+pub mod held;
 pub mod http;
 pub mod jpeg;
 pub mod opencv_runtime;
@@ -25,6 +27,7 @@ use anyhow::Result;
 
 pub use capture::{Capture, CaptureFeedback};
 pub use devices::{Device, list};
+pub use held::Holder;
 pub use opencv_runtime::environment;
 pub use probe::probe;
 pub use source::{Env, SourceKind, classify, open};
