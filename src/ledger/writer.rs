@@ -6,6 +6,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
@@ -13,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use super::store::Store;
 use super::turn::Urgency;
 use super::{journal, schema};
+use crate::base::beat::Beat;
 use crate::base::stop::{Stop, lock};
 
 /// A connection that writes.
@@ -76,12 +78,16 @@ impl Writer {
         result.with_context(|| format!("cannot read the ledger {}", store.file().display()))
     }
 
-    /// Whether every page of the file is as it should be; sets it aside if not. Takes a while for a large file, and
-    /// ends early at the order to stop.
-    pub fn examine(&mut self, store: &Store, stop: &Stop) -> Result<()> {
-        let stop = stop.clone();
-        self.db
-            .progress_handler(10_000, Some(move || stop.requested()))?;
+    /// Whether every page of the file is as it should be; sets it aside if not. Takes a while for a large file, gives
+    /// signs of life meanwhile, and ends early at the order to stop.
+    pub fn examine(&mut self, store: &Store, stop: &Stop, beat: &Beat) -> Result<()> {
+        let (stop, beat) = (stop.clone(), beat.clone());
+        // Every 4 MB or so: a slow card takes some seconds for them.
+        let progress = move || {
+            beat.during(Duration::ZERO);
+            stop.requested()
+        };
+        self.db.progress_handler(1000, Some(progress))?;
         let verdict = self.read(store, |db| {
             db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
         });

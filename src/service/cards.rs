@@ -85,7 +85,7 @@ impl Service {
 
     /// The roster, read once before the first tap.
     fn roster(&self) -> Option<Roster> {
-        let roster = Roster::new(self.config.attendance.roster.clone()?);
+        let roster = Roster::new(self.config.attendance.roster.clone()?, &self.stop);
         roster.refresh(self.clock.now());
         Some(roster)
     }

@@ -4,7 +4,7 @@ mod cards;
 mod following;
 mod vitals;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use log::{info, warn};
 
 use crate::base::beat::{Beat, Beats};
 use crate::base::clock::Clock;
+use crate::base::limited;
 use crate::base::proc;
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
@@ -24,7 +25,7 @@ use crate::health::exit::{self, LastExit};
 use crate::health::restart::{FIRST_REST, NEXT_REST, Plan};
 use crate::health::state::{self, State};
 use crate::health::{self, Health};
-use crate::monitor::{self, Latest, Live, Monitor, peak_rss_bytes};
+use crate::monitor::{self, Latest, Monitor, Patient, peak_rss_bytes};
 use crate::reloads::Reloads;
 use crate::standing::Standing;
 use crate::stats::Stats;
@@ -138,7 +139,11 @@ impl Service {
         let reason = self.stop.reason().unwrap_or(Reason::Duration);
         let memory = matches!(reason, Reason::Restart { memory: true, .. });
         lock(&record).end(&reason.to_string(), memory, self.clock.as_ref());
-        let stuck = threads.join(&self.clock, STOP_WITHIN);
+        let ending = self.clock.now() + STOP_WITHIN;
+        let mut stuck = threads.join(&self.clock, STOP_WITHIN);
+        let left = ending.since(self.clock.now());
+        let calls = limited::wait_for_all(self.clock.as_ref(), left);
+        stuck.extend(calls.into_iter().map(str::to_owned));
         self.tracer.finish();
         let elapsed = self.clock.now().since(start);
         Ok(Ended {
@@ -213,7 +218,13 @@ impl Service {
             memory: self.config.memory_monitor.clone(),
             log_file: self.log_file.clone(),
             log: self.config.log.clone(),
-            readings: Box::new(Live::new(Path::new("/"), &self.log_file, &self.data_dir)),
+            readings: Box::new(Patient::new(
+                "/".into(),
+                self.log_file.clone(),
+                self.data_dir.clone(),
+                &self.stop,
+                &beat,
+            )),
             sites: self.allocation_sites(),
             stats: Arc::clone(&shared.stats),
             standing: Arc::clone(&shared.standing),
