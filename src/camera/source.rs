@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use super::avi::{self, AviSource};
 use super::http::{self, HttpSource, HttpUrl, url::redacted};
@@ -19,7 +19,7 @@ use super::v4l2::{self, V4l2Source};
 use super::{CameraSource, opencv_runtime, plain};
 use crate::base::beat::Beat;
 use crate::base::clock::{Clock, SystemClock};
-use crate::base::limited::in_time;
+use crate::base::limited::{in_time, under_way};
 use crate::base::names::Names;
 use crate::base::stop::Stop;
 use crate::config::{self, Source};
@@ -94,6 +94,8 @@ impl Env {
 /// Time for looking at a file before the service starts. A disk that takes longer is looked at again when the camera
 /// is opened, and nobody waits for it.
 const LOOK: Duration = Duration::from_secs(5);
+/// The thread of that look. While it has not come back nobody else looks.
+const LOOKER: &str = "camera-file";
 /// Time for the look-up of a server's name.
 pub(super) const NAME: Duration = Duration::from_secs(5);
 
@@ -169,7 +171,7 @@ pub fn classify(camera: &config::Camera) -> Result<SourceKind, String> {
         let path = path.clone();
         move || classify_path(&path)
     };
-    match in_time("camera-file", LOOK, look) {
+    match in_time(LOOKER, LOOK, look) {
         Ok(kind) => kind.map_err(|why| usage(name, &why)),
         Err(_) => Ok(SourceKind::Undecided(path)),
     }
@@ -281,6 +283,13 @@ pub fn open(
     let clock = Arc::clone(&env.clock);
     Ok(match kind {
         SourceKind::Undecided(path) => {
+            if under_way().contains(&LOOKER) {
+                bail!(say!(
+                    "{} cannot be looked at: its disk or the network behind it hangs; dmesg | tail names it",
+                    "{} を確認できません（ディスクまたはネットワークの停止。dmesg | tail で確認できます）",
+                    path.display()
+                ));
+            }
             let kind = classify_path(path)
                 .map_err(|why| anyhow!(usage(&path.display().to_string(), &why)))?;
             return open(&kind, camera, env);

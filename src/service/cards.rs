@@ -15,6 +15,7 @@ use crate::ledger::roster::Roster;
 use crate::ledger::store::Store;
 use crate::ledger::upkeep::Upkeep;
 use crate::reader::selection::Selection;
+use crate::reader::usb::Bus;
 use crate::reader::watch::Watch;
 use crate::standing;
 use crate::uplink::Uplink;
@@ -78,7 +79,7 @@ impl Service {
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             stats: Arc::clone(stats),
-            usb: reader::usb::root(cards),
+            usb: Bus::new(reader::usb::root(cards), &self.stop, &beat),
         };
         self.start_loop(threads, "reader", &beat, move || watch.run())
     }

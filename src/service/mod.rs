@@ -38,8 +38,8 @@ use vitals::Everything;
 /// The promise is a stop within a second; what is not done by then is named and left behind.
 const STOP_WITHIN: Duration = Duration::from_millis(800);
 
-/// A loop that gives no sign of life for so long has hung. The longest wait in order is that for an answer of the
-/// camera connector at its start, 8 s.
+/// A loop that gives no sign of life for so long has hung. What may take longer or for ever (a device, a file, a name
+/// server) is waited for under a limit, which is announced ([`crate::base::limited`]).
 const HUNG: Duration = Duration::from_secs(15);
 /// The same for loops that write to the disk, of which an SD card may take many seconds of its own accord.
 const HUNG_ON_DISK: Duration = Duration::from_secs(28);
