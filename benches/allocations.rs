@@ -130,11 +130,7 @@ fn main() {
     config.detector.model_dir = std::env::var_os("FACETAP_MODELS").map(Into::into);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stop = Stop::new();
-    let env = Env {
-        clock: Arc::clone(&clock),
-        pose: Arc::new(|| Pose::HOME),
-        stop: stop.clone(),
-    };
+    let env = Env::new(Arc::clone(&clock), Arc::new(|| Pose::HOME), &stop);
     let mut camera = source::open(&SourceKind::Simulated, &config.camera, &env).unwrap();
     let picture = loop {
         if let Grab::Frame(frame) = camera.grab(&stop).unwrap() {

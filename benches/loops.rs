@@ -24,11 +24,7 @@ use facetap::reader::uid::Uid;
 /// One picture of the simulated camera.
 fn picture(config: &Config, clock: &Arc<dyn Clock>) -> Picture {
     let stop = Stop::new();
-    let env = Env {
-        clock: Arc::clone(clock),
-        pose: Arc::new(|| Pose::HOME),
-        stop: stop.clone(),
-    };
+    let env = Env::new(Arc::clone(clock), Arc::new(|| Pose::HOME), &stop);
     let mut camera = source::open(&SourceKind::Simulated, &config.camera, &env).unwrap();
     loop {
         if let Grab::Frame(frame) = camera.grab(&stop).unwrap() {

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::{Result, anyhow};
 use log::{error, info, warn};
 
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
 use crate::base::clock::Clock;
+use crate::base::limited::{Limited, NotDone};
 use crate::base::residency;
 use crate::base::slot::{Slot, Taken};
 use crate::base::stop::{Reason, Stop, lock};
@@ -26,8 +28,8 @@ use crate::track::presence::Presence;
 
 /// How long a wait for a picture lasts before the order to stop is looked at again.
 const WAIT: Duration = Duration::from_millis(100);
-/// How long opening the detector may take beyond the usual: its models come from an SD card.
-const OPENING: Duration = Duration::from_secs(30);
+/// How long opening the detector is waited for: its models come from an SD card.
+const OPENING: Duration = Duration::from_secs(20);
 
 /// The thread's parts.
 pub struct Vision {
@@ -53,6 +55,19 @@ pub struct Vision {
     pub stop: Stop,
     /// The sign of life.
     pub beat: Beat,
+    /// Where the detector is opened.
+    pub models: Limited<Box<dyn Detector>>,
+}
+
+fn stuck(why: NotDone) -> anyhow::Error {
+    match why {
+        NotDone::Hangs => anyhow!(say!(
+            "its models cannot be read in time: the disk that they lie on does not answer (detector.model_dir, data_dir); \
+             dmesg | tail names what is stuck",
+            "モデルを時間内に読めません。ディスクが応答していません (detector.model_dir, data_dir)。dmesg | tail で停止箇所を確認できます"
+        )),
+        why => why.into(),
+    }
 }
 
 impl Vision {
@@ -98,9 +113,9 @@ impl Vision {
         let mut backoff = Backoff::device();
         let mut told = String::new();
         loop {
-            self.beat.during(OPENING);
-            match detect::open(&self.config, &self.data_dir) {
+            match self.try_to_open() {
                 Ok(detector) => return Some(detector),
+                Err(_) if self.stop.requested() => return None,
                 Err(e) => {
                     let why = format!("{e:#}");
                     if why != told {
@@ -119,6 +134,17 @@ impl Vision {
                 return None;
             }
         }
+    }
+
+    /// Reads the models at a thread of its own: their disk may hang. What took longer than the limit is taken at the
+    /// next call.
+    fn try_to_open(&self) -> Result<Box<dyn Detector>> {
+        let (config, data_dir) = (self.config.clone(), self.data_dir.clone());
+        let opened = self
+            .models
+            .open(OPENING, move || detect::open(&config, &data_dir));
+        opened.map_err(stuck)??;
+        self.models.take(OPENING).map_err(stuck)
     }
 
     /// Counts a picture that could not be used, and says so at the first of a row.

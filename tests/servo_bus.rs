@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
+use facetap::base::limited::Limited;
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
 use facetap::config::Config;
@@ -58,6 +59,7 @@ impl Service {
             clock: Arc::clone(&service.clock),
             stop: service.stop.clone(),
             beat: Beat::default(),
+            port: Limited::new("servo-port", &service.stop, &Beat::default()),
         };
         service
             .threads

@@ -1,10 +1,14 @@
-//! Files that this program makes.
+//! Files that this program makes, and small ones that it is given.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use nix::libc;
+
+use crate::say;
 
 /// Opens a file as `options` say. A folder that is missing is made first: it may never have been there, and somebody may
 /// have removed it since.
@@ -39,9 +43,50 @@ pub fn replace(file: &Path, bytes: &[u8]) -> Result<()> {
     .with_context(|| format!("cannot write {}", file.display()))
 }
 
+/// All of a file of at most `most` bytes. A pipe that was named by mistake does not hold anybody up.
+///
+/// # Errors
+/// It cannot be read, is larger, or is no file but a folder, a pipe or a device.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(say!(
+            "it is no file",
+            "通常のファイルではありません"
+        )));
+    }
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(say!(
+            "it is larger than {most} bytes",
+            "{most} バイトを超えています"
+        )));
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_files_are_read_and_only_small_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "four").unwrap();
+        assert_eq!(read(&path, 4).unwrap(), b"four");
+        assert!(read(&path, 3).unwrap_err().to_string().contains("larger"));
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [pipe.as_path(), dir.path(), Path::new("/dev/null")] {
+            let why = read(path, 4).unwrap_err().to_string();
+            assert!(why.contains("no file"), "{}: {why}", path.display());
+        }
+    }
 
     #[test]
     fn only_a_folder_that_is_missing_is_made() {

@@ -6,6 +6,8 @@ pub mod backoff;
 pub mod beat;
 pub mod clock;
 pub mod files;
+pub mod limited;
+pub mod names;
 pub mod planted;
 pub mod proc;
 pub mod residency;

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::stop::lock;
+use super::stop::{Stop, lock};
 
 /// Environment variable with the path of the file.
 pub const VARIABLE: &str = "FACETAP_FAULTS";
@@ -18,16 +18,18 @@ static PLANTED: Mutex<Vec<(String, Kind)>> = Mutex::new(Vec::new());
 static SLOW_TAPS: AtomicBool = AtomicBool::new(false);
 static LOST_TAPS: AtomicBool = AtomicBool::new(false);
 
-/// What happens to a loop.
+/// What happens to a loop or a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It panics.
     Panic,
     /// It never comes round again.
     Hang,
+    /// It hangs for so long, deaf to the order to stop.
+    Stall(Duration),
 }
 
-/// A loop of this name comes by: what was planted for it happens here.
+/// A loop or a call of this name comes by: what was planted for it happens here.
 pub fn point(name: &str) {
     if !ANY.load(Ordering::Relaxed) {
         return;
@@ -45,6 +47,9 @@ pub fn point(name: &str) {
         Kind::Hang => loop {
             std::thread::park();
         },
+        Kind::Stall(time) => {
+            let _ = Stop::new().wait(time);
+        }
     }
 }
 

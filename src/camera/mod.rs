@@ -5,11 +5,13 @@
 //! undecoded, so that the detector decides how much of a picture it wants to decode.
 //!
 //! [`source`] decides from the configuration which source it is; `avi`, `http`, `v4l2`, `rpicam`,
-//! `other` and `simulated` are the sources, side by side behind [`CameraSource`].
+//! `other` and `simulated` are the sources, side by side behind [`CameraSource`]. [`held`] keeps whichever it is on a
+//! thread of its own, for each of them may hang.
 
 pub mod avi;
 pub mod capture;
 pub mod devices;
+pub mod held;
 pub mod http;
 pub mod jpeg;
 pub mod opencv_runtime;
@@ -27,11 +29,14 @@ use anyhow::Result;
 
 pub use capture::{Capture, CaptureFeedback};
 pub use devices::{Device, list};
+pub use held::Holder;
 pub use opencv_runtime::environment;
 pub use probe::probe;
 pub use source::{SourceKind, classify, open};
 
+use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime};
+use crate::base::names::Names;
 use crate::base::stop::Stop;
 use crate::control::pose::Pose;
 
@@ -103,6 +108,26 @@ pub struct Env {
     pub pose: Arc<dyn Fn() -> Pose + Send + Sync>,
     /// Ends an opening that waits for a server.
     pub stop: Stop,
+    /// Finds the addresses of servers.
+    pub names: Arc<Names>,
+}
+
+impl Env {
+    /// With a thread of its own for look-ups, which begins with the first one.
+    #[must_use]
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        pose: Arc<dyn Fn() -> Pose + Send + Sync>,
+        stop: &Stop,
+    ) -> Self {
+        Self {
+            clock,
+            pose,
+            stop: stop.clone(),
+            // Nobody watches the thread that waits for them.
+            names: Arc::new(Names::new("camera-names", stop, &Beat::default())),
+        }
+    }
 }
 
 /// What a system call failed with, without Rust's "(os error 2)": a camera that is merely waited for

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
+use super::held::Holder;
 use super::{Env, source};
 use super::{Grab, Picture, jpeg};
+use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
 use crate::config;
@@ -22,18 +24,17 @@ const START: Duration = Duration::from_secs(2);
 /// # Errors
 /// The camera is not usable as configured, cannot be opened, or gives no picture in time.
 pub fn probe(camera: &config::Camera, clock: &Arc<dyn Clock>) -> Result<String> {
-    let env = Env {
-        clock: Arc::clone(clock),
-        pose: Arc::new(|| Pose::HOME),
-        stop: Stop::new(),
-    };
+    let stop = Stop::new();
+    let env = Env::new(Arc::clone(clock), Arc::new(|| Pose::HOME), &stop);
     let kind = source::classify(camera).map_err(|why| anyhow!(why))?;
-    let mut opened = source::open(&kind, camera, &env)?;
+    let config = camera.clone();
+    let holder = Holder::new(camera, &stop, &Beat::default());
+    let mut opened = holder.open(move || source::open(&kind, &config, &env))?;
     let limit = Duration::from_secs_f64(camera.stall_seconds) + START;
     let deadline = clock.now() + limit;
     let mut last = None;
     while clock.now() < deadline {
-        match opened.grab(&env.stop) {
+        match opened.grab(&stop) {
             Ok(Grab::Frame(frame)) => {
                 let (size, format) = match &frame.picture {
                     Picture::Jpeg(data) => (jpeg::size(data), "MJPG"),
@@ -50,7 +51,7 @@ pub fn probe(camera: &config::Camera, clock: &Arc<dyn Clock>) -> Result<String> 
             Ok(Grab::End) => break,
             Err(e) => {
                 last = Some(e);
-                clock.wait(&env.stop, Duration::from_millis(20));
+                clock.wait(&stop, Duration::from_millis(20));
             }
         }
     }

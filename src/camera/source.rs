@@ -6,17 +6,19 @@ use std::io::Read as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
 
 use super::avi::{self, AviSource};
-use super::http::{HttpSource, HttpUrl, url::redacted};
+use super::http::{self, HttpSource, HttpUrl, url::redacted};
 use super::other::{self, OtherSource};
 use super::rpicam::RpicamSource;
 use super::simulated::SimulatedSource;
 use super::v4l2::{self, V4l2Source};
 use super::{CameraSource, Env, opencv_runtime, plain};
 use crate::base::clock::SystemClock;
+use crate::base::limited::{in_time, under_way};
 use crate::config::{self, Source};
 use crate::say;
 
@@ -39,15 +41,28 @@ pub enum SourceKind {
     OtherFile(PathBuf),
     /// An address that OpenCV reads with FFmpeg.
     OtherUrl(String),
+    /// A file on a disk that did not answer at the start: what it is gets decided when it is opened.
+    Undecided(PathBuf),
 }
 
 impl SourceKind {
     /// Whether the pictures were taken at another time, so that the mount's movement does not show.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        matches!(self, Self::MjpegAvi(_) | Self::OtherFile(_))
+        matches!(
+            self,
+            Self::MjpegAvi(_) | Self::OtherFile(_) | Self::Undecided(_)
+        )
     }
 }
+
+/// Time for looking at a file before the service starts. A disk that takes longer is looked at again when the camera
+/// is opened, and nobody waits for it.
+const LOOK: Duration = Duration::from_secs(5);
+/// The thread of that look. While it has not come back nobody else looks.
+const LOOKER: &str = "camera-file";
+/// Time for the look-up of a server's name.
+pub(super) const NAME: Duration = Duration::from_secs(5);
 
 /// Addresses that FFmpeg takes and cameras have.
 const FFMPEG_SCHEMES: [&str; 7] = ["https", "rtsp", "rtsps", "rtmp", "rtp", "udp", "tcp"];
@@ -116,7 +131,15 @@ pub fn classify(camera: &config::Camera) -> Result<SourceKind, String> {
             ),
         ));
     }
-    classify_path(Path::new(name)).map_err(|why| usage(name, &why))
+    let path = PathBuf::from(name);
+    let look = {
+        let path = path.clone();
+        move || classify_path(&path)
+    };
+    match in_time(LOOKER, LOOK, look) {
+        Ok(kind) => kind.map_err(|why| usage(name, &why)),
+        Err(_) => Ok(SourceKind::Undecided(path)),
+    }
 }
 
 fn classify_path(path: &Path) -> Result<SourceKind, String> {
@@ -224,14 +247,37 @@ pub fn open(
 ) -> Result<Box<dyn CameraSource>> {
     let clock = Arc::clone(&env.clock);
     Ok(match kind {
+        SourceKind::Undecided(path) => {
+            if under_way().contains(&LOOKER) {
+                bail!(say!(
+                    "{} cannot be looked at: its disk or the network behind it hangs; dmesg | tail names it",
+                    "{} を確認できません（ディスクまたはネットワークの停止。dmesg | tail で確認できます）",
+                    path.display()
+                ));
+            }
+            let kind = classify_path(path)
+                .map_err(|why| anyhow!(usage(&path.display().to_string(), &why)))?;
+            return open(&kind, camera, env);
+        }
         SourceKind::Auto => Box::new(v4l2::open_automatic(camera, clock)?),
         SourceKind::V4l2(path) => Box::new(V4l2Source::open(path, camera, clock)?),
         SourceKind::MjpegAvi(path) => Box::new(AviSource::open(path, camera.repeat, clock)?),
-        SourceKind::HttpMjpeg(url) => Box::new(HttpSource::open(url, clock, &env.stop)?),
+        SourceKind::HttpMjpeg(url) => {
+            Box::new(HttpSource::open(url, clock, &env.stop, &env.names)?)
+        }
         SourceKind::Simulated => Box::new(SimulatedSource::new(camera, env)?),
         SourceKind::Rpicam => Box::new(RpicamSource::open(camera, clock, &env.stop)?),
         SourceKind::OtherFile(path) => Box::new(OtherSource::file(path, camera.repeat, clock)?),
-        SourceKind::OtherUrl(url) => Box::new(OtherSource::stream(url, clock)?),
+        SourceKind::OtherUrl(url) => {
+            // FFmpeg would look it up without a limit.
+            if let Some(host) = http::url::server(url) {
+                let name = redacted(url);
+                env.names
+                    .look_up(host, 0, NAME)
+                    .map_err(|why| anyhow::Error::new(why).context(name))?;
+            }
+            Box::new(OtherSource::stream(url, clock)?)
+        }
     })
 }
 

@@ -2,16 +2,35 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use super::args::CheckOptions;
 use super::{configuration, env};
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::limited::{NotDone, in_time};
 use crate::config::{self, Config};
 use crate::reader::selection::{self, Selection};
 use crate::text::{self, Language};
 use crate::{camera, detect, indicator, ledger, reader, say, servo, uplink};
+
+/// Time for each part. A camera may take 23 s to open, a stall time more with the configuration.
+const LIMIT: Duration = Duration::from_secs(40);
+
+type Look = fn(&Config) -> Row;
+
+/// The parts in their order.
+const LOOKS: [(&str, Look); 8] = [
+    ("camera", camera_row),
+    ("detector", detector_row),
+    ("servo", servo_row),
+    ("reader", reader_row),
+    ("ledger", ledger_row),
+    ("server", server_row),
+    ("gpio", gpio_row),
+    ("lcd", lcd_row),
+];
 
 /// What became of a part.
 enum Verdict {
@@ -44,7 +63,7 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8> {
     let loaded = config::load(options.config.as_deref(), &env)?;
     let config = &loaded.config;
     text::speak(config.language.unwrap_or_else(Language::from_locale));
-    super::prepare_opencv();
+    super::prepare_libraries();
     let from = loaded.file.as_ref().map_or_else(
         || say!("built-in defaults", "内蔵の既定値"),
         |f| f.display().to_string(),
@@ -54,17 +73,10 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8> {
         super::print(format_args!("{:<8} {:<7} {line}", "", "note"));
     }
     let mut failed = 0;
-    for look in [
-        camera_row,
-        detector_row,
-        servo_row,
-        reader_row,
-        ledger_row,
-        server_row,
-        gpio_row,
-        lcd_row,
-    ] {
-        let row = look(config);
+    for (part, look) in LOOKS {
+        let config = config.clone();
+        let row =
+            in_time("check", LIMIT, move || look(&config)).unwrap_or_else(|why| hangs(part, &why));
         failed += usize::from(matches!(row.verdict, Verdict::Failed(_)));
         // Each as soon as it is known: a device may take its time.
         super::print(&row);
@@ -84,6 +96,22 @@ fn row(part: &str, result: Result<String>) -> Row {
     Row {
         part: part.to_owned(),
         verdict,
+    }
+}
+
+/// A part whose device or disk does not answer. Its thread ends with the program.
+fn hangs(part: &str, why: &NotDone) -> Row {
+    let limit = LIMIT.as_secs();
+    let why = match why {
+        NotDone::Hangs => say!(
+            "no end within {limit} s: a driver or a disk does not answer; dmesg | tail names what is stuck",
+            "{limit} 秒以内に終わりません。ドライバーまたはディスクが応答していません（dmesg | tail で確認できます）"
+        ),
+        why => why.to_string(),
+    };
+    Row {
+        part: part.to_owned(),
+        verdict: Verdict::Failed(why),
     }
 }
 

@@ -3,15 +3,29 @@
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::unistd::{AccessFlags, access};
 
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::limited::{NotDone, in_time};
 use crate::camera::{self, rpicam};
 use crate::doctor::holders::holder;
 use crate::text::{self, Language};
 use crate::{reader, say, servo};
+
+/// Time for looking at devices of a kind; the list of the camera connector alone has 5 s.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// The kinds in their order: heading, and how to look at them.
+const KINDS: [(fn() -> String, Look); 3] = [
+    (camera_title, cameras),
+    (port_title, ports),
+    (reader_title, readers),
+];
+
+type Look = fn() -> Section;
 
 /// A device, as one line of the table.
 #[derive(Debug, Default)]
@@ -35,12 +49,46 @@ struct Section {
 pub(super) fn devices() -> Result<u8> {
     text::speak(Language::from_locale());
     // Each as soon as it is known: a daemon may take its time.
-    for look in [cameras, ports, readers] {
-        if !write(&table(&look()))? {
+    for (title, look) in KINDS {
+        let section = in_time("devices", LIMIT, look).unwrap_or_else(|why| hangs(title(), &why));
+        if !write(&table(&section))? {
             break;
         }
     }
     Ok(super::DONE)
+}
+
+/// A kind whose devices do not answer. The thread that looks ends with the program.
+fn hangs(title: String, why: &NotDone) -> Section {
+    Section {
+        title,
+        entries: Vec::new(),
+        notes: vec![say!(
+            "{why}: a driver hangs; dmesg | tail names what is stuck",
+            "{why}（ドライバーの停止。dmesg | tail で確認できます）"
+        )],
+    }
+}
+
+fn camera_title() -> String {
+    say!(
+        "Cameras (\"camera.source\"):",
+        "カメラ (\"camera.source\"):"
+    )
+}
+
+fn port_title() -> String {
+    say!(
+        "Serial ports (\"servo.port\"):",
+        "サーボのシリアルポート (\"servo.port\"):"
+    )
+}
+
+fn reader_title() -> String {
+    say!(
+        "Card readers (\"cards.readers\"):",
+        "カードリーダー (\"cards.readers\"):"
+    )
 }
 
 /// False if the reader has gone away (`facetap devices | head -1`), which is no failure.
@@ -125,10 +173,7 @@ fn cameras() -> Section {
         notes.insert(0, none);
     }
     Section {
-        title: say!(
-            "Cameras (\"camera.source\"):",
-            "カメラ (\"camera.source\"):"
-        ),
+        title: camera_title(),
         entries,
         notes,
     }
@@ -179,10 +224,7 @@ fn ports() -> Section {
         }
     });
     Section {
-        title: say!(
-            "Serial ports (\"servo.port\"):",
-            "サーボのシリアルポート (\"servo.port\"):"
-        ),
+        title: port_title(),
         entries: entries.collect(),
         notes,
     }
@@ -209,10 +251,7 @@ fn readers() -> Section {
         about: Vec::new(),
     });
     Section {
-        title: say!(
-            "Card readers (\"cards.readers\"):",
-            "カードリーダー (\"cards.readers\"):"
-        ),
+        title: reader_title(),
         entries: entries.collect(),
         notes,
     }

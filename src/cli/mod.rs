@@ -26,6 +26,7 @@ use std::io::Write as _;
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
 
+use crate::base::limited;
 use crate::config::ConfigError;
 use args::{Args, Command};
 use hidden::HiddenCommand;
@@ -85,12 +86,26 @@ pub fn main() -> u8 {
         Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
-    exit_status(done)
+    let status = exit_status(done);
+    if !limited::under_way().is_empty() {
+        leave(status);
+    }
+    status
 }
 
-/// Tells OpenCV what it reads from the environment at its first use.
-fn prepare_opencv() {
-    for (name, value) in crate::camera::environment() {
+/// Ends the process at once. An ordinary exit destroys OpenCV's global objects, and a thread that was left behind
+/// in the middle of a picture would fault on them: the status would be that of a crash.
+fn leave(status: u8) -> ! {
+    let _ = std::io::stdout().flush();
+    // SAFETY: the log is flushed; nothing else needs a destructor.
+    unsafe { nix::libc::_exit(i32::from(status)) }
+}
+
+/// Tells OpenCV and the C library what they read from the environment at their first use.
+fn prepare_libraries() {
+    let names = crate::base::names::environment();
+    let names = (names.0, names.1.to_owned());
+    for (name, value) in crate::camera::environment().into_iter().chain([names]) {
         if std::env::var_os(name).is_none() {
             // SAFETY: this is the only thread so far, so nobody can be reading the environment.
             unsafe { std::env::set_var(name, value) };

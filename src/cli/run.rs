@@ -10,7 +10,9 @@ use log::{error, info, warn};
 use super::again::{self, Again};
 use super::args::RunOptions;
 use super::{Usage, configuration, env};
+use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime, SystemClock};
+use crate::base::limited::{Limited, NotDone};
 use crate::base::residency;
 use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
@@ -24,13 +26,16 @@ use crate::service::{Ended, Service};
 use crate::text::{self, Language};
 use crate::{allocations, camera, crash, critical, say, signals};
 
+/// How long a reload is waited for, which takes milliseconds. A signal that comes meanwhile waits as long.
+const RELOAD: Duration = Duration::from_millis(300);
+
 pub(super) fn run(options: &RunOptions) -> Result<u8> {
     let (program, before) = (again::program(), again::taken_up());
     let mut loaded = load(options)?;
     apply(options, &mut loaded.config);
     let config = &loaded.config;
     text::speak(config.language.unwrap_or_else(Language::from_locale));
-    super::prepare_opencv();
+    super::prepare_libraries();
     let camera = if config.camera.enabled {
         Some(camera::source::classify(&config.camera).map_err(Usage)?)
     } else {
@@ -70,7 +75,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     let asked = signals::watch(
         &mut threads,
         &stop,
-        reload(&loaded, options, &logging, &reloads),
+        reload(&loaded, options, &logging, &reloads, &stop),
     )?;
     let service = Service {
         config: loaded.config.clone(),
@@ -117,7 +122,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
                 "再起動できません: {why}"
             )
         );
-        leave(super::FAILED);
+        super::leave(super::FAILED);
     }
     if options.duration.is_some() || options.demo {
         // Asked only where it is shown: an ordinary stop does not wait for the disk once more.
@@ -126,16 +131,9 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     }
     if !ended.stuck.is_empty() {
         drop(scratch);
-        leave(status);
+        super::leave(status);
     }
     Ok(status)
-}
-
-/// Ends the process at once. An ordinary exit destroys OpenCV's global objects, and a thread that was left behind
-/// in the middle of a picture would fault on them: the status would be that of a crash.
-fn leave(status: u8) -> ! {
-    // SAFETY: the log is flushed and standard output writes whole lines; nothing else needs a destructor.
-    unsafe { nix::libc::_exit(i32::from(status)) }
 }
 
 /// Taps in the ledger that the server does not have yet, if that can be told.
@@ -263,11 +261,12 @@ fn reload(
     options: &RunOptions,
     logging: &Logging,
     reloads: &Arc<Reloads>,
+    stop: &Stop,
 ) -> impl Fn() + Send + use<> {
     let reloads = Arc::clone(reloads);
     let (loaded, options, logging) = (loaded.clone(), options.clone(), logging.clone());
     let running = std::sync::Mutex::new(loaded.config);
-    move || {
+    let reload = Arc::new(move || {
         if let Err(e) = logging.reopen() {
             error!("{e:#}");
         }
@@ -305,6 +304,22 @@ fn reload(
                 error!("{result}");
                 reloads.done(result);
             }
+        }
+    });
+    // Who waits for it is who hears the order to stop.
+    let disk = Limited::<()>::new("reload", stop, &Beat::default());
+    move || {
+        let reload = Arc::clone(&reload);
+        if let Err(NotDone::Hangs) = disk.run(RELOAD, move || reload()) {
+            warn!(
+                "{}",
+                say!(
+                    "reloading takes long: the disk of the configuration or of the log does not answer; it goes on, \
+                     and another reload begins only when it is over",
+                    "再読み込みに時間がかかっています。設定またはログのディスクが応答していません。\
+                     処理は続行し、終わるまで次の再読み込みは行いません"
+                )
+            );
         }
     }
 }

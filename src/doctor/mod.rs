@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::base::limited::{NotDone, in_time};
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
 use crate::say;
@@ -63,25 +64,13 @@ pub struct Examination {
 pub fn find(asked: &Asked) -> Result<Arc<Setting>> {
     let limit = asked.limit.unwrap_or(FINDING);
     let asked = asked.clone();
-    in_time("setting", limit, move || Arc::new(Setting::find(&asked)))?.ok_or_else(|| {
-        anyhow::anyhow!(say!(
+    in_time("setting", limit, move || Arc::new(Setting::find(&asked))).map_err(|why| match why {
+        NotDone::Hangs => anyhow::anyhow!(say!(
             "the files of the configuration cannot be read in time: a disk hangs (dmesg | tail), or is slow (--limit 10)",
             "設定ファイルを時間内に読めません。ディスクが応答していません（dmesg | tail を確認するか、--limit 10 を試してください）"
-        ))
+        )),
+        why => why.into(),
     })
-}
-
-/// What a thread of its own returns, unless it takes longer than `limit`; it is left behind then.
-fn in_time<T: Send + 'static>(
-    name: &str,
-    limit: Duration,
-    look: impl FnOnce() -> T + Send + 'static,
-) -> Result<Option<T>> {
-    let (sender, receiver) = sync_channel(1);
-    Threads::default().start(name, &Stop::new(), move || {
-        let _ = sender.send(look());
-    })?;
-    Ok(receiver.recv_timeout(limit).ok())
 }
 
 impl Examination {

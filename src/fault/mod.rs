@@ -25,7 +25,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq)]
 enum Order {
-    /// In the loop of this name, at its next turn.
+    /// In the loop of this name, at its next turn; or on the thread of this name for calls that may hang, at its next
+    /// call.
     Loop(String, Kind),
     /// MiB a second.
     Leak(f64),
@@ -41,6 +42,11 @@ fn order(line: &str) -> Option<Order> {
     let mut words = line.split_whitespace();
     let kind = words.next()?;
     let word = words.next();
+    if kind == "stall" {
+        let seconds = words.next()?.parse().ok()?;
+        let time = Duration::try_from_secs_f64(seconds).ok()?;
+        return Some(Order::Loop(word?.to_owned(), Kind::Stall(time)));
+    }
     let rate = || {
         word.and_then(|w| w.parse::<f64>().ok())
             .filter(|n| n.is_finite() && *n > 0.0)
@@ -131,9 +137,26 @@ mod tests {
             order("hang servo"),
             Some(Order::Loop("servo".into(), Kind::Hang))
         );
+        assert_eq!(
+            order("stall camera-device 2.5"),
+            Some(Order::Loop(
+                "camera-device".into(),
+                Kind::Stall(Duration::from_millis(2500))
+            ))
+        );
         assert_eq!(order("leak 2.5"), Some(Order::Leak(2.5)));
         assert_eq!(order("segv"), Some(Order::Crash("segv".into())));
-        for bad in ["", "leak", "leak x", "leak -1", "panic", "slow down"] {
+        for bad in [
+            "stall",
+            "stall camera",
+            "stall x -1",
+            "",
+            "leak",
+            "leak x",
+            "leak -1",
+            "panic",
+            "slow down",
+        ] {
             assert_eq!(order(bad), None, "{bad}");
         }
     }

@@ -8,19 +8,20 @@ mod parse;
 mod uid;
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use log::{error, info, warn};
-use nix::libc;
 
+use crate::base::beat::Beat;
 use crate::base::clock::Monotime;
-use crate::base::stop::lock;
+use crate::base::files;
+use crate::base::limited::{Limited, NotDone};
+use crate::base::stop::{Stop, lock};
 use crate::reader::uid::Uid;
 use crate::say;
 
@@ -28,6 +29,8 @@ use crate::say;
 const LARGEST_BYTES: u64 = 16 * 1024 * 1024;
 /// The file is looked at this often at most.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long the disk is waited for; reading goes on.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Bad lines that are named one by one; the rest is counted.
 const NAMED: usize = 10;
 
@@ -72,6 +75,10 @@ struct Inner {
     /// Replaced as a whole; none until a file could be read.
     names: Mutex<Option<Arc<HashMap<Uid, String>>>>,
     watch: Mutex<Watch>,
+    /// Where the file is looked at and read.
+    disk: Limited<()>,
+    /// Whether people know that the disk does not answer.
+    told: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -90,11 +97,14 @@ enum Seen {
 impl Roster {
     /// A roster in `file`; nothing is read before the first [`refresh`](Self::refresh).
     #[must_use]
-    pub fn new(file: PathBuf) -> Self {
+    pub fn new(file: PathBuf, stop: &Stop) -> Self {
         Self(Arc::new(Inner {
             file,
             names: Mutex::default(),
             watch: Mutex::default(),
+            // Whoever looks is watched, and the wait is shorter than that allows.
+            disk: Limited::new("roster", stop, &Beat::default()),
+            told: AtomicBool::default(),
         }))
     }
 
@@ -112,14 +122,35 @@ impl Roster {
 
     /// Reads the file if it is new or has changed, and tells the log about it. Looks at the file every two
     /// seconds at most; reading takes some milliseconds for 10,000 lines. What cannot be read leaves the
-    /// names as they were.
+    /// names as they were, and a disk that hangs is waited for no longer than [`PATIENCE`].
     pub fn refresh(&self, now: Monotime) {
-        let mut watch = lock(&self.0.watch);
+        let inner = Arc::clone(&self.0);
+        match self.0.disk.run(PATIENCE, move || inner.refresh(now)) {
+            Ok(()) => self.0.told.store(false, Ordering::Relaxed),
+            Err(NotDone::Stopped) => {}
+            Err(why) => {
+                if !self.0.told.swap(true, Ordering::Relaxed) {
+                    let shown = self.0.file.display();
+                    let why = anyhow!(say!(
+                        "cannot read {shown} (attendance.roster): {why}; its disk or the network behind it hangs",
+                        "{shown} を読み込めません（attendance.roster）: {why}（ディスクまたはネットワークの停止）"
+                    ));
+                    let again = lock(&self.0.names).is_some();
+                    error!("{}", unusable(&why, again));
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn refresh(&self, now: Monotime) {
+        let mut watch = lock(&self.watch);
         if watch.looked.is_some_and(|then| now.since(then) < LOOK) {
             return;
         }
         watch.looked = Some(now);
-        let file = &self.0.file;
+        let file = &self.file;
         // From before the reading: what is written meanwhile looks different the next time.
         let seen = look(file);
         if watch.seen.as_ref() == Some(&seen) {
@@ -129,10 +160,10 @@ impl Roster {
         match read(file) {
             Ok(contents) => {
                 tell(file, &contents);
-                *lock(&self.0.names) = Some(Arc::new(contents.names));
+                *lock(&self.names) = Some(Arc::new(contents.names));
             }
             Err(e) => {
-                let again = lock(&self.0.names).is_some();
+                let again = lock(&self.names).is_some();
                 error!("{}", unusable(&e, again));
             }
         }
@@ -197,7 +228,7 @@ fn look(file: &Path) -> Seen {
 /// The file cannot be read, is too large, or has not one usable line; the message names it.
 pub fn read(file: &Path) -> Result<Contents> {
     let shown = file.display();
-    let bytes = bytes(file).with_context(|| {
+    let bytes = files::read(file, LARGEST_BYTES).with_context(|| {
         say!(
             "cannot read {shown} (attendance.roster)",
             "{shown} を読み込めません（attendance.roster）"
@@ -217,29 +248,6 @@ pub fn read(file: &Path) -> Result<Contents> {
         )
     );
     Ok(contents)
-}
-
-fn bytes(file: &Path) -> Result<Vec<u8>> {
-    // A pipe given by mistake must not hold anybody up.
-    let file: File = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(file)?;
-    ensure!(
-        file.metadata()?.is_file(),
-        say!("it is no file", "通常のファイルではありません")
-    );
-    let mut bytes = Vec::new();
-    file.take(LARGEST_BYTES + 1).read_to_end(&mut bytes)?;
-    ensure!(
-        bytes.len() as u64 <= LARGEST_BYTES,
-        say!(
-            "it is larger than {} MiB",
-            "{} MiB を超えています",
-            LARGEST_BYTES / 1024 / 1024
-        )
-    );
-    Ok(bytes)
 }
 
 #[cfg(test)]

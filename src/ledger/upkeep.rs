@@ -39,8 +39,6 @@ const SHORTEN_EVERY: Duration = Duration::from_secs(10);
 const EXAMINE_AFTER: Duration = Duration::from_secs(60);
 /// Bytes up to which looking at every page takes a moment.
 const SMALL: u64 = 16 << 20;
-/// How long looking at every page may take before the loop counts as hung.
-const EXAMINE_AT_MOST: Duration = Duration::from_secs(1800);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The thread's body.
@@ -126,10 +124,7 @@ impl Upkeep {
             && (is_small(&self.store) || due(Some(memory.begun), EXAMINE_AFTER))
         {
             memory.examined = Some(there);
-            // Every page of hundreds of megabytes on a slow card.
-            self.beat.during(EXAMINE_AT_MOST);
-            writer.examine(&self.store, &self.stop)?;
-            self.beat.turn();
+            writer.examine(&self.store, &self.stop, &self.beat)?;
         }
         memory.writer = Some(writer);
         if news && let Some(bell) = &self.bell {

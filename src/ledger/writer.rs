@@ -3,6 +3,8 @@
 //! A file that was replaced under it, by a person or because it was damaged, is opened anew at the next access; one that
 //! was deleted is made anew with what this connection still has.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
@@ -10,6 +12,7 @@ use super::edition::{self, Edition, Identity, identity};
 use super::store::Store;
 use super::turn::Urgency;
 use super::{journal, schema};
+use crate::base::beat::Beat;
 use crate::base::stop::{Stop, lock};
 
 /// How often a file that proves to be damaged is replaced, or was replaced by somebody else, within one access.
@@ -100,20 +103,24 @@ impl Writer {
     }
 
     /// Looks at every page of the file; sets it aside if they are not as they should be. Takes a while for a large file,
-    /// and ends early at the order to stop.
-    pub fn examine(&mut self, store: &Store, stop: &Stop) -> Result<()> {
+    /// gives signs of life meanwhile, and ends early at the order to stop.
+    pub fn examine(&mut self, store: &Store, stop: &Stop, beat: &Beat) -> Result<()> {
         self.keep_up(store, false)?;
         let found = self
-            .find_damage(stop)
+            .find_damage(stop, beat)
             .with_context(|| format!("cannot read the ledger {}", store.file().display()))?;
         found.map_or(Ok(()), |why| self.replace(store, &why))
     }
 
     /// What is wrong with the pages of the file behind this connection.
-    fn find_damage(&mut self, stop: &Stop) -> Result<Option<anyhow::Error>> {
-        let stop = stop.clone();
-        self.db
-            .progress_handler(10_000, Some(move || stop.requested()))?;
+    fn find_damage(&mut self, stop: &Stop, beat: &Beat) -> Result<Option<anyhow::Error>> {
+        let (stop, beat) = (stop.clone(), beat.clone());
+        // Every 4 MB or so: a slow card takes some seconds for them.
+        let progress = move || {
+            beat.during(Duration::ZERO);
+            stop.requested()
+        };
+        self.db.progress_handler(1000, Some(progress))?;
         let verdict = self
             .db
             .query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))

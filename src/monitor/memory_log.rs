@@ -11,6 +11,7 @@ use log::warn;
 
 use super::limits::GROWTH_MB;
 use super::sample::{Sample, megabytes};
+use crate::base::limited::NotDone;
 use crate::config;
 use crate::logging::rotating::RotatingFile;
 use crate::say;
@@ -44,10 +45,21 @@ impl MemoryFile {
     pub(super) fn put(&self, text: &str) {
         let mut file = RotatingFile::new(&self.path, self.limits.max_mb, self.limits.keep);
         let put = file.put(text.as_bytes());
-        let failed_before = self.failed.swap(put.is_err(), Ordering::Relaxed);
-        if let Err(e) = put
-            && !failed_before
-        {
+        match put {
+            Ok(()) => self.failed.store(false, Ordering::Relaxed),
+            Err(e) => self.lost(&e),
+        }
+    }
+
+    /// The disk does not answer.
+    pub(super) fn hangs(&self, why: &NotDone) {
+        if !matches!(why, NotDone::Stopped) {
+            self.lost(why);
+        }
+    }
+
+    fn lost(&self, e: &dyn std::fmt::Display) {
+        if !self.failed.swap(true, Ordering::Relaxed) {
             let path = self.path.display();
             warn!(
                 "{}",

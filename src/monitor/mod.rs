@@ -23,6 +23,7 @@ use log::{error, info, warn};
 
 use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime};
+use crate::base::limited::Limited;
 use crate::base::stop::Stop;
 use crate::config;
 use crate::logging;
@@ -41,7 +42,7 @@ pub use line::{Counts, Line};
 pub use memory_log::{Memory, file_beside};
 pub use readings::power::Power;
 pub use readings::usb::Usb;
-pub use readings::{Failure, Live, Readings, peak_rss_bytes, rss_bytes};
+pub use readings::{Failure, Live, Patient, Readings, peak_rss_bytes, rss_bytes};
 pub(crate) use sample::megabytes;
 pub use sample::{Descriptors, GpuMemory, Process, Sample, SystemMemory};
 pub use tracing::{Source as SiteSource, Traced};
@@ -50,6 +51,9 @@ pub use watching::{Said, Watcher};
 /// A sample is taken at least so often, however rarely a line is written: a fast leak is told within minutes, and
 /// a flag that comes and goes is seen.
 const LOOK: Duration = Duration::from_secs(60);
+
+/// Time for writing a line of the memory log. A disk that takes longer hangs.
+const WRITE: Duration = Duration::from_secs(10);
 
 /// The thread that samples, logs and warns.
 pub struct Monitor {
@@ -147,6 +151,7 @@ impl Monitor {
             memory: Memory::default(),
             tracing: self.sites.clone().map(Tracing::new),
             due: Schedule::new(self.clock.now(), interval),
+            disk: Limited::new("memory-log", &self.stop, &self.beat),
         })
     }
 }
@@ -166,6 +171,8 @@ struct MemoryLog {
     memory: Memory,
     tracing: Option<Tracing>,
     due: Schedule,
+    /// Where lines are written.
+    disk: Limited<()>,
 }
 
 impl MemoryLog {
@@ -174,7 +181,10 @@ impl MemoryLog {
             return;
         }
         if let Some(lines) = self.memory.lines(&clock.wall(), uptime, sample) {
-            self.file.put(&lines);
+            let file = self.file.clone();
+            if let Err(why) = self.disk.run_to_the_end(WRITE, move || file.put(&lines)) {
+                self.file.hangs(&why);
+            }
         }
         if let Some(tracing) = &mut self.tracing {
             tracing.sampled(&self.file);

@@ -1,7 +1,6 @@
 //! What the watch remembers from one connection to the next, and says once.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use log::warn;
@@ -96,12 +95,14 @@ impl Memory {
     }
 
     /// Says why readers on the USB are missing from those with these names; once for each change.
-    pub fn look_at_usb(&mut self, sysfs: &Path, names: &[&str], now: Monotime) {
+    pub fn look_at_usb(&mut self, bus: &usb::Bus, names: &[&str], now: Monotime) {
         if now < self.usb.next {
             return;
         }
         self.usb.next = now + USB_EVERY;
-        let causes = usb::causes(&usb::devices(sysfs), names);
+        let Some(causes) = bus.causes(names) else {
+            return;
+        };
         for cause in self.usb.news(causes) {
             warn!("{cause}");
         }

@@ -21,6 +21,7 @@ use pcsc::{
 
 use super::{Answer, Connection, Moment, ReadError, Slot};
 use crate::base::clock::Clock;
+use crate::base::limited::{NotDone, in_time};
 use crate::base::stop::{Stop, lock};
 use explain::{explained, hangs, unread};
 
@@ -119,21 +120,11 @@ pub fn names() -> Result<Vec<String>> {
         let names = context.list_readers_owned()?;
         Ok(names.iter().map(|n| text(n)).collect())
     };
-    in_time("reader-names", NAMES, ask)?.map_err(explained)
-}
-
-/// What `call` returns, unless it takes longer than `limit`. It then goes on until this process ends.
-fn in_time<T: Send + 'static>(
-    name: &str,
-    limit: Duration,
-    call: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    let (sender, answer) = sync_channel(1);
-    thread::Builder::new().name(name.into()).spawn(move || {
-        // Too late is nobody's business any more.
-        let _ = sender.send(call());
+    let names = in_time("reader-names", NAMES, ask).map_err(|why| match why {
+        NotDone::Hangs => hangs(NAMES),
+        why => why.into(),
     })?;
-    answer.recv_timeout(limit).map_err(|_| hangs(limit))
+    names.map_err(explained)
 }
 
 /// A connection to the daemon.
@@ -327,18 +318,4 @@ fn slot(state: &ReaderState) -> Option<Slot> {
 
 fn text(name: &CStr) -> String {
     name.to_string_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_daemon_that_hangs_is_not_waited_for() {
-        let (keep, never) = sync_channel::<()>(0);
-        let asked = in_time("test", Duration::from_millis(10), move || never.recv());
-        assert!(asked.is_err());
-        drop(keep);
-        assert_eq!(in_time("test", Duration::from_secs(60), || 7).unwrap(), 7);
-    }
 }

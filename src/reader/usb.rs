@@ -3,8 +3,12 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::selection;
+use crate::base::beat::Beat;
+use crate::base::limited::Limited;
+use crate::base::stop::Stop;
 use crate::config::Cards;
 use crate::say;
 
@@ -18,6 +22,40 @@ pub fn root(cards: &Cards) -> PathBuf {
         PathBuf::new()
     } else {
         SYSFS.into()
+    }
+}
+
+/// How long a look at the USB is waited for, which takes milliseconds; no card is heard meanwhile.
+const LIMIT: Duration = Duration::from_millis(250);
+
+/// The USB as the system shows it. The kernel answers some questions about a device only when it is done with it, which
+/// is never where the device hangs.
+#[derive(Debug)]
+pub struct Bus {
+    root: PathBuf,
+    thread: Limited<()>,
+}
+
+impl Bus {
+    /// As `root` shows it; with an empty one there is none. `beat` is that of who waits.
+    #[must_use]
+    pub fn new(root: PathBuf, stop: &Stop, beat: &Beat) -> Self {
+        Self {
+            root,
+            thread: Limited::new("reader-usb", stop, beat),
+        }
+    }
+
+    /// What keeps readers from being used that the daemon does not list under these names. None if that cannot be told
+    /// in time.
+    #[must_use]
+    pub fn causes(&self, names: &[&str]) -> Option<Vec<String>> {
+        if self.root.as_os_str().is_empty() {
+            return Some(Vec::new());
+        }
+        let root = self.root.clone();
+        let devices = self.thread.run(LIMIT, move || devices(&root)).ok()?;
+        Some(causes(&devices, names))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The thread that watches the readers, for as long as the service runs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use super::insertions::Change;
 use super::memory::{Link, Memory};
 use super::reading::{Heard, Reading, Turn};
 use super::selection::Selection;
+use super::usb::Bus;
 use super::{Answer, Connection, Moment, Open, Sighting, Tap, apdu, queue};
 use crate::base::beat::Beat;
 use crate::base::clock::Clock;
@@ -45,8 +45,8 @@ pub struct Watch {
     pub stop: Stop,
     /// Counts.
     pub stats: Arc<Stats>,
-    /// Where the system shows what is on the USB ([`super::usb::SYSFS`]).
-    pub usb: PathBuf,
+    /// Tells what is on the USB.
+    pub usb: Bus,
     /// The sign of life.
     pub beat: Beat,
 }

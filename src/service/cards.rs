@@ -16,6 +16,7 @@ use crate::ledger::store::Store;
 use crate::ledger::trace::TapTrace;
 use crate::ledger::upkeep::Upkeep;
 use crate::reader::selection::Selection;
+use crate::reader::usb::Bus;
 use crate::reader::watch::Watch;
 use crate::standing;
 use crate::uplink::Uplink;
@@ -79,14 +80,14 @@ impl Service {
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             stats: Arc::clone(stats),
-            usb: reader::usb::root(cards),
+            usb: Bus::new(reader::usb::root(cards), &self.stop, &beat),
         };
         self.start_loop(threads, "reader", &beat, move || watch.run())
     }
 
     /// The roster, read once before the first tap.
     fn roster(&self) -> Option<Roster> {
-        let roster = Roster::new(self.config.attendance.roster.clone()?);
+        let roster = Roster::new(self.config.attendance.roster.clone()?, &self.stop);
         roster.refresh(self.clock.now());
         Some(roster)
     }

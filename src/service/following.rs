@@ -6,10 +6,12 @@ use anyhow::Result;
 use log::error;
 
 use super::{HUNG, Service, Shared};
+use crate::base::limited::Limited;
 use crate::base::slot::Slot;
 use crate::base::threads::Threads;
 use crate::camera::Env;
 use crate::camera::capture::{Capture, CaptureFeedback};
+use crate::camera::held::Holder;
 use crate::camera::source::{self, SourceKind};
 use crate::config::Protocol;
 use crate::control::pose::Pose;
@@ -50,6 +52,7 @@ impl Service {
         let beat = shared.beats.watch("servo", HUNG, &self.clock);
         let servo_loop = ServoLoop {
             beat: beat.clone(),
+            port: Limited::new("servo-port", &self.stop, &beat),
             config,
             tracking: self.config.tracking.clone(),
             follower: Arc::clone(&shared.follower),
@@ -71,17 +74,17 @@ impl Service {
     ) -> Result<()> {
         let slot = Arc::new(Slot::default());
         let feedback = Arc::new(CaptureFeedback::new(Arc::clone(&shared.stats)));
-        let env = Env {
-            clock: Arc::clone(&self.clock),
-            pose,
-            stop: self.stop.clone(),
-        };
+        let env = Env::new(Arc::clone(&self.clock), pose, &self.stop);
         let camera = self.config.camera.clone();
         let beat = shared.beats.watch("camera", HUNG, &self.clock);
+        let holder = Holder::new(&camera, &self.stop, &beat);
         let mut capture = Capture {
             beat: beat.clone(),
             next_number: 0,
-            open: Box::new(move || source::open(&kind, &camera, &env)),
+            open: Box::new(move || {
+                let (kind, camera, env) = (kind.clone(), camera.clone(), env.clone());
+                holder.open(move || source::open(&kind, &camera, &env))
+            }),
             camera: self.config.camera.clone(),
             slot: Arc::clone(&slot),
             stats: Arc::clone(&shared.stats),
@@ -94,6 +97,7 @@ impl Service {
         let beat = shared.beats.watch("vision", HUNG, &self.clock);
         let vision = Vision {
             beat: beat.clone(),
+            models: Limited::new("detector-models", &self.stop, &beat),
             config: self.config.detector.clone(),
             data_dir: self.data_dir.clone(),
             slot,

@@ -4,7 +4,7 @@ mod cards;
 mod following;
 mod vitals;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use log::{info, warn};
 
 use crate::base::beat::{Beat, Beats};
 use crate::base::clock::{Clock, rfc3339};
+use crate::base::limited;
 use crate::base::proc;
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
@@ -26,7 +27,7 @@ use crate::health::exit::{self, LastExit};
 use crate::health::restart::{FIRST_REST, NEXT_REST, Plan};
 use crate::health::state::State;
 use crate::health::{self, Health};
-use crate::monitor::{self, Latest, Live, Monitor, peak_rss_bytes};
+use crate::monitor::{self, Latest, Monitor, Patient, peak_rss_bytes};
 use crate::reloads::Reloads;
 use crate::standing::Standing;
 use crate::stats::Stats;
@@ -38,8 +39,8 @@ use vitals::Everything;
 /// The promise is a stop within a second; what is not done by then is named and left behind.
 const STOP_WITHIN: Duration = Duration::from_millis(800);
 
-/// A loop that gives no sign of life for so long has hung. The longest wait in order is that for an answer of the
-/// camera connector at its start, 8 s.
+/// A loop that gives no sign of life for so long has hung. What may take longer or for ever (a device, a file, a name
+/// server) is waited for under a limit, which is announced ([`crate::base::limited`]).
 const HUNG: Duration = Duration::from_secs(15);
 /// The same for loops that write to the disk, of which an SD card may take many seconds of its own accord.
 const HUNG_ON_DISK: Duration = Duration::from_secs(28);
@@ -140,7 +141,11 @@ impl Service {
         let reason = self.stop.reason().unwrap_or(Reason::Duration);
         let memory = matches!(reason, Reason::Restart { memory: true, .. });
         lock(&record).end(&reason.to_string(), memory, self.clock.as_ref());
-        let stuck = threads.join(&self.clock, STOP_WITHIN);
+        let ending = self.clock.now() + STOP_WITHIN;
+        let mut stuck = threads.join(&self.clock, STOP_WITHIN);
+        let left = ending.since(self.clock.now());
+        let calls = limited::wait_for_all(self.clock.as_ref(), left);
+        stuck.extend(calls.into_iter().map(str::to_owned));
         shared.frame_trace.finish();
         let elapsed = self.clock.now().since(start);
         Ok(Ended {
@@ -216,7 +221,13 @@ impl Service {
             memory: self.config.memory_monitor.clone(),
             log_file: self.log_file.clone(),
             log: self.config.log.clone(),
-            readings: Box::new(Live::new(Path::new("/"), &self.log_file, &self.data_dir)),
+            readings: Box::new(Patient::new(
+                "/".into(),
+                self.log_file.clone(),
+                self.data_dir.clone(),
+                &self.stop,
+                &beat,
+            )),
             sites: self.allocation_sites(),
             stats: Arc::clone(&shared.stats),
             standing: Arc::clone(&shared.standing),

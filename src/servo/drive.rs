@@ -1,18 +1,20 @@
 //! The servo loop: fifty times a second, for as long as the service runs.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use log::{debug, error, info, warn};
 
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime};
+use crate::base::limited::{Limited, NotDone};
 use crate::base::stop::{Stop, lock};
 use crate::config;
 use crate::control::trace::FrameTrace;
-use crate::control::{Axis, Each, Feedback, Follower};
+use crate::control::{Action, Axis, Each, Follower};
 use crate::say;
 use crate::stats::Stats;
 
@@ -24,6 +26,12 @@ use super::port::{self, SerialWire};
 pub const PERIOD: Duration = Duration::from_millis(20);
 /// While no bus can be had, a change of the port (plugged in, replaced) is noticed within this time.
 const LOOK: Duration = Duration::from_millis(500);
+/// Time for finding and opening the port and for setting the servos up; some USB adapters take 5 s to say no.
+const CONNECT: Duration = Duration::from_secs(20);
+/// Time for one tick. It takes milliseconds, and a second or two where no servo answers.
+const TICK: Duration = Duration::from_secs(6);
+/// Time for releasing the servos. Less than the second in which the service has to stop.
+const RELEASE: Duration = Duration::from_millis(700);
 /// An axis that presses against its end again and again is told of at most this often.
 const TELL_PRESSING: Duration = Duration::from_secs(600);
 
@@ -45,6 +53,8 @@ pub struct ServoLoop {
     pub stop: Stop,
     /// The sign of life.
     pub beat: Beat,
+    /// Where the port is opened, served and closed, each of which may hang with its driver.
+    pub port: Limited<Mount<SerialWire>>,
 }
 
 /// What is known about the bus.
@@ -66,6 +76,16 @@ struct Said {
     pressing: Each<Option<Monotime>>,
 }
 
+/// The port while it is served. Whatever ends that, also a panic, closes it, which releases the servos.
+struct Open<'a>(&'a Limited<Mount<SerialWire>>);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // What hangs is closed once it returns.
+        let _ = self.0.close(RELEASE, drop);
+    }
+}
+
 impl ServoLoop {
     /// Runs until a stop is requested; opens the bus again whenever it is lost. The servos are released
     /// when it returns.
@@ -73,7 +93,7 @@ impl ServoLoop {
         let mut link = Link::Awaited { told: None };
         let mut backoff = Backoff::device();
         while !self.stop.requested() {
-            let seen = port::fingerprint(&self.config.port);
+            let seen = self.fingerprint();
             match self.run_once(&mut link, &mut backoff) {
                 Ok(()) => return,
                 Err(e) => {
@@ -87,24 +107,26 @@ impl ServoLoop {
 
     /// Opens the bus and serves it until a stop is requested.
     fn run_once(&self, link: &mut Link, backoff: &mut Backoff) -> Result<()> {
-        let mut mount = self.connect()?;
-        self.welcome(link, &mount);
+        self.connect(link)?;
+        let _closed_in_the_end = Open(&self.port);
         *link = Link::Up;
         let mut said = Said::default();
         let mut next = self.clock.now();
         while !self.stop.requested() {
             self.beat.turn();
-            // Asked right before it is needed: a board too busy to wake this thread in time must not look like servos
-            // that have fallen silent.
-            let feedback = mount.feedback(&self.stop)?;
+            match self.tick(said.holding) {
+                Err(e) if e.is::<NotDone>() && self.stop.requested() => break,
+                done => self.tell(done?, &mut said),
+            }
             backoff.reset();
-            self.act(&mut mount, &feedback, &mut said)?;
             // Ticks that were missed are not made up for.
             let now = self.clock.now();
             next = (next + PERIOD).max(now);
             self.clock.wait(&self.stop, next.since(now));
         }
-        mount.release()?;
+        let released = self.port.close(RELEASE, |mut mount| mount.release());
+        // Where the order came in the middle of a tick, they were released at the end of that.
+        released.map_err(|why| self.stuck(&why))?.transpose()?;
         info!(
             "{}",
             say!("servos released", "サーボのトルクを解放しました")
@@ -112,24 +134,37 @@ impl ServoLoop {
         Ok(())
     }
 
-    /// One decision and what follows from it.
-    fn act(
-        &self,
-        mount: &mut Mount<SerialWire>,
-        feedback: &Feedback,
-        said: &mut Said,
-    ) -> Result<()> {
-        let action = lock(&self.follower).tick(self.clock.now(), feedback);
-        match action.command {
-            Some(command) => {
-                mount.hold(command)?;
-                if let Some(frame) = action.uses_frame {
-                    self.trace.commanded(frame, self.clock.now(), command);
+    /// Asks the servos, decides, and tells them. All of it at the port's thread: its two wake-ups are the cost of a
+    /// driver that may hang.
+    fn tick(&self, holding: bool) -> Result<Action> {
+        let (follower, trace) = (Arc::clone(&self.follower), Arc::clone(&self.trace));
+        let (clock, stop) = (Arc::clone(&self.clock), self.stop.clone());
+        let ticked = self.port.with(TICK, move |mount| -> Result<Action> {
+            // Asked right before it is needed: a board too busy to wake this thread in time must not look like servos
+            // that have fallen silent.
+            let feedback = mount.feedback(&stop)?;
+            let action = lock(&follower).tick(clock.now(), &feedback);
+            match action.command {
+                Some(command) => {
+                    mount.hold(command)?;
+                    if let Some(frame) = action.uses_frame {
+                        trace.commanded(frame, clock.now(), command);
+                    }
                 }
+                None if holding => mount.release()?,
+                None => {}
             }
-            None if said.holding => mount.release()?,
-            None => {}
+            Ok(action)
+        });
+        match ticked {
+            Ok(done) => done,
+            Err(NotDone::Stopped) => Err(NotDone::Stopped.into()),
+            Err(why) => Err(self.stuck(&why)),
         }
+    }
+
+    /// Says what has changed by a decision.
+    fn tell(&self, action: Action, said: &mut Said) {
         if said.holding != action.torque {
             said.holding = action.torque;
             if action.torque {
@@ -147,7 +182,19 @@ impl ServoLoop {
         if let Some(axis) = action.pressing {
             self.tell_pressing(axis, said);
         }
-        Ok(())
+    }
+
+    fn stuck(&self, why: &NotDone) -> anyhow::Error {
+        let port = &self.config.port;
+        match why {
+            NotDone::Hangs => anyhow!(say!(
+                "the serial port {port} does not answer: its driver hangs; unplug the servo adapter and plug it in \
+                 again, or restart the machine (dmesg | tail names what is stuck)",
+                "シリアルポート {port} が応答しません（ドライバーの停止）。サーボアダプターを接続し直すか、再起動してください\
+                 （dmesg | tail で停止箇所を確認できます）"
+            )),
+            why => anyhow!("{port}: {why}"),
+        }
     }
 
     fn tell_pressing(&self, axis: Axis, said: &mut Said) {
@@ -167,20 +214,36 @@ impl ServoLoop {
         );
     }
 
-    fn connect(&self) -> Result<Mount<SerialWire>> {
-        let bus = open(&self.config, &self.clock, &self.stop)?;
-        Mount::connect(
-            bus,
-            &self.config.axes,
-            &self.tracking,
+    /// Opens the bus at the port's thread. One that took longer than the limit is taken at the next call.
+    fn connect(&self, link: &Link) -> Result<()> {
+        let (config, tracking) = (self.config.clone(), self.tracking.clone());
+        let (clock, stop, stats) = (
             Arc::clone(&self.clock),
+            self.stop.clone(),
             Arc::clone(&self.stats),
-        )
+        );
+        let connected = self.port.open(CONNECT, move || {
+            let bus = open(&config, &clock, &stop)?;
+            Mount::connect(bus, &config.axes, &tracking, clock, stats)
+        });
+        connected.map_err(|why| self.stuck(&why))??;
+        let (port, axes) = self
+            .port
+            .with(TICK, |mount| (mount.port().to_owned(), mount.answering()))
+            .map_err(|why| self.stuck(&why))?;
+        self.welcome(link, &port, &axes);
+        Ok(())
+    }
+
+    /// What can be told about the port without opening it; nothing while that, too, hangs.
+    fn fingerprint(&self) -> Vec<(PathBuf, u64, u64)> {
+        let setting = self.config.port.clone();
+        let look = move || port::fingerprint(&setting);
+        self.port.run(TICK, look).unwrap_or_default()
     }
 
     /// Tells that the bus is there, and counts it if it had been lost.
-    fn welcome(&self, link: &Link, mount: &Mount<SerialWire>) {
-        let (port, axes) = (mount.port(), mount.answering());
+    fn welcome(&self, link: &Link, port: &str, axes: &str) {
         match link {
             Link::Awaited { told: None } => info!(
                 "{}",
@@ -252,7 +315,7 @@ impl ServoLoop {
     }
 
     /// Waits, but not past the moment at which the port changes.
-    fn pause(&self, pause: Duration, seen: &[(std::path::PathBuf, u64, u64)]) {
+    fn pause(&self, pause: Duration, seen: &[(PathBuf, u64, u64)]) {
         let until = self.clock.now() + pause;
         loop {
             let left = until.since(self.clock.now());
@@ -263,7 +326,7 @@ impl ServoLoop {
             {
                 return;
             }
-            let now = port::fingerprint(&self.config.port);
+            let now = self.fingerprint();
             if !now.is_empty() && now != seen {
                 return;
             }

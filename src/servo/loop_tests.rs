@@ -9,6 +9,7 @@ use jiff::Zoned;
 
 use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime, SystemClock};
+use crate::base::limited::Limited;
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
 use crate::config::Config;
@@ -89,6 +90,7 @@ impl Service {
             clock,
             stop: self.stop.clone(),
             beat: Beat::default(),
+            port: Limited::new("servo-port", &self.stop, &Beat::default()),
         };
         self.threads
             .start("servos", &self.stop, move || servos.run())

@@ -3,13 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use ureq::http::Response;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Error, Timeout};
 
 use super::lines::LINES;
+use super::resolver::{OneThread, no_address};
 use super::wire::{ATTENDANCE, CLOCK_HEADER, HEALTH, address};
+use crate::base::beat::Beat;
+use crate::base::files;
+use crate::base::limited::{Limited, NotDone, in_time};
 use crate::base::stop::Stop;
 use crate::config::Config;
 use crate::say;
@@ -21,6 +26,10 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// No answer of the API comes near this.
 const ANSWER_MAX: u64 = 64 * 1024;
+/// Time for reading a small file. A disk that takes longer hangs; the tap is tried again later.
+const FILE: Duration = Duration::from_secs(2);
+/// No token or list of authorities comes near this, in bytes.
+const FILE_MAX: u64 = 4 << 20;
 /// A connection that was idle for longer may have been closed by the server meanwhile.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
@@ -69,6 +78,8 @@ pub struct HttpServer {
     attendance: String,
     health: String,
     token_file: Option<PathBuf>,
+    /// Reads the token; its disk may hang.
+    disk: Limited<()>,
 }
 
 impl HttpServer {
@@ -97,30 +108,45 @@ impl HttpServer {
             .user_agent(concat!("facetap/", env!("CARGO_PKG_VERSION")));
         if let Some(file) = &config.ca_file {
             let tls = TlsConfig::builder()
-                .root_certs(RootCerts::from(authorities(file)?))
+                .root_certs(RootCerts::from(
+                    in_time("ca-file", FILE, {
+                        let file = file.clone();
+                        move || authorities(&file)
+                    })
+                    .map_err(|why| unread("ca_file", file, &why))??,
+                ))
                 .build();
             builder = builder.tls_config(tls);
         }
-        let agent = builder.build().new_agent();
-        if let Some(file) = &config.auth_token_file {
-            token(file)?;
-        }
+        let agent = Agent::with_parts(
+            builder.build(),
+            DefaultConnector::default(),
+            OneThread::new(stop),
+        );
         let stopped = agent.clone();
         stop.on_request(move || stopped.clone().shutdown());
-        Ok(Some(Self {
+        let server = Self {
             agent,
             attendance: address(url, ATTENDANCE),
             health: address(url, HEALTH),
             token_file: config.auth_token_file.clone(),
-        }))
+            disk: Limited::new("uplink-token", stop, &Beat::default()),
+        };
+        server.bearer()?;
+        Ok(Some(server))
     }
 
     /// The header with the bearer token. Read for each request, so that a renewed token is used at once.
     fn bearer(&self) -> Result<Option<String>> {
-        self.token_file
-            .as_deref()
-            .map(|file| Ok(format!("Bearer {}", token(file)?)))
-            .transpose()
+        let Some(file) = self.token_file.clone() else {
+            return Ok(None);
+        };
+        let read = file.clone();
+        let token = self
+            .disk
+            .run(FILE, move || token(&read))
+            .map_err(|why| unread("auth_token_file", &file, &why))??;
+        Ok(Some(format!("Bearer {token}")))
     }
 }
 
@@ -171,6 +197,9 @@ fn reply(result: Result<Response<Body>, Error>) -> Reply {
 
 fn failure(e: &Error) -> Reply {
     use std::io::ErrorKind;
+    if let Some(why) = no_address(e) {
+        return Reply::Unreachable(why);
+    }
     let unreachable = match e {
         Error::HostNotFound
         | Error::ConnectionFailed
@@ -210,9 +239,19 @@ fn said(e: &Error) -> String {
     }
 }
 
+/// What is said of a file whose disk does not answer.
+fn unread(key: &str, file: &Path, why: &NotDone) -> anyhow::Error {
+    let name = file.display();
+    anyhow!(say!(
+        "{key}: cannot read {name}: {why}; its disk or the network behind it hangs",
+        "{key}: {name} を読めません: {why}（ディスクまたはネットワークの停止）"
+    ))
+}
+
 fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>> {
     let name = file.display();
-    let pem = std::fs::read(file).with_context(|| format!("ca_file: cannot read {name}"))?;
+    let pem =
+        files::read(file, FILE_MAX).with_context(|| format!("ca_file: cannot read {name}"))?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
         if let PemItem::Certificate(c) =
@@ -230,8 +269,9 @@ fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>> {
 
 fn token(file: &Path) -> Result<String> {
     let name = file.display();
-    let text = std::fs::read_to_string(file)
+    let text = files::read(file, FILE_MAX)
         .with_context(|| format!("auth_token_file: cannot read {name}"))?;
+    let text = String::from_utf8_lossy(&text);
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
         bail!("auth_token_file: {name} must hold one token and nothing else");

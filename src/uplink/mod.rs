@@ -11,6 +11,7 @@ mod courier;
 mod denials;
 mod lines;
 mod pace;
+mod resolver;
 pub mod terminal;
 pub mod wire;
 

@@ -16,6 +16,7 @@ mod doctor;
 mod following;
 mod harness;
 mod health;
+mod limits;
 mod logging;
 mod monitor;
 mod mounts;

@@ -1,22 +1,36 @@
 //! File systems of a test's own, in a mount namespace that ends with the test, however it ends.
 
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::process::Command;
 
+use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 /// Runs a test in a thread with a mount namespace of its own; what it starts is in there, too. Says so and
 /// returns where that is not possible.
 pub fn isolated(test: impl FnOnce() + Send + 'static) {
+    isolated_by(CloneFlags::CLONE_NEWNS, test);
+}
+
+/// The same with a network of its own, which has nothing but a loopback interface.
+pub fn isolated_from_the_network(test: impl FnOnce() + Send + 'static) {
+    isolated_by(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET, || {
+        switch_loopback_on();
+        test();
+    });
+}
+
+fn isolated_by(what: CloneFlags, test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::spawn(move || {
         // Of the thread alone: the other tests see nothing of it.
         if !nix::unistd::geteuid().is_root() {
             eprintln!("SKIPPED: file systems cannot be mounted without root");
             return;
         }
-        if let Err(e) = unshare(CloneFlags::CLONE_NEWNS) {
-            eprintln!("SKIPPED: no mount namespace can be made here: {e}");
+        if let Err(e) = unshare(what) {
+            eprintln!("SKIPPED: no namespace can be made here ({what:?}): {e}");
             return;
         }
         // The root of a chroot is no mount and cannot be made private; its mounts seldom are shared.
@@ -28,6 +42,28 @@ pub fn isolated(test: impl FnOnce() + Send + 'static) {
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// A network that is new has its loopback interface switched off.
+fn switch_loopback_on() {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    // SAFETY: zeros are a valid value of this C structure.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = *from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    // SAFETY: the descriptor is open, and the request is complete for this call.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &request) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Puts one file in the place of another.
+pub fn cover(with: &Path, at: &Path) {
+    // Where it is a link, what it leads to is covered.
+    let at = at.canonicalize().unwrap();
+    let bind = MsFlags::MS_BIND;
+    mount(Some(with), &at, None::<&str>, bind, None::<&str>).unwrap();
 }
 
 /// Lets the clock count as synchronised, as on a board with a network: elsewhere taps would be held for a

@@ -20,6 +20,7 @@ use facetap::config::{Cards, Readers};
 use facetap::ledger::keeper;
 use facetap::reader::refusal::Refusal;
 use facetap::reader::selection::Selection;
+use facetap::reader::usb::{Bus, SYSFS};
 use facetap::reader::{Sighting, Tap, watch::Watch};
 use facetap::standing::Standing;
 use facetap::stats::Stats;
@@ -59,7 +60,7 @@ impl Watching {
             clock,
             stop: stop.clone(),
             stats: Arc::clone(&stats),
-            usb: facetap::reader::usb::SYSFS.into(),
+            usb: Bus::new(SYSFS.into(), &stop, &Beat::default()),
         };
         Self {
             taps,

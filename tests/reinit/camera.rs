@@ -39,11 +39,7 @@ fn camera_at(source: String) -> Camera {
 }
 
 fn env(clock: Arc<dyn Clock>, stop: &Stop) -> camera::Env {
-    camera::Env {
-        clock,
-        pose: Arc::new(|| Pose::HOME),
-        stop: stop.clone(),
-    }
+    camera::Env::new(clock, Arc::new(|| Pose::HOME), stop)
 }
 
 /// A camera on the network that hangs up after a few pictures. Gives its address, and counts whom it has served.

@@ -1,6 +1,5 @@
 //! The readers: a connection that fails after its first answer.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use facetap::base::stop::{Reason, Stop};
 use facetap::config::{Cards, Config, Readers};
 use facetap::indicator;
 use facetap::reader::selection::Selection;
+use facetap::reader::usb::Bus;
 use facetap::reader::watch::Watch;
 use facetap::reader::{self, Answer, Connection, Slot};
 use facetap::standing::Standing;
@@ -68,9 +68,9 @@ fn watch(cards: &Cards, cycles: usize) {
         panel: indicator::panel().0,
         standing: Arc::new(Standing::default()),
         clock: Arc::new(HastyClock::default()),
+        usb: Bus::new("/nonexistent".into(), &stop, &Beat::default()),
         stop,
         stats: Arc::clone(&stats),
-        usb: PathBuf::from("/nonexistent"),
         beat: Beat::default(),
     };
     watch.run();

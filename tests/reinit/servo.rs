@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
+use facetap::base::limited::Limited;
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
 use facetap::config::Config;
@@ -69,6 +70,7 @@ fn serve(link: &Path, cycles: usize) {
         clock: Arc::new(HastyClock::default()),
         stop: stop.clone(),
         beat: Beat::default(),
+        port: Limited::new("servo-port", &stop, &Beat::default()),
     };
     let thread = std::thread::spawn(move || servos.run());
     let is = |right: fn(Mode) -> bool| right(lock(&follower).mode()).then_some(());

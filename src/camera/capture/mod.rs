@@ -15,6 +15,7 @@ use super::{CameraSource, Frame, Grab};
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
 use crate::base::clock::Clock;
+use crate::base::names::NoAddress;
 use crate::base::slot::Slot;
 use crate::base::stop::Stop;
 use crate::config;
@@ -23,6 +24,10 @@ use crate::stats::Stats;
 
 pub use feedback::CaptureFeedback;
 use health::{Fault, Health, Verdict};
+
+/// Longest pause before a name that could not be looked up is tried again: name servers come back with the network, and
+/// a camera is to be back within half a minute of that. Trying costs a packet.
+const NAME_AGAIN: Duration = Duration::from_secs(10);
 
 /// Opens the camera, at the start and after every fault.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn CameraSource>> + Send>;
@@ -80,7 +85,11 @@ impl Capture {
                 Err(_) if self.stop.requested() => return,
                 Err(e) => {
                     self.tell_waiting(&mut waiting_for, &format!("{e:#}"));
-                    if self.pause(backoff.pause()) {
+                    let mut pause = backoff.pause();
+                    if e.is::<NoAddress>() {
+                        pause = pause.min(NAME_AGAIN);
+                    }
+                    if self.pause(pause) {
                         return;
                     }
                 }

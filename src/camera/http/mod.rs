@@ -7,14 +7,16 @@ mod tests;
 pub mod url;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
+use super::source::NAME;
 use super::{CameraSource, Frame, Grab, Picture, jpeg, plain};
 use crate::base::clock::{Clock, Monotime};
+use crate::base::names::Names;
 use crate::base::stop::Stop;
 use body::Answer;
 pub use url::HttpUrl;
@@ -42,8 +44,8 @@ impl HttpSource {
     ///
     /// # Errors
     /// No connection, or the answer is not a stream of pictures; the message names the address.
-    pub fn open(url: &HttpUrl, clock: Arc<dyn Clock>, stop: &Stop) -> Result<Self> {
-        let socket = connect(url)?;
+    pub fn open(url: &HttpUrl, clock: Arc<dyn Clock>, stop: &Stop, names: &Names) -> Result<Self> {
+        let socket = connect(url, names)?;
         let mut source = Self {
             url: url.clone(),
             socket,
@@ -157,14 +159,13 @@ impl CameraSource for HttpSource {
     }
 }
 
-fn connect(url: &HttpUrl) -> Result<TcpStream> {
-    let (host, port) = (url.host.as_str(), url.port);
-    let addresses = (host, port)
-        .to_socket_addrs()
-        .map_err(|e| anyhow!("{url}: the name \"{host}\" is not known ({})", plain(&e)))?;
-    let mut why = "the name has no address".to_owned();
+fn connect(url: &HttpUrl, names: &Names) -> Result<TcpStream> {
+    let addresses = names
+        .look_up(&url.host, url.port, NAME)
+        .map_err(|why| anyhow::Error::new(why).context(url.to_string()))?;
+    let mut why = String::new();
     // Two are enough: IPv6 and IPv4 of the same server.
-    for address in addresses.take(2) {
+    for address in addresses.into_iter().take(2) {
         match TcpStream::connect_timeout(&address, CONNECT) {
             Ok(socket) => return Ok(socket),
             Err(e) => why = plain(&e),

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 use super::*;
+use crate::base::beat::Beat;
 use crate::base::clock::SystemClock;
 use crate::base::stop::Reason;
 
@@ -27,7 +28,8 @@ fn serve(answer: impl FnOnce(&mut TcpStream) + Send + 'static) -> (HttpUrl, Join
 }
 
 fn open(url: &HttpUrl, stop: &Stop) -> Result<HttpSource> {
-    HttpSource::open(url, Arc::new(SystemClock), stop)
+    let names = Names::new("names", stop, &Beat::default());
+    HttpSource::open(url, Arc::new(SystemClock), stop, &names)
 }
 
 const HEAD: &[u8] =

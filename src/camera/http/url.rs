@@ -115,6 +115,19 @@ pub fn redacted(url: &str) -> String {
     }
 }
 
+/// The server of any address, an IPv6 address without brackets; none if it names none.
+#[must_use]
+pub fn server(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let place = authority.rsplit('@').next()?;
+    let host = match place.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => place.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
 /// Undoes `%41`; what is no such code stays as it is.
 fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
@@ -154,6 +167,19 @@ pub fn basic(name: &str, password: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_server_of_any_address_is_found() {
+        for (url, want) in [
+            ("rtsp://me:pass@cam.local:554/live?x=1", Some("cam.local")),
+            ("https://[2001:db8::1]:8443", Some("2001:db8::1")),
+            ("udp://@239.0.0.1:1234", Some("239.0.0.1")),
+            ("tcp://:9000", None),
+            ("cam", None),
+        ] {
+            assert_eq!(server(url), want, "{url}");
+        }
+    }
 
     fn parts(url: &str) -> (String, u16, String) {
         let u = HttpUrl::parse(url).unwrap();

@@ -181,11 +181,11 @@ fn pictures_come_at_the_configured_rate_and_a_stop_is_heard() {
         Duration::from_secs(50),
         jiff::Timestamp::UNIX_EPOCH,
     ));
-    let env = Env {
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        pose: Arc::new(|| Pose::HOME),
-        stop: Stop::new(),
-    };
+    let env = Env::new(
+        Arc::clone(&clock) as Arc<dyn Clock>,
+        Arc::new(|| Pose::HOME),
+        &Stop::new(),
+    );
     let config = config::Camera {
         fps: 20.0,
         width: 160,

@@ -185,7 +185,7 @@ fn names_come_from_the_roster_and_unknown_cards_are_counted() {
     let mut desk = desk();
     let file = desk.dir.path().join("roster.csv");
     std::fs::write(&file, "01010101,Ann\n").unwrap();
-    let roster = Roster::new(file);
+    let roster = Roster::new(file, &Stop::new());
     roster.refresh(desk.clock.now());
     desk.keeper.roster = Some(roster);
     desk.tap(card(1));

@@ -1,4 +1,6 @@
 use super::*;
+use std::fs::File;
+
 use crate::base::clock::{Clock as _, ManualClock};
 
 struct Desk {
@@ -9,7 +11,7 @@ struct Desk {
 
 fn desk() -> Desk {
     let dir = tempfile::tempdir().unwrap();
-    let roster = Roster::new(dir.path().join("roster.csv"));
+    let roster = Roster::new(dir.path().join("roster.csv"), &Stop::new());
     let clock = ManualClock::new(Duration::from_secs(9), jiff::Timestamp::UNIX_EPOCH);
     Desk { dir, clock, roster }
 }

@@ -138,7 +138,11 @@ impl Book {
         let store = self.ledger.store();
         let mut writer = Writer::open(store).unwrap();
         writer
-            .examine(store, &crate::base::stop::Stop::new())
+            .examine(
+                store,
+                &crate::base::stop::Stop::new(),
+                &crate::base::beat::Beat::default(),
+            )
             .unwrap();
     }
 

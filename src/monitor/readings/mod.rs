@@ -2,6 +2,7 @@
 //! kernel's text with a function of its own.
 
 mod gpu;
+mod patient;
 pub mod power;
 mod process;
 mod system;
@@ -18,6 +19,7 @@ use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, Sys
 
 use super::sample::{Sample, SystemMemory};
 use crate::base::clock::Monotime;
+pub use patient::Patient;
 pub use process::{peak_rss_bytes, rss_bytes};
 
 /// What changes slowly, or costs more than the rest together, is read anew after this time.

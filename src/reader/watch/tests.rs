@@ -81,9 +81,9 @@ fn watch_with(script: Script, selection: Selection) -> (Receiver<Tap>, Arc<Stats
         panel: crate::indicator::panel().0,
         standing: Arc::default(),
         clock,
+        usb: Bus::new("/no/such/folder".into(), &stop, &Beat::default()),
         stop,
         stats: Arc::clone(&stats),
-        usb: "/no/such/folder".into(),
         beat: Beat::default(),
     }
     .run();
@@ -282,9 +282,9 @@ fn a_card_that_is_silent_delays_no_other_reader_and_is_given_up() {
         panel: crate::indicator::panel().0,
         standing: Arc::default(),
         clock: clock.clone(),
+        usb: Bus::new("/no/such/folder".into(), &stop, &Beat::default()),
         stop,
         stats,
-        usb: "/no/such/folder".into(),
         beat: Beat::default(),
     }
     .run();
