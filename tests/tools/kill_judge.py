@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# The trace counts from the start of the service, which is known to within the time that a start takes.
+# Between a tap's moments by the trace and by the ledger (kill_read.in_time).
 TOLERANCE = timedelta(seconds=3)
 
 

@@ -2,9 +2,14 @@
 
 import json
 import sqlite3
+from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from kill_judge import Kept, Said, Stored
+
+# How exactly the start of a run is found out, and the longest time that one may take.
+STEP, SLOWEST_START = timedelta(seconds=0.5), timedelta(seconds=60)
 
 
 def read_trace(start, trace):
@@ -19,6 +24,36 @@ def read_trace(start, trace):
         tap = json.loads(line)
         if "tap" in tap:
             yield Said(tap["uid"], begin + timedelta(seconds=tap["t"]), tap["outcome"], tap["reader"])
+
+
+def in_time(said, kept):
+    """The taps that one run said, with the time that its start took put right: a busy machine takes many seconds for one,
+    and the trace counts from there. Trace and ledger have a tap from the same moment, so what lies between them is the
+    same for all taps of a run. Where none fits, nothing is changed."""
+    moments = defaultdict(list)
+    for tap in kept:
+        moments[tap.uid].append(tap.at)
+    late = Counter()
+    for tap in said:
+        if tap.outcome == "counted":
+            steps = {round((at - tap.at) / STEP) for at in moments[tap.uid] if at >= tap.at}
+            late.update(step for step in steps if step * STEP <= SLOWEST_START)
+    if late:
+        most = max(late.values())
+        shift = min(step for step, taps in late.items() if taps == most) * STEP
+        said = [replace(tap, at=tap.at + shift) for tap in said]
+    return said
+
+
+def self_test():
+    """A run that took seven seconds to start, one of whose taps is lost."""
+    begin = datetime(2026, 11, 21, 12)
+    moment = lambda seconds: begin + timedelta(seconds=seconds)
+    said = [Said(uid, moment(at), "counted") for uid, at in (("A", 1), ("B", 1.1), ("C", 1.2))]
+    kept = [Kept(uid, moment(at), "", "", "") for uid, at in (("A", 8), ("B", 8.1), ("A", 21), ("C", 0.5))]
+    found = [tap.at for tap in in_time(said, kept)]
+    assert found == [moment(8), moment(8.1), moment(8.2)], found
+    assert in_time(said[2:], kept) == said[2:]
 
 
 def read_ledger(data):

@@ -23,7 +23,8 @@ from pathlib import Path
 
 import kill_judge
 import kill_plan
-from kill_read import read_ledger, read_server, read_trace
+import kill_read
+from kill_read import in_time, read_ledger, read_server, read_trace
 from kill_scene import EARLY, REPEAT_SECONDS, Scene, ask
 from kill_siege import Siege
 from kill_trouble import Background
@@ -78,8 +79,8 @@ def run_in(scene):
 
 
 def report(scene, plan, siege):
-    said = [tap for run in scene.runs for tap in read_trace(*run[:2])]
     kept, stored = read_ledger(scene.data), read_server(scene.folder)
+    said = [tap for run in scene.runs for tap in in_time(list(read_trace(*run[:2])), kept)]
     forbidden = plan.forbidden | siege.plan.forbidden
     faults = siege.faults + kill_judge.judge(
         said, kept, stored, REPEAT_SECONDS, forbidden, kill_plan.UNWELCOME_PREFIX, siege.calm)
@@ -150,6 +151,7 @@ def main():
     args.short = args.taps < 1000
     print(f"seed {args.seed}", flush=True)
     kill_judge.self_test()
+    kill_read.self_test()
     if args.keep:
         os.makedirs(args.keep)
         fine = run(args, Path(args.keep))

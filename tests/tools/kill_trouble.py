@@ -100,8 +100,9 @@ class Disk:
         at.mkdir()
         with open(image, "wb") as file:
             file.truncate(megabytes << 20)
-        # A real file system, whose writes take their time; in memory where there is no loop device.
-        if not (succeeds("mkfs.ext4", "-q", image) and succeeds("mount", "-o", "loop", image, at)):
+        # A real file system, whose writes take their time, with the blocks of a board's card; in memory where there is no
+        # loop device.
+        if not (succeeds("mkfs.ext4", "-q", "-b", "4096", image) and succeeds("mount", "-o", "loop", image, at)):
             if not succeeds("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "facetap-test", at):
                 print("SKIPPED: the disk does not fill up; none can be mounted here", flush=True)
                 return None
