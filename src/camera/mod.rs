@@ -24,6 +24,7 @@ pub mod source;
 mod v4l2;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -39,6 +40,9 @@ use crate::base::clock::{Clock, Monotime};
 use crate::base::names::Names;
 use crate::base::stop::Stop;
 use crate::control::pose::Pose;
+
+/// Time for the look-up of a server's name.
+const NAME: Duration = Duration::from_secs(5);
 
 /// What a picture consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::other::{self, OtherSource};
 use super::rpicam::RpicamSource;
 use super::simulated::SimulatedSource;
 use super::v4l2::{self, V4l2Source};
-use super::{CameraSource, Env, opencv_runtime, plain};
+use super::{CameraSource, Env, NAME, opencv_runtime, plain};
 use crate::base::clock::SystemClock;
 use crate::base::limited::{in_time, under_way};
 use crate::config::{self, Source};
@@ -61,8 +61,6 @@ impl SourceKind {
 const LOOK: Duration = Duration::from_secs(5);
 /// The thread of that look. While it has not come back nobody else looks.
 const LOOKER: &str = "camera-file";
-/// Time for the look-up of a server's name.
-pub(super) const NAME: Duration = Duration::from_secs(5);
 
 /// Addresses that FFmpeg takes and cameras have.
 const FFMPEG_SCHEMES: [&str; 7] = ["https", "rtsp", "rtsps", "rtmp", "rtp", "udp", "tcp"];

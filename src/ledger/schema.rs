@@ -255,6 +255,31 @@ pub(super) fn count(db: &Connection, state: &str) -> rusqlite::Result<u64> {
     Ok(count.unsigned_abs())
 }
 
+/// What SQLite failed with, if that is the cause.
+pub(super) fn code(e: &anyhow::Error) -> Option<ErrorCode> {
+    e.chain()
+        .find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
+        .and_then(rusqlite::Error::sqlite_error_code)
+}
+
+/// Whether the file holds something that no ledger holds.
+pub(super) fn is_damage(e: &anyhow::Error) -> bool {
+    e.is::<Damaged>()
+        || matches!(
+            code(e),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
+}
+
+/// Whether there was no room left on the disk.
+pub(super) fn is_full(e: &anyhow::Error) -> bool {
+    // The shared memory beside the file reports a full disk as a failed access.
+    matches!(
+        code(e),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+    )
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

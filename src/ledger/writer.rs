@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::edition::{self, Edition, Identity, identity};
+use super::schema::{code, is_damage, is_full};
 use super::store::Store;
 use super::turn::Urgency;
 use super::{journal, schema};
@@ -245,29 +246,6 @@ impl Writer {
         self.rescue_journal(store)?;
         Ok(done)
     }
-}
-
-fn code(e: &anyhow::Error) -> Option<ErrorCode> {
-    e.chain()
-        .find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
-        .and_then(rusqlite::Error::sqlite_error_code)
-}
-
-/// Whether the file holds something that no ledger holds.
-pub(super) fn is_damage(e: &anyhow::Error) -> bool {
-    e.is::<schema::Damaged>()
-        || matches!(
-            code(e),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        )
-}
-
-fn is_full(e: &anyhow::Error) -> bool {
-    // The shared memory beside the file reports a full disk as a failed access.
-    matches!(
-        code(e),
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
-    )
 }
 
 #[cfg(test)]

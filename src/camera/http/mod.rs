@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::source::NAME;
+use super::NAME;
 use super::{CameraSource, Frame, Grab, Picture, jpeg, plain};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::names::Names;
