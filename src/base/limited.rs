@@ -71,26 +71,37 @@ pub fn wait_for_all(clock: &dyn Clock, limit: Duration) -> Vec<&'static str> {
 /// A thread for calls that may hang, and what they have opened. The thread begins with the first call and ends when
 /// this is dropped and the last call has returned.
 pub struct Limited<S> {
-    shared: Arc<Shared<S>>,
-    stop: Stop,
-    beat: Beat,
+    thread: Thread,
+    /// What is open. Touched by the thread alone, so that nobody else is held up by it.
+    kept: Arc<Mutex<Option<S>>>,
 }
 
 impl<S> std::fmt::Debug for Limited<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Limited").field(&self.shared.name).finish()
+        let name = self.thread.shared.name;
+        f.debug_tuple("Limited").field(&name).finish()
     }
 }
 
-struct Shared<S> {
+/// The thread, whatever is kept on it: one code for all kinds of devices.
+struct Thread {
+    shared: Arc<Shared>,
+    /// Lets go of what is open.
+    clear: Arc<dyn Fn() + Send + Sync>,
+    stop: Stop,
+    beat: Beat,
+}
+
+struct Shared {
     name: &'static str,
-    state: Mutex<State<S>>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
-struct State<S> {
+#[derive(Default)]
+struct State {
     /// The call that the thread is to make next.
-    next: Option<Call<S>>,
+    next: Option<Call>,
     /// A call is about to be made, is being made, or is overdue.
     busy: bool,
     /// Nobody waits for the call under way any more.
@@ -101,11 +112,8 @@ struct State<S> {
     closed: bool,
 }
 
-/// What is done on the thread with what is open there.
-type Work<S> = Box<dyn FnOnce(&mut Option<S>) + Send>;
-
-struct Call<S> {
-    make: Work<S>,
+struct Call {
+    make: Box<dyn FnOnce() + Send>,
     /// Whether what is open stays so if the call returns too late.
     keeps: bool,
 }
@@ -128,30 +136,12 @@ impl<S: Send + 'static> Limited<S> {
     /// limit, whatever the call does.
     #[must_use]
     pub fn new(name: &'static str, stop: &Stop, beat: &Beat) -> Self {
-        let shared = Arc::new(Shared {
-            name,
-            state: Mutex::new(State {
-                next: None,
-                busy: false,
-                overdue: false,
-                ended: 0,
-                has_thread: false,
-                closed: false,
-            }),
-            changed: Condvar::new(),
-        });
-        let woken = Arc::downgrade(&shared);
-        stop.on_request(move || {
-            if let Some(shared) = woken.upgrade() {
-                // Under the lock, or who is just about to wait would not hear it.
-                let _state = lock(&shared.state);
-                shared.changed.notify_all();
-            }
-        });
+        let kept = Arc::new(Mutex::new(None));
+        let open = Arc::clone(&kept);
+        let clear = move || drop(lock(&open).take());
         Self {
-            shared,
-            stop: stop.clone(),
-            beat: beat.clone(),
+            thread: Thread::new(name, Arc::new(clear), stop, beat),
+            kept,
         }
     }
 
@@ -272,6 +262,61 @@ impl<S: Send + 'static> Limited<S> {
         terms: Terms,
         call: impl FnOnce(&mut Option<S>) -> T + Send + 'static,
     ) -> Result<T, NotDone> {
+        let answer = Arc::new(Mutex::new(None));
+        let (to, kept) = (Arc::clone(&answer), Arc::clone(&self.kept));
+        let name = self.thread.shared.name;
+        let make = Box::new(move || {
+            let mut kept = lock(&kept);
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                planted::point(name);
+                call(&mut kept)
+            }));
+            if done.is_err() {
+                // What was left half done is of no use.
+                *kept = None;
+            }
+            *lock(&to) = Some(done);
+        });
+        self.thread.make(terms, make)?;
+        let done: Option<Result<T, Box<dyn Any + Send>>> = lock(&answer).take();
+        match done {
+            Some(Ok(result)) => Ok(result),
+            Some(Err(panic)) => resume_unwind(panic),
+            None => Err(NotDone::Closed),
+        }
+    }
+}
+
+impl Thread {
+    fn new(
+        name: &'static str,
+        clear: Arc<dyn Fn() + Send + Sync>,
+        stop: &Stop,
+        beat: &Beat,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            name,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let woken = Arc::downgrade(&shared);
+        stop.on_request(move || {
+            if let Some(shared) = woken.upgrade() {
+                // Under the lock, or who is just about to wait would not hear it.
+                let _state = lock(&shared.state);
+                shared.changed.notify_all();
+            }
+        });
+        Self {
+            shared,
+            clear,
+            stop: stop.clone(),
+            beat: beat.clone(),
+        }
+    }
+
+    /// Has the thread make a call. When this is done the call has returned.
+    fn make(&self, terms: Terms, make: Box<dyn FnOnce() + Send>) -> Result<(), NotDone> {
         self.beat.during(terms.limit);
         let end = Instant::now() + terms.limit;
         let state = lock(&self.shared.state);
@@ -288,53 +333,32 @@ impl<S: Send + 'static> Limited<S> {
             self.start().map_err(NotDone::NoThread)?;
             state.has_thread = true;
         }
-        let answer = Arc::new(Mutex::new(None));
-        let to = Arc::clone(&answer);
-        let name = self.shared.name;
-        state.next = Some(Call {
-            make: Box::new(move |kept| {
-                let done = catch_unwind(AssertUnwindSafe(|| {
-                    planted::point(name);
-                    call(kept)
-                }));
-                if done.is_err() {
-                    // What was left half done is of no use.
-                    *kept = None;
-                }
-                *lock(&to) = Some(done);
-            }),
-            keeps: terms.keeps,
-        });
+        let keeps = terms.keeps;
+        state.next = Some(Call { make, keeps });
         state.busy = true;
         state.overdue = false;
         let ticket = state.ended;
         self.shared.changed.notify_all();
         let mut state = self.wait(state, end, terms, |s| s.ended == ticket);
-        if state.ended == ticket {
-            state.overdue = true;
-            return Err(if terms.hears_stop && self.stop.requested() {
-                NotDone::Stopped
-            } else {
-                NotDone::Hangs
-            });
+        if state.ended != ticket {
+            return Ok(());
         }
-        drop(state);
-        let done: Option<Result<T, Box<dyn Any + Send>>> = lock(&answer).take();
-        match done {
-            Some(Ok(result)) => Ok(result),
-            Some(Err(panic)) => resume_unwind(panic),
-            None => Err(NotDone::Closed),
-        }
+        state.overdue = true;
+        Err(if terms.hears_stop && self.stop.requested() {
+            NotDone::Stopped
+        } else {
+            NotDone::Hangs
+        })
     }
 
     /// Waits while `pending`, up to `end` or, where the terms say so, to the order to stop.
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State<S>>,
+        state: MutexGuard<'a, State>,
         end: Instant,
         terms: Terms,
-        pending: impl Fn(&State<S>) -> bool,
-    ) -> MutexGuard<'a, State<S>> {
+        pending: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
         let left = end.saturating_duration_since(Instant::now());
         let (state, _) = self
             .shared
@@ -347,15 +371,15 @@ impl<S: Send + 'static> Limited<S> {
     }
 
     fn start(&self) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
+        let (shared, clear) = (Arc::clone(&self.shared), Arc::clone(&self.clear));
         std::thread::Builder::new()
             .name(self.shared.name.to_owned())
-            .spawn(move || serve(&shared))
+            .spawn(move || serve(&shared, clear.as_ref()))
             .map(drop)
     }
 }
 
-impl<S> Drop for Limited<S> {
+impl Drop for Thread {
     fn drop(&mut self) {
         lock(&self.shared.state).closed = true;
         self.shared.changed.notify_all();
@@ -363,8 +387,7 @@ impl<S> Drop for Limited<S> {
 }
 
 /// Makes one call after the other, until nobody can ask for another.
-fn serve<S>(shared: &Shared<S>) {
-    let mut kept = None;
+fn serve(shared: &Shared, clear: &dyn Fn()) {
     let mut state = lock(&shared.state);
     loop {
         state = shared
@@ -376,11 +399,11 @@ fn serve<S>(shared: &Shared<S>) {
         };
         drop(state);
         lock(&UNDER_WAY).push(shared.name);
-        (call.make)(&mut kept);
+        (call.make)();
         state = lock(&shared.state);
         if state.overdue && !call.keeps {
             drop(state);
-            kept = None;
+            clear();
             state = lock(&shared.state);
         }
         over(shared.name);
@@ -390,12 +413,10 @@ fn serve<S>(shared: &Shared<S>) {
         shared.changed.notify_all();
     }
     drop(state);
-    if kept.is_some() {
-        // Closing may hang as well.
-        lock(&UNDER_WAY).push(shared.name);
-        drop(kept);
-        over(shared.name);
-    }
+    // Closing may hang as well.
+    lock(&UNDER_WAY).push(shared.name);
+    clear();
+    over(shared.name);
 }
 
 fn over(name: &str) {

@@ -24,14 +24,14 @@ fn hanging() -> (Sender<()>, Receiver<()>) {
 /// Waits until a call of this thread has ended, as the next attempt would find it.
 fn until_free<S: Send + 'static>(limited: &Limited<S>) {
     let end = Instant::now() + LONG;
-    let state = lock(&limited.shared.state);
+    let state = lock(&limited.thread.shared.state);
     let terms = Terms {
         limit: LONG,
         hears_stop: false,
         waits_for_hung: true,
         keeps: true,
     };
-    assert!(!limited.wait(state, end, terms, |s| s.busy).busy);
+    assert!(!limited.thread.wait(state, end, terms, |s| s.busy).busy);
 }
 
 /// How many threads of this process have the name.
