@@ -6,6 +6,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
@@ -14,6 +15,11 @@ use super::store::Store;
 use super::turn::Urgency;
 use super::{journal, schema};
 use crate::base::stop::{Stop, lock};
+
+/// How long a write waits for another program's lock. Whoever waits has the turn: where nobody is at the reader, a tap
+/// that comes meanwhile must not wait for long. Within this SQLite looks often enough to find a gap of 50 ms.
+const BUSY_TAP: Duration = Duration::from_secs(5);
+const BUSY_BACKGROUND: Duration = Duration::from_millis(400);
 
 /// A connection that writes.
 #[derive(Debug)]
@@ -170,13 +176,13 @@ impl Writer {
         act: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let turn = store.turn.take(urgency);
-        let mut result = self.try_write(store, &act);
+        let mut result = self.try_write(store, urgency, &act);
         if let Err(e) = &result
             && is_full(e)
             && journal::empty(&self.db).unwrap_or(false)
         {
             // What the journal took is free again.
-            result = self.try_write(store, &act);
+            result = self.try_write(store, urgency, &act);
         }
         if let Err(e) = &result {
             let again = if is_damage(e) {
@@ -188,7 +194,7 @@ impl Writer {
             };
             self.suspect = true;
             if again {
-                result = self.try_write(store, &act);
+                result = self.try_write(store, urgency, &act);
             }
         }
         drop(turn);
@@ -199,9 +205,14 @@ impl Writer {
     fn try_write<T>(
         &mut self,
         store: &Store,
+        urgency: Urgency,
         act: &impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
         self.keep_up(store, true)?;
+        self.db.busy_timeout(match urgency {
+            Urgency::Tap => BUSY_TAP,
+            Urgency::Background => BUSY_BACKGROUND,
+        })?;
         let tx = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -88,6 +88,7 @@ impl Vitals for Everything {
         state.counters = self.counters();
         state.devices = self.devices();
         state.queues = self.standing.queues();
+        state.troubled = self.standing.troubled();
         state.memory = Memory {
             rss_mb: (megabytes(rss) * 10.0).round() / 10.0,
             limit_mb: megabytes(self.limit),
