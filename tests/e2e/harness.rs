@@ -94,9 +94,11 @@ impl Scene {
     }
 }
 
-/// The binary under test, with nothing of this machine's configuration.
+/// The binary under test, with nothing of this machine's configuration: the one that was built with the tests, unless
+/// `FACETAP_BINARY` names another (a release, which must not differ).
 pub fn facetap() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_facetap"));
+    let named = std::env::var_os("FACETAP_BINARY").filter(|name| !name.is_empty());
+    let mut command = Command::new(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_facetap").into()));
     for name in [
         "FACETAP_CONFIG",
         "STATE_DIRECTORY",

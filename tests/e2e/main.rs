@@ -14,6 +14,7 @@ mod diagnosis;
 mod disk;
 mod doctor;
 mod following;
+mod gate;
 mod harness;
 mod health;
 mod logging;
@@ -26,4 +27,5 @@ mod server;
 #[path = "../common/servos.rs"]
 mod servos;
 mod soak;
+mod uplink;
 mod watchman;
