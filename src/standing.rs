@@ -1,11 +1,13 @@
 //! How the card side stands now, in numbers that every thread may look at: what a display at rest shows.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Monotime;
+use crate::base::stop::lock;
 
 /// The attendance server, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +38,32 @@ pub struct Queues {
     pub log_lines: u64,
 }
 
+/// Taps that will not, or not soon, get to the server though it takes others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Troubled {
+    /// Taps that the server has rejected. They are sent again only by `facetap attendance retry`.
+    pub rejected: u64,
+    /// Taps that were refused again and again, by the server or something on the way. They are tried again and again.
+    pub held_up: u64,
+    /// The first of those.
+    pub held: Vec<HeldTap>,
+}
+
+/// A tap that was refused again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeldTap {
+    /// Its number in the ledger.
+    pub tap: i64,
+    /// The card, upper-case hex.
+    pub card: String,
+    /// How often it was tried in vain, in a row and by this process.
+    pub attempts: u32,
+    /// Status and beginning of what answered, or why nothing did.
+    pub answer: String,
+}
+
 /// How things stand. The numbers are for people: each is right within a minute.
 #[derive(Debug, Default)]
 pub struct Standing {
@@ -44,6 +72,9 @@ pub struct Standing {
     unrecorded: AtomicU64,
     under_way: AtomicU32,
     server: AtomicU8,
+    rejected: AtomicU64,
+    held_up: AtomicU64,
+    held: Mutex<Vec<HeldTap>>,
     /// Milliseconds of the monotonic clock; 0 before the first.
     last_card: AtomicU64,
 }
@@ -75,6 +106,50 @@ impl Standing {
     /// One more tap waits.
     pub fn one_more_waits(&self) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many taps wait no longer.
+    pub fn fewer_wait(&self, taps: u64) {
+        let fewer = |waiting: u64| Some(waiting.saturating_sub(taps));
+        let _ = (self.waiting).fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+    }
+
+    /// Taps that the server has rejected.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Tells how many taps the server has rejected.
+    pub fn set_rejected(&self, taps: u64) {
+        self.rejected.store(taps, Ordering::Relaxed);
+    }
+
+    /// One more tap was rejected.
+    pub fn one_more_rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Taps that are held up while others pass.
+    #[must_use]
+    pub fn held_up(&self) -> u64 {
+        self.held_up.load(Ordering::Relaxed)
+    }
+
+    /// Tells how many taps are held up, and the first of them.
+    pub fn set_held_up(&self, count: u64, first: Vec<HeldTap>) {
+        self.held_up.store(count, Ordering::Relaxed);
+        *lock(&self.held) = first;
+    }
+
+    /// Taps that do not get to the server as others do.
+    #[must_use]
+    pub fn troubled(&self) -> Troubled {
+        Troubled {
+            rejected: self.rejected(),
+            held_up: self.held_up(),
+            held: lock(&self.held).clone(),
+        }
     }
 
     /// A tap is handed on, to be recorded.

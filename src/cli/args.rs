@@ -95,7 +95,7 @@ pub(super) struct RunOptions {
 
 #[derive(Debug, Clone, ClapArgs)]
 #[command(
-    after_help = "Status 0 if the service is at work, 1 if it is not.\n\nExamples:\n  facetap status\n  facetap status --json\n  facetap status --follow"
+    after_help = "Taps: rejected ones stay in the ledger until facetap attendance retry; held-up ones were refused on the way to the server and are sent again by themselves.\n\nStatus 0 if the service is at work, 1 if it is not.\n\nExamples:\n  facetap status\n  facetap status --json\n  facetap status --follow"
 )]
 pub(super) struct StatusOptions {
     /// Configuration file of the service, for its data folder [default: as that of "run"]

@@ -16,10 +16,13 @@ use crate::config;
 use crate::crash;
 use crate::health::state::{self, LoopState, Phase, State};
 use crate::say;
+use crate::standing::{HeldTap, Troubled};
 use crate::text::{self, Language};
 
 /// Time between two looks of `--follow`.
 const EVERY: Duration = Duration::from_secs(1);
+/// Where the taps stand among the rows.
+const TAPS_ROW: usize = 3;
 /// The file may be this much older than its own rhythm.
 const LATE_S: f64 = 10.0;
 
@@ -170,7 +173,7 @@ impl std::fmt::Display for Page<'_> {
         let readers = devices
             .readers
             .map_or_else(|| yes_no(None), |n| n.to_string());
-        let rows = [
+        let mut rows = vec![
             (
                 say!("camera", "カメラ"),
                 say!(
@@ -201,12 +204,13 @@ impl std::fmt::Display for Page<'_> {
             (
                 say!("taps", "タップ"),
                 say!(
-                    "counted {}, failed {}, delivered {}, waiting {} (server: {})",
-                    "記録 {}, 失敗 {}, 送信済み {}, 未送信 {} (サーバー: {})",
+                    "counted {}, failed {}, delivered {}, waiting {}, rejected {} (server: {})",
+                    "記録 {}, 失敗 {}, 送信済み {}, 未送信 {}, 拒否 {} (サーバー: {})",
                     counters.taps,
                     counters.taps_failed,
                     counters.delivered,
                     state.queues.taps_waiting,
+                    state.troubled.rejected,
                     devices.server
                 ),
             ),
@@ -238,6 +242,10 @@ impl std::fmt::Display for Page<'_> {
             ),
             (say!("log", "ログ"), state.log_file.display().to_string()),
         ];
+        // Below the taps.
+        let below = rows.split_off(TAPS_ROW + 1);
+        rows.extend(troubled(&state.troubled));
+        rows.extend(below);
         for (index, (name, value)) in rows.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
@@ -252,6 +260,51 @@ impl std::fmt::Display for Page<'_> {
         }
         Ok(())
     }
+}
+
+/// What is to be said of taps that do not get to the server as others do.
+fn troubled(taps: &Troubled) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    if taps.rejected > 0 {
+        let n = taps.rejected;
+        rows.push((
+            say!("rejected", "拒否"),
+            say!(
+                "{n} by the server, not sent again by themselves (facetap attendance list --rejected; facetap \
+                 attendance retry)",
+                "サーバーが {n} 件を拒否。自動では再送されません (facetap attendance list --rejected, \
+                 facetap attendance retry)"
+            ),
+        ));
+    }
+    // Those with the same answer together.
+    let mut answers: Vec<(&str, Vec<String>)> = Vec::new();
+    for held in &taps.held {
+        let HeldTap { tap, card, .. } = held;
+        let named = say!("tap {tap} of {card}", "{tap} 件目 {card}");
+        match answers.iter_mut().find(|(a, _)| *a == held.answer) {
+            Some((_, taps)) => taps.push(named),
+            None => answers.push((&held.answer, vec![named])),
+        }
+    }
+    for (answer, named) in &answers {
+        let (count, named) = (named.len(), named.join(", "));
+        rows.push((
+            say!("held up", "送信待ち"),
+            say!(
+                "{count} taps held up, sent again by themselves: {answer} ({named})",
+                "{count} 件が送信できず、自動で再送中: {answer} ({named})"
+            ),
+        ));
+    }
+    let more = taps.held_up.saturating_sub(taps.held.len() as u64);
+    if more > 0 {
+        rows.push((
+            say!("held up", "送信待ち"),
+            say!("{more} more", "ほか {more} 件"),
+        ));
+    }
+    rows
 }
 
 fn loops(loops: &std::collections::BTreeMap<String, LoopState>) -> String {
@@ -283,6 +336,43 @@ fn loops(loops: &std::collections::BTreeMap<String, LoopState>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn taps_in_trouble_are_named_with_what_answered() {
+        let held = |tap, answer: &str| HeldTap {
+            tap,
+            card: format!("04A1000{tap}"),
+            attempts: 5,
+            answer: answer.to_owned(),
+        };
+        let firewall = "403 <html>Forbidden by firewall</html>";
+        let state = State {
+            troubled: Troubled {
+                rejected: 3,
+                held_up: 7,
+                held: vec![held(1, firewall), held(2, "502"), held(4, firewall)],
+            },
+            ..State::default()
+        };
+        let page = Page(&state).to_string();
+        let lines: Vec<_> = page.lines().skip(1 + TAPS_ROW).collect();
+        for (line, want) in [
+            (0, "rejected 3 (server"),
+            (1, "3 by the server, not sent again by themselves"),
+            (
+                2,
+                "2 taps held up, sent again by themselves: 403 <html>Forbidden by firewall</html> (tap 1 of 04A10001, tap 4 of 04A10004)",
+            ),
+            (
+                3,
+                "1 taps held up, sent again by themselves: 502 (tap 2 of 04A10002)",
+            ),
+            (4, "4 more"),
+            (5, "memory"),
+        ] {
+            assert!(lines[line].contains(want), "{want} in {page}");
+        }
+    }
 
     #[test]
     fn trouble_is_told_apart() {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::exit::LastExit;
 use crate::base::files::replace;
 use crate::base::proc::is_running;
-use crate::standing::Queues;
+use crate::standing::{Queues, Troubled};
 
 /// The file's name.
 const NAME: &str = "health.json";
@@ -65,6 +65,8 @@ pub struct State {
     pub counters: Counters,
     /// What waits.
     pub queues: Queues,
+    /// Taps that do not get to the server as others do.
+    pub troubled: Troubled,
     /// What is connected.
     pub devices: Devices,
     /// Memory of the process.

@@ -1,6 +1,5 @@
 //! The delivering end of the ledger: what the server does not have yet, in order per card.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,12 +37,14 @@ pub struct Outgoing {
     pub idempotency_key: String,
     /// Attempts before this one.
     pub attempts: i64,
+    /// Whether the server may have it from one of those: its answer was lost.
+    pub maybe_stored: bool,
 }
 
-/// A tap that may be sent now: the oldest pending one of its card.
+/// A card of which a tap may be sent now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// Its number in the ledger.
+    /// The number of that tap.
     pub id: i64,
     /// The card, upper-case hex.
     pub uid: String,
@@ -69,6 +70,8 @@ pub struct Ended {
     pub id: i64,
     /// The card.
     pub uid: String,
+    /// Of the tap: in a ledger that was replaced meanwhile the number may be another one's.
+    pub idempotency_key: String,
     /// How.
     pub how: Settled,
     /// What the server answered, or why it did not.
@@ -76,6 +79,8 @@ pub struct Ended {
     /// Whether the server is known to be done with this attempt: it is not where it was too slow. A duplicate says nothing
     /// of the attempts before: the one that was stored may be one whose connection had ended.
     pub over: bool,
+    /// Whether the server may have stored the tap in this attempt or in one before, where it did not say so.
+    pub maybe_stored: bool,
 }
 
 /// What an exchange with the ledger has yielded.
@@ -83,7 +88,7 @@ pub struct Ended {
 pub struct Exchanged {
     /// Taps whose next attempt is on record: they may be sent now.
     pub begun: Vec<Outgoing>,
-    /// How many of the candidates were looked at.
+    /// How many of the candidates were looked at; of those that are not among the begun nothing can be sent.
     pub taken: usize,
     /// Further candidates: the next taps of the cards that were settled.
     pub next: Vec<Head>,
@@ -108,14 +113,14 @@ impl Outbox {
         })
     }
 
-    /// The oldest pending tap of each card, least tried first, then oldest first: the only ones that may
-    /// be sent now, for the server tells a retry only by the last tap of the card. With `fresh_only`
-    /// just those that were never tried. Taps that wait for the right time are left out, and all after them, and
-    /// cards of which the server may store a tap late.
+    /// The cards of which a tap may be sent, least tried first, then oldest first. It is the oldest pending tap of the
+    /// card, for the server tells a retry only by the last tap of the card; or one that was tried and may have been
+    /// stored, where older ones were made pending again by a person since. Taps that wait for the right time are left
+    /// out, and all after them, and cards of which the server may store a tap late.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn heads(&mut self, fresh_only: bool) -> Result<Vec<Head>> {
+    pub fn heads(&mut self) -> Result<Vec<Head>> {
         // One step of the recursion jumps to the next card on the index of pending taps, so that a
         // million taps of a few cards cost no more than a few cards.
         let ordered = "WITH RECURSIVE head (uid, id) AS (
@@ -128,20 +133,20 @@ impl Outbox {
                        ORDER BY uid, id LIMIT 1)
                FROM head WHERE head.uid IS NOT NULL
              )
-             SELECT tap.id, tap.uid FROM head JOIN tap ON tap.id = head.id
+             SELECT tap.id, tap.uid FROM head JOIN tap ON tap.id = coalesce(
+               (SELECT id FROM tap AS tried WHERE state = 'pending' AND maybe_stored = 1 AND tried.uid = head.uid
+                ORDER BY id LIMIT 1), head.id)
              WHERE tap.clock <> 'held' AND tap.uid NOT IN (SELECT uid FROM quiet)
-               AND (NOT ?1 OR tap.attempts = 0) ORDER BY tap.attempts, tap.id";
+             ORDER BY tap.attempts, tap.id";
         let unordered = "SELECT id, uid FROM tap WHERE state = 'pending' AND clock <> 'held'
-             AND (NOT ?1 OR attempts = 0) ORDER BY random() LIMIT 1000";
+             ORDER BY random() LIMIT 1000";
         let sql = if cfg!(feature = "unordered-delivery") {
             unordered
         } else {
             ordered
         };
         self.writer.read(&self.store, |db| {
-            db.prepare_cached(sql)?
-                .query_map([fresh_only], head)?
-                .collect()
+            db.prepare_cached(sql)?.query_map([], head)?.collect()
         })
     }
 
@@ -156,18 +161,17 @@ impl Outbox {
         })
     }
 
-    /// The cards that have pending taps newer than number `after`, and of each the tap that may be sent; with
-    /// `fresh_only` just those that were never tried.
+    /// The cards that have pending taps newer than number `after`, and of each the tap that may be sent.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub fn arrivals(&mut self, after: i64, fresh_only: bool) -> Result<Vec<Head>> {
+    pub fn arrivals(&mut self, after: i64) -> Result<Vec<Head>> {
         self.writer.read(&self.store, |db| {
             let cards: Vec<String> = db
                 .prepare_cached("SELECT DISTINCT uid FROM tap WHERE id > ?1 AND state = 'pending'")?
                 .query_map([after], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
-            let heads = cards.iter().map(|uid| next_of(db, uid, fresh_only));
+            let heads = cards.iter().map(|uid| next_of(db, uid));
             Ok(heads
                 .collect::<rusqlite::Result<Vec<_>>>()?
                 .into_iter()
@@ -186,18 +190,17 @@ impl Outbox {
     }
 
     /// In one durable step: notes how attempts ended, and notes the next attempts of as many candidates as there is
-    /// `room` for. Only what is handed out as begun may be sent, so that no attempt is made that is not on record. A
-    /// candidate that is not pending any more, or waits for the right time, is passed over. With `fresh_only` the next
-    /// taps of a settled card are candidates only if they were never tried.
+    /// `room` for. Only what is handed out as begun may be sent, so that no attempt is made that is not on record. Of a
+    /// candidate that card's tap is begun which may be sent at this moment; if there is none it is passed over. An end is
+    /// noted of a pending tap only: one that is settled stays as it is.
     ///
     /// # Errors
     /// The ledger cannot be written: nothing was noted, nothing may be sent.
     pub fn exchange(
         &mut self,
         ended: &[Ended],
-        candidates: &VecDeque<Head>,
+        candidates: &[Head],
         room: usize,
-        fresh_only: bool,
         now: &Moment,
     ) -> Result<Exchanged> {
         let quiet_until = whole_milliseconds(now.boottime + LATE);
@@ -215,7 +218,7 @@ impl Outbox {
                 }
                 if end.how != Settled::NotYet
                     && !cfg!(feature = "unordered-delivery")
-                    && let Some(next) = next_of(tx, &end.uid, fresh_only)?
+                    && let Some(next) = next_of(tx, &end.uid)?
                 {
                     result.next.push(next);
                 }
@@ -231,7 +234,7 @@ impl Outbox {
                 } else {
                     break;
                 };
-                result.begun.extend(begin(tx, candidate.id, &now)?);
+                result.begun.extend(begin(tx, candidate, &now)?);
             }
             result.next.drain(..next);
             Ok(result)
@@ -239,68 +242,81 @@ impl Outbox {
     }
 }
 
-/// The oldest pending tap of a card, unless it waits for the right time.
-fn next_of(db: &Connection, uid: &str, fresh_only: bool) -> rusqlite::Result<Option<Head>> {
+/// The tap of a card that is to be sent next, unless it waits for the right time or its card is left alone.
+fn next_of(db: &Connection, uid: &str) -> rusqlite::Result<Option<Head>> {
     Ok(db
         .prepare_cached(
-            "SELECT id, uid, clock <> 'held' AND uid NOT IN (SELECT uid FROM quiet) \
-               AND (NOT ?2 OR attempts = 0) FROM tap WHERE state = 'pending' AND uid = ?1 ORDER BY id LIMIT 1",
+            "SELECT id, uid, clock <> 'held' AND uid NOT IN (SELECT uid FROM quiet) FROM tap WHERE id = coalesce( \
+             (SELECT id FROM tap WHERE state = 'pending' AND maybe_stored = 1 AND uid = ?1 ORDER BY id LIMIT 1), \
+             (SELECT id FROM tap WHERE state = 'pending' AND uid = ?1 ORDER BY id LIMIT 1))",
         )?
-        .query_row(params![uid, fresh_only], |row| {
-            Ok((head(row)?, row.get(2)?))
-        })
+        .query_row([uid], |row| Ok((head(row)?, row.get(2)?)))
         .optional()?
         .and_then(|(head, may_be_sent): (Head, bool)| may_be_sent.then_some(head)))
 }
 
 fn open_attempts(tx: &Transaction, id: i64) -> rusqlite::Result<i64> {
-    tx.prepare_cached("SELECT open_attempts FROM tap WHERE id = ?1")?
+    let open = tx
+        .prepare_cached("SELECT open_attempts FROM tap WHERE id = ?1")?
         .query_row([id], |row| row.get(0))
+        .optional()?;
+    // A ledger that was replaced may not have it.
+    Ok(open.unwrap_or(0))
 }
 
 fn note_end(tx: &Transaction, end: &Ended, now: &str) -> rusqlite::Result<()> {
     let (state, review) = match end.how {
-        Settled::NotYet => {
-            tx.prepare_cached(
-                "UPDATE tap SET answer = ?2, open_attempts = max(0, open_attempts - ?3) WHERE id = ?1",
-            )?
-            .execute(params![end.id, end.answer, end.over])?;
-            return Ok(());
-        }
+        Settled::NotYet => ("pending", None),
         Settled::Delivered => ("delivered", None),
         Settled::Rejected => ("rejected", None),
         Settled::UnexpectedDuplicate => ("rejected", Some("unexpected-duplicate")),
     };
     tx.prepare_cached(
-        "UPDATE tap SET state = ?2, answer = ?3, settled_utc = ?4, open_attempts = max(0, open_attempts - ?6), \
-         review = nullif(trim(coalesce(review, '') || ' ' || coalesce(?5, '')), '') WHERE id = ?1",
+        "UPDATE tap SET state = ?3, answer = ?4, settled_utc = iif(?3 = 'pending', settled_utc, ?5), \
+         open_attempts = max(0, open_attempts - ?7), maybe_stored = ?8, \
+         review = nullif(trim(coalesce(review, '') || ' ' || coalesce(?6, '')), '') \
+         WHERE id = ?1 AND idempotency_key = ?2 AND state = 'pending'",
     )?
     .execute(params![
         end.id,
+        end.idempotency_key,
         state,
         end.answer,
         now,
         review,
-        end.over
+        end.over,
+        end.maybe_stored
     ])?;
     Ok(())
 }
 
-/// Notes an attempt; none if the tap is not pending any more, or waits for the right time.
-fn begin(tx: &Transaction, id: i64, now: &str) -> rusqlite::Result<Option<Outgoing>> {
-    let begun = tx
-        .prepare_cached(
-            "UPDATE tap SET attempts = attempts + 1, open_attempts = open_attempts + 1, last_attempt_utc = ?2 \
-             WHERE id = ?1 AND state = 'pending' AND clock <> 'held' \
-             RETURNING id, uid, local_time, clock, idempotency_key, attempts - 1",
-        )?
-        .query_map(params![id, now], outgoing)?
-        .next()
-        .transpose()?;
-    let Some(mut tap) = begun else {
+/// Notes an attempt at the tap of a card; none if there is none that may be sent.
+fn begin(tx: &Transaction, candidate: &Head, now: &str) -> rusqlite::Result<Option<Outgoing>> {
+    let next = if cfg!(feature = "unordered-delivery") {
+        Some(candidate.clone())
+    } else {
+        next_of(tx, &candidate.uid)?
+    };
+    let Some(Head { id, .. }) = next else {
         return Ok(None);
     };
-    if tap.attempts == 0
+    let found = tx
+        .prepare_cached(
+            "SELECT id, uid, local_time, clock, idempotency_key, attempts, maybe_stored FROM tap \
+             WHERE id = ?1 AND state = 'pending' AND clock <> 'held'",
+        )?
+        .query_row([id], outgoing)
+        .optional()?;
+    let Some(mut tap) = found else {
+        return Ok(None);
+    };
+    // Until the end is known, the server may have it.
+    tx.prepare_cached(
+        "UPDATE tap SET attempts = attempts + 1, open_attempts = open_attempts + 1, maybe_stored = 1, \
+         last_attempt_utc = ?2 WHERE id = ?1",
+    )?
+    .execute(params![id, now])?;
+    if !tap.maybe_stored
         && let Some(moved) = out_of_the_window(tx, &tap)?
     {
         "uncertain".clone_into(&mut tap.clock);
@@ -311,27 +327,35 @@ fn begin(tx: &Transaction, id: i64, now: &str) -> rusqlite::Result<Option<Outgoi
     Ok(Some(tap))
 }
 
-/// A time for a tap that the server would swallow, because its time happens to be that of the tap before: clocks that
-/// were wrong, or the hour that comes twice in autumn. The two were really further apart, or the second would not have
-/// been counted.
+/// A time for a tap that the server would swallow, because its time happens to be that of the card's last row: clocks
+/// that were wrong, or the hour that comes twice in autumn. The two were really further apart, or the second would not
+/// have been counted. The last row is the tap before, or a later one where this tap was rejected and is sent again.
 fn out_of_the_window(tx: &Transaction, tap: &Outgoing) -> rusqlite::Result<Option<String>> {
-    let before: Option<String> = tx
-        .prepare_cached(
-            "SELECT local_time FROM tap WHERE uid = ?1 AND id < ?2 AND state <> 'rejected' \
-             ORDER BY id DESC LIMIT 1",
-        )?
-        .query_row(params![tap.uid, tap.id], |row| row.get(0))
-        .optional()?;
-    let parse = |text: &str| text.parse::<DateTime>().ok();
-    let (Some(before), Some(time)) = (before.as_deref().and_then(parse), parse(&tap.local_time))
-    else {
+    let neighbour = |sql: &str| -> rusqlite::Result<Option<DateTime>> {
+        let time: Option<String> = tx
+            .prepare_cached(sql)?
+            .query_row(params![tap.uid, tap.id], |row| row.get(0))
+            .optional()?;
+        Ok(time.and_then(|time| time.parse().ok()))
+    };
+    let before = neighbour(
+        "SELECT local_time FROM tap WHERE uid = ?1 AND id < ?2 AND state <> 'rejected' ORDER BY id DESC LIMIT 1",
+    )?;
+    let after = neighbour(
+        "SELECT local_time FROM tap WHERE uid = ?1 AND id > ?2 AND state = 'delivered' ORDER BY id DESC LIMIT 1",
+    )?;
+    let Ok(time) = tap.local_time.parse::<DateTime>() else {
         return Ok(None);
     };
-    if time.duration_since(before).abs() > SERVER_WINDOW {
-        return Ok(None);
+    let near = |a: DateTime, b: DateTime| a.duration_since(b).abs() <= SERVER_WINDOW;
+    let mut moved = time;
+    if let Some(before) = before.filter(|before| near(moved, *before)) {
+        moved = before.saturating_add(OUT_OF_WINDOW_S.seconds());
     }
-    let moved = before.saturating_add(OUT_OF_WINDOW_S.seconds());
-    Ok(Some(stamp::naive(moved)))
+    if let Some(after) = after.filter(|after| near(moved, *after)) {
+        moved = after.saturating_sub(OUT_OF_WINDOW_S.seconds());
+    }
+    Ok((moved != time).then(|| stamp::naive(moved)))
 }
 
 fn head(row: &Row) -> rusqlite::Result<Head> {
@@ -349,6 +373,7 @@ fn outgoing(row: &Row) -> rusqlite::Result<Outgoing> {
         clock: row.get(3)?,
         idempotency_key: row.get(4)?,
         attempts: row.get(5)?,
+        maybe_stored: row.get(6)?,
     })
 }
 

@@ -94,6 +94,14 @@ CREATE TABLE signal (
     count INTEGER NOT NULL
 ) STRICT;
 ",
+    "
+-- Whether the server may have a pending tap, because the answer to an attempt was lost. Such a tap is sent before older
+-- ones of its card that were rejected and made pending again: the server knows it only as long as it is the last.
+ALTER TABLE tap ADD COLUMN maybe_stored INTEGER NOT NULL DEFAULT 0 CHECK (maybe_stored IN (0, 1));
+UPDATE tap SET maybe_stored = 1 WHERE state = 'pending' AND attempts > 0;
+CREATE INDEX tap_maybe_stored ON tap (uid, id) WHERE state = 'pending' AND maybe_stored = 1;
+CREATE INDEX tap_rejected ON tap (id) WHERE state = 'rejected';
+",
 ];
 
 /// "FTap" in ASCII; in the header of every ledger from version 2 on.
@@ -163,7 +171,7 @@ fn check(db: &Connection) -> Result<()> {
     for sql in [
         "SELECT max(id), max(uid), max(card), max(reader), max(local_time), max(utc_offset_s), max(utc_time), \
          max(boottime_ms), max(boot_id), max(idempotency_key), max(state), max(attempts), max(answer), max(name), \
-         max(clock), max(faces), max(nearest_face_ms), max(review), max(open_attempts) \
+         max(clock), max(faces), max(nearest_face_ms), max(review), max(open_attempts), max(maybe_stored) \
          FROM (SELECT * FROM tap ORDER BY id DESC LIMIT 1)",
         "SELECT max(id) FROM (SELECT id FROM tap WHERE state = 'pending' LIMIT 1)",
         "SELECT max(id) FROM (SELECT id FROM uncounted LIMIT 1)",
@@ -246,10 +254,10 @@ pub(super) fn is_ours(db: &Connection) -> Result<bool> {
 /// How many taps are in this state.
 pub(super) fn count(db: &Connection, state: &str) -> rusqlite::Result<u64> {
     // The literal lets SQLite use the partial index, a parameter would not.
-    let sql = if state == "pending" {
-        "SELECT count(*) FROM tap WHERE state = 'pending' AND ?1 = 'pending'"
-    } else {
-        "SELECT count(*) FROM tap WHERE state = ?1"
+    let sql = match state {
+        "pending" => "SELECT count(*) FROM tap WHERE state = 'pending' AND ?1 = 'pending'",
+        "rejected" => "SELECT count(*) FROM tap WHERE state = 'rejected' AND ?1 = 'rejected'",
+        _ => "SELECT count(*) FROM tap WHERE state = ?1",
     };
     let count: i64 = db.query_row(sql, [state], |r| r.get(0))?;
     Ok(count.unsigned_abs())
@@ -321,9 +329,10 @@ pub(super) mod tests {
                 "nearest_face_ms INTEGER",
                 "review TEXT",
                 "open_attempts INTEGER",
+                "maybe_stored INTEGER",
             ]
         );
-        assert_eq!(version(&db).unwrap(), 3);
+        assert_eq!(version(&db).unwrap(), 4);
     }
 
     #[test]
@@ -398,7 +407,7 @@ pub(super) mod tests {
         let file = dir.path().join("a.db");
         version_1(&file, 1);
         let db = open(&file).unwrap();
-        assert_eq!(version(&db).unwrap(), 3);
+        assert_eq!(version(&db).unwrap(), 4);
         assert_eq!(count(&db, "pending").unwrap(), 1);
         let clock: String = db
             .query_row("SELECT clock FROM tap", [], |r| r.get(0))

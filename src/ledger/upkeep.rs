@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use jiff::SignedDuration;
 use log::{info, warn};
+use rusqlite::Connection;
 
 use super::edition::Edition;
 use super::roster::Roster;
@@ -114,8 +115,11 @@ impl Upkeep {
             memory.pruned = Some(now);
         }
         if due(memory.counted, COUNT_EVERY) {
-            let waiting = writer.read(&self.store, |db| schema::count(db, "pending"))?;
+            let count = |state| move |db: &Connection| schema::count(db, state);
+            let waiting = writer.read(&self.store, count("pending"))?;
             self.standing.set_waiting(waiting);
+            let rejected = writer.read(&self.store, count("rejected"))?;
+            self.standing.set_rejected(rejected);
             memory.counted = Some(now);
         }
         let there = self.store.edition();

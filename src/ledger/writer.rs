@@ -19,6 +19,11 @@ use crate::base::stop::{Stop, lock};
 /// How often a file that proves to be damaged is replaced, or was replaced by somebody else, within one access.
 const TRIES: u32 = 3;
 
+/// How long a write waits for another program's lock. Whoever waits has the turn: where nobody is at the reader, a tap
+/// that comes meanwhile must not wait for long. Within this SQLite looks often enough to find a gap of 50 ms.
+const BUSY_TAP: Duration = Duration::from_secs(5);
+const BUSY_BACKGROUND: Duration = Duration::from_millis(400);
+
 /// A connection that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -206,13 +211,13 @@ impl Writer {
         act: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let turn = store.turn.take(urgency);
-        let mut result = self.try_write(store, &act);
+        let mut result = self.try_write(store, urgency, &act);
         if let Err(e) = &result
             && is_full(e)
             && journal::empty(&self.db).unwrap_or(false)
         {
             // What the journal took is free again.
-            result = self.try_write(store, &act);
+            result = self.try_write(store, urgency, &act);
         }
         if let Err(e) = &result {
             self.suspect = true;
@@ -224,7 +229,7 @@ impl Writer {
                 urgency == Urgency::Tap && is_full(e) && store.give_room()
             };
             if again {
-                result = self.try_write(store, &act);
+                result = self.try_write(store, urgency, &act);
             }
         }
         drop(turn);
@@ -235,9 +240,14 @@ impl Writer {
     fn try_write<T>(
         &mut self,
         store: &Store,
+        urgency: Urgency,
         act: &impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
         self.keep_up(store, true)?;
+        self.db.busy_timeout(match urgency {
+            Urgency::Tap => BUSY_TAP,
+            Urgency::Background => BUSY_BACKGROUND,
+        })?;
         let tx = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;

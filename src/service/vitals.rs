@@ -89,6 +89,7 @@ impl Vitals for Everything {
         state.counters = self.counters();
         state.devices = self.devices();
         state.queues = self.standing.queues(logging::waiting());
+        state.troubled = self.standing.troubled();
         state.memory = Memory {
             rss_mb: (megabytes(rss) * 10.0).round() / 10.0,
             limit_mb: megabytes(self.limit),

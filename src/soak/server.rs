@@ -191,7 +191,7 @@ mod tests {
                 clock: "synchronised".to_owned(),
             };
             match client.post(&parcel) {
-                Reply::Answer { status, body } => (status, verdict(status, &body)),
+                Reply::Answer { status, body, .. } => (status, verdict(status, &body)),
                 other => panic!("{other:?}"),
             }
         };

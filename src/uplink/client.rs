@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use ureq::http::Response;
+use jiff::fmt::rfc2822;
+use ureq::http::{HeaderMap, Response};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Error, Timeout};
 
-use super::lines::LINES;
+use super::LINES;
 use super::resolver::{OneThread, no_address};
 use super::wire::{ATTENDANCE, CLOCK_HEADER, HEALTH, address};
 use crate::base::beat::Beat;
@@ -42,6 +43,8 @@ pub enum Reply {
         status: u16,
         /// Body; bytes that are not UTF-8 are replaced.
         body: String,
+        /// When to come again, where it says so (`Retry-After`).
+        retry_after: Option<Duration>,
     },
     /// Nobody took the connection. Why, for people.
     Unreachable(String),
@@ -185,14 +188,28 @@ fn reply(result: Result<Response<Body>, Error>) -> Reply {
         Err(e) => return failure(&e),
     };
     let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
     let body = response.body_mut().with_config().limit(ANSWER_MAX);
     match body.read_to_vec() {
         Ok(bytes) => Reply::Answer {
             status,
             body: String::from_utf8_lossy(&bytes).into_owned(),
+            retry_after,
         },
         Err(e) => failure(&e),
     }
+}
+
+/// `Retry-After`: seconds, or a time, which is told from the server's own clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let wanted = text("retry-after")?.trim();
+    if let Ok(seconds) = wanted.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text: &str| rfc2822::parse(text).ok();
+    let (then, now) = (time(wanted)?, time(text("date")?)?);
+    Duration::try_from(then.duration_since(&now)).ok()
 }
 
 fn failure(e: &Error) -> Reply {

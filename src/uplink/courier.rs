@@ -1,371 +1,399 @@
-//! Carries taps from the ledger to the server, as `pace` says.
+//! Carries taps from the ledger to the server: `road` knows whether the server takes any and which cards have to wait,
+//! `under_way` what has been sent.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use log::{debug, error, info, warn};
+use log::debug;
 
-use super::client::{Parcel, Reply, Server};
-use super::denials::Denials;
-use super::lines::{LINES, Lines, Sent};
-use super::pace::{Next, Pace};
-use super::wire::{self, Verdict};
-use super::{PATIENCE, Uplink};
+use super::LINES;
+use super::client::{Parcel, Server};
+use super::judgement::Judgement;
+use super::lines::Lines;
+use super::pace::Next;
+use super::queue::Queue;
+use super::road::Road;
+use super::stall::{STALLED, Stall};
+use super::teller::stalled;
+use super::under_way::{Heard, UnderWay};
+use super::{PATIENCE, Uplink, wire};
+use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Monotime};
+use crate::base::slot::{Slot, Taken};
 use crate::base::stop::Stop;
-use crate::indicator::{Event, Panel};
-use crate::ledger::outbox::{Ended, Head, Outbox, Outgoing, Settled};
+use crate::ledger::outbox::{Exchanged, Head, Outbox, Outgoing, Settled};
 use crate::ledger::store::Store;
 use crate::reader::Moment;
-use crate::say;
-use crate::standing::{self, Standing};
-use crate::stats::Stats;
+use crate::standing::Standing;
 
-/// What was last said about the server, so that a fault is logged once and not at every attempt.
-#[derive(Debug, PartialEq, Eq)]
-enum Told {
-    Nothing,
-    Fine,
-    Trouble(String),
-}
+/// Lines that cards may take which are held up: what never gets an answer must not block them all.
+const LINES_HELD_UP: usize = LINES / 2;
+/// How often all cards are looked at, should a wake-up have been missed.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How soon after a wake-up: it may have meant more than one thing.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// Pauses while the ledger cannot be used. A lock that another program holds is free a moment later.
+const LEDGER_FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LEDGER_LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Nothing is looked at more often than this while nothing happens.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Carries taps from the ledger to the server.
 pub(super) struct Courier<'a> {
     server: Arc<dyn Server>,
     lines: Box<dyn Lines + 'a>,
+    under_way: &'a mut UnderWay,
     store: Arc<Store>,
     terminal_id: String,
+    bell: Arc<Slot<()>>,
     clock: Arc<dyn Clock>,
     stop: Stop,
-    stats: Arc<Stats>,
-    panel: Panel,
     standing: Arc<Standing>,
     beat: Beat,
-    pace: Pace,
+    road: Road,
+    stall: Stall,
+    has_stalled: bool,
     /// None until it could be opened, and after it has failed.
     outbox: Option<Outbox>,
-    told: Told,
-    denials: Denials,
-}
-
-/// One round: what is to be sent in it, and what has come of it.
-struct Round {
-    fresh_only: bool,
-    queue: VecDeque<Head>,
-    /// Cards that are in the queue, on their way, or in trouble: no second tap of theirs is sent.
-    cards: HashSet<String>,
+    ledger_backoff: Backoff,
+    /// When the ledger is tried again.
+    ledger_at: Monotime,
+    queue: Queue,
     /// The newest tap that was looked at.
     newest: i64,
-    in_flight: usize,
-    ended: Vec<Ended>,
-    settled: u64,
-    /// Of those, the ones that the server has.
-    delivered: u64,
-    /// Whether anything was tried in vain.
-    left: bool,
-    /// Whether there is no use in going on.
-    enough: bool,
+    /// When all cards are looked at.
+    look_at: Monotime,
+    /// Whether the bell was heard.
+    rung: bool,
 }
 
 impl<'a> Courier<'a> {
-    pub fn new(uplink: &Uplink, lines: Box<dyn Lines + 'a>) -> Self {
+    pub fn new(uplink: &Uplink, lines: Box<dyn Lines + 'a>, under_way: &'a mut UnderWay) -> Self {
+        let now = uplink.clock.now();
+        // Where the loop begins anew because nothing moved.
+        let lost = under_way.give_up(now - STALLED, "no answer for five minutes");
+        if lost > 0 {
+            debug!("{lost} attempts given up");
+        }
         Self {
-            pace: Pace::new(uplink.longest_pause),
             server: Arc::clone(&uplink.server),
             lines,
+            under_way,
             store: Arc::clone(&uplink.store),
             terminal_id: uplink.terminal_id.clone(),
+            bell: Arc::clone(&uplink.bell),
             clock: Arc::clone(&uplink.clock),
             stop: uplink.stop.clone(),
-            stats: Arc::clone(&uplink.stats),
-            panel: uplink.panel.clone(),
             standing: Arc::clone(&uplink.standing),
             beat: uplink.beat.clone(),
+            road: Road::new(uplink),
+            stall: Stall::default(),
+            has_stalled: false,
             outbox: None,
-            told: Told::Nothing,
-            denials: Denials::default(),
+            ledger_backoff: Backoff::new(LEDGER_FIRST_PAUSE, LEDGER_LONGEST_PAUSE),
+            ledger_at: now,
+            queue: Queue::default(),
+            newest: 0,
+            look_at: now,
+            rung: false,
         }
     }
 
     /// Says at the start whether the server is there.
     pub fn greet(&mut self) {
         let reply = self.server.health();
-        if self.stop.requested() {
-            return;
-        }
-        match unwell(&reply) {
-            None => self.tell_fine(),
-            Some(why) => {
-                self.tell_trouble(&why);
-                self.pace.health(false, self.clock.now(), fastrand::f64());
-            }
+        if !self.stop.requested() {
+            self.road.greet(&reply, self.clock.now());
         }
     }
 
-    /// Does what is to be done now. Returns how long nothing else is, unless a tap is recorded.
-    pub fn step(&mut self, mut rung: bool) -> Duration {
+    /// Whether nothing has moved for so long that the loop has to begin anew.
+    pub fn has_stalled(&self) -> bool {
+        self.has_stalled
+    }
+
+    /// Does what is to be done now. Returns how long nothing else is, unless the bell rings.
+    pub fn step(&mut self, rung: bool) -> Duration {
+        self.rung |= rung;
         loop {
             self.beat.turn();
-            let next = self.pace.next(self.clock.now(), rung);
-            rung = false;
-            match next {
-                Next::Wait(pause) => return pause,
-                Next::AskHealth => self.ask_health(),
-                Next::DeliverAll | Next::DeliverFresh => match self.round(next) {
-                    Ok(more) => rung = more,
-                    Err(e) => {
-                        self.outbox = None;
-                        self.pace.stumbled(self.clock.now(), fastrand::f64());
-                        self.tell_trouble(&format!("{e:#}"));
-                    }
-                },
-            }
-            self.standing.set_under_way(0);
+            self.hear(Duration::ZERO);
             if self.stop.requested() {
+                self.note_at_the_end();
                 return Duration::ZERO;
+            }
+            let now = self.clock.now();
+            if self.stall.look(self.is_due(now), now) {
+                stalled(STALLED.as_secs() / 60);
+                self.has_stalled = true;
+                return Duration::ZERO;
+            }
+            let pause = self.turn(now);
+            self.publish();
+            if pause.is_zero() {
+                continue;
+            }
+            if self.under_way.count() == 0 {
+                return pause;
+            }
+            self.hear(pause.min(PATIENCE));
+            self.rung |= self.bell.take(Duration::ZERO) == Taken::Item(());
+        }
+    }
+
+    /// Whether an attempt should begin or end now.
+    fn is_due(&self, now: Monotime) -> bool {
+        let waiting = matches!(self.road.pace.next(now), Next::Wait(_));
+        self.under_way.count() > 0
+            || !self.under_way.to_note().is_empty()
+            || (!waiting && !self.queue.is_empty())
+    }
+
+    /// One thing that is to be done now. Returns how long there is nothing else to do.
+    fn turn(&mut self, now: Monotime) -> Duration {
+        if now < self.ledger_at {
+            return self.ledger_at.since(now);
+        }
+        let next = self.road.pace.next(now);
+        match self.exchange(next, now) {
+            Ok(true) => {
+                self.ledger_backoff.reset();
+                self.road.teller.ledger_is_fine();
+                Duration::ZERO
+            }
+            Ok(false) if next == Next::AskHealth && self.is_free_to_ask() => {
+                self.ask_health();
+                Duration::ZERO
+            }
+            Ok(false) => {
+                self.ledger_backoff.reset();
+                self.pause(next, now)
+            }
+            Err(e) => {
+                self.outbox = None;
+                self.road.teller.ledger_is_in_trouble(&format!("{e:#}"));
+                let pause = self.ledger_backoff.pause();
+                self.ledger_at = self.clock.now() + pause;
+                pause
             }
         }
     }
 
     fn ask_health(&mut self) {
-        let fine = unwell(&self.server.health()).is_none();
-        if self.pace.health(fine, self.clock.now(), fastrand::f64()) {
-            self.tell_fine();
+        let reply = self.server.health();
+        if self.stop.requested() {
+            return;
+        }
+        let (now, was_out) = (self.clock.now(), self.road.pace.is_out());
+        self.road.health(&reply, now);
+        if self.road.pace.is_out() != was_out {
+            self.look_at = now;
         }
     }
 
-    /// Sends the oldest tap of each card, then the next ones of those that got through, and so on. True if taps have
-    /// come meanwhile that were not looked at.
-    fn round(&mut self, kind: Next) -> Result<bool> {
+    /// To ask takes a few seconds at worst, in which no answer is looked at.
+    fn is_free_to_ask(&self) -> bool {
+        self.road.pace.is_out() || self.under_way.count() == 0
+    }
+
+    /// How long there is nothing to do.
+    fn pause(&mut self, next: Next, now: Monotime) -> Duration {
+        if self.under_way.count() > 0 {
+            return PATIENCE;
+        }
+        let held_up = self.road.held_up.next();
+        let look = held_up.map_or(self.look_at, |due| due.min(self.look_at));
+        let until = match next {
+            Next::Wait(pause) => (now + pause).min(self.look_at),
+            Next::Probe => {
+                self.road
+                    .pace
+                    .nothing_before(look.max(now + SHORTEST_PAUSE));
+                now
+            }
+            Next::Knock => {
+                self.road.pace.knock_is_over();
+                now
+            }
+            Next::Send | Next::AskHealth => look,
+        };
+        until.since(now).max(SHORTEST_PAUSE)
+    }
+
+    /// Notes what has ended, and sends what may be sent. True if that was anything.
+    fn exchange(&mut self, next: Next, now: Monotime) -> Result<bool> {
         let mut outbox = match self.outbox.take() {
             Some(outbox) => outbox,
             None => Outbox::open(&self.store)?,
         };
-        let fresh_only = kind == Next::DeliverFresh;
-        // In this order: what comes in between is looked at twice rather than never.
-        let newest = outbox.newest()?;
-        let queue: VecDeque<Head> = outbox.heads(fresh_only)?.into();
-        let mut round = Round {
-            fresh_only,
-            cards: queue.iter().map(|h| h.uid.clone()).collect(),
-            queue,
-            newest,
-            in_flight: 0,
-            ended: Vec::new(),
-            settled: 0,
-            delivered: 0,
-            left: false,
-            enough: false,
+        self.look(&mut outbox, now)?;
+        let lines = match next {
+            Next::Send => LINES,
+            Next::Probe | Next::Knock => 1,
+            Next::AskHealth if !self.road.pace.is_out() => LINES,
+            Next::AskHealth | Next::Wait(_) => 0,
         };
-        self.send_all(&mut outbox, &mut round)?;
-        if self.stop.requested() {
+        let room = lines.saturating_sub(self.under_way.count());
+        let (candidates, held_up) = self.candidates(next, room, now);
+        if self.under_way.to_note().is_empty() && candidates.is_empty() {
+            if self.under_way.count() == 0 && self.road.teller.has_news() {
+                self.road.teller.sum_up(outbox.pending()?);
+            }
+            self.outbox = Some(outbox);
             return Ok(false);
         }
-        let Round {
-            settled,
-            delivered,
-            left,
-            ..
-        } = round;
-        self.pace
-            .round_over(kind, settled > 0, left, self.clock.now(), fastrand::f64());
-        if settled > 0 {
-            let waiting = outbox.pending()?;
-            self.standing.set_waiting(waiting);
-            info!(
-                "{}",
-                say!(
-                    "sent to the server: {delivered}, still waiting: {waiting}",
-                    "サーバーへ送信済み: {delivered} 件、未送信: {waiting} 件"
-                )
-            );
-        }
-        let more = outbox.newest()? > round.newest;
+        let at = Moment::now(self.clock.as_ref());
+        let done = outbox.exchange(self.under_way.to_note(), &candidates, room, &at)?;
         self.outbox = Some(outbox);
-        Ok(more)
-    }
-
-    /// Keeps the lines busy until the queue is empty, or there is no use in going on, or the order to stop comes.
-    fn send_all(&mut self, outbox: &mut Outbox, round: &mut Round) -> Result<()> {
-        loop {
-            self.beat.turn();
-            self.exchange(outbox, round)?;
-            self.standing.set_under_way(round.in_flight);
-            if round.in_flight == 0 {
-                return Ok(());
-            }
-            // All that have ended are noted in one go.
-            let mut timeout = PATIENCE;
-            while let Some(sent) = self.lines.take_back(timeout) {
-                round.in_flight -= 1;
-                self.judge(sent, round);
-                timeout = Duration::ZERO;
-            }
-            if self.stop.requested() {
-                return Ok(());
-            }
+        if next == Next::Knock {
+            self.road.pace.knock_is_over();
         }
+        self.carry_on(&candidates, held_up, done, now);
+        Ok(true)
     }
 
-    /// Notes what has ended, and hands out what may be sent next.
-    fn exchange(&mut self, outbox: &mut Outbox, round: &mut Round) -> Result<()> {
+    /// Looks for cards that have something to send.
+    fn look(&mut self, outbox: &mut Outbox, now: Monotime) -> Result<()> {
         let newest = outbox.newest()?;
-        if newest > round.newest {
-            for head in outbox.arrivals(round.newest, round.fresh_only)? {
-                if round.cards.insert(head.uid.clone()) {
-                    round.queue.push_back(head);
+        let more = newest > self.newest;
+        if more {
+            for head in outbox.arrivals(self.newest)? {
+                if self.rung && self.road.pace.is_out() {
+                    self.queue.push_first(head);
+                } else {
+                    self.queue.push(head);
                 }
             }
-            round.newest = newest;
         }
-        // A server in trouble is asked with one tap.
-        let lines = if self.pace.server_is_out() { 1 } else { LINES };
-        let room = if round.enough {
-            0
-        } else {
-            lines.saturating_sub(round.in_flight)
-        };
-        if round.ended.is_empty() && (room == 0 || round.queue.is_empty()) {
-            return Ok(());
+        if self.rung {
+            self.road.pace.knock();
+            self.look_at = self.look_at.min(now + LOOK_AGAIN);
         }
-        let now = Moment::now(self.clock.as_ref());
-        let done = outbox.exchange(&round.ended, &round.queue, room, round.fresh_only, &now)?;
-        for ended in round.ended.drain(..) {
-            if ended.how != Settled::NotYet {
-                round.cards.remove(&ended.uid);
+        if now >= self.look_at || (self.rung && !more) {
+            let heads = outbox.heads()?;
+            self.queue.clear();
+            for head in heads {
+                self.road.held_up.is_first(&head, now);
+                self.queue.push(head);
             }
+            self.look_at = now + LOOK_EVERY;
         }
-        round.queue.drain(..done.taken);
-        for head in done.next {
-            round.cards.insert(head.uid.clone());
-            round.queue.push_back(head);
-        }
-        for tap in done.begun {
-            round.cards.insert(tap.uid.clone());
-            round.in_flight += 1;
-            let parcel = Parcel {
-                body: wire::body(&tap.uid, &tap.local_time, &self.terminal_id),
-                idempotency_key: tap.idempotency_key.clone(),
-                clock: tap.clock.clone(),
-            };
-            self.lines.hand_over(tap, parcel);
-        }
+        self.newest = newest;
+        self.rung = false;
         Ok(())
     }
 
-    /// Decides what an answer means for its tap.
-    fn judge(&mut self, sent: Sent, round: &mut Round) {
-        let Sent { tap, reply } = sent;
-        let over = !matches!(reply, Reply::TooSlow(_));
-        let (answer, there, verdict) = match reply {
-            Reply::Answer { status, body } => (
-                wire::summary(status, &body),
-                true,
-                wire::verdict(status, &body),
-            ),
-            Reply::NoAnswer(why) | Reply::TooSlow(why) => (why, true, Verdict::Trouble),
-            Reply::Unreachable(why) => (why, false, Verdict::Trouble),
+    /// Cards whose next tap may be sent now, and how many of them were held up; these come first.
+    fn candidates(&mut self, next: Next, room: usize, now: Monotime) -> (Vec<Head>, usize) {
+        if room == 0 {
+            return (Vec::new(), 0);
+        }
+        let (under_way, held_up) = (&*self.under_way, &self.road.held_up);
+        let skip = |head: &Head| under_way.holds(head) || held_up.has(&head.uid);
+        let fresh = self.queue.first(LINES, skip);
+        let held = match next {
+            Next::Knock => 0,
+            // Rather one that was never refused.
+            Next::Probe if !fresh.is_empty() => 0,
+            _ => LINES_HELD_UP.saturating_sub(under_way.count_of(|uid| held_up.has(uid))),
         };
-        let how = match verdict {
-            Verdict::Stored => Settled::Delivered,
-            // An attempt before this one may have been stored, whatever was heard of it.
-            Verdict::Duplicate if tap.attempts > 0 => Settled::Delivered,
-            Verdict::Duplicate => Settled::UnexpectedDuplicate,
-            Verdict::Rejected => Settled::Rejected,
-            Verdict::Denied if self.denials.is_this_taps_fault(tap.id) => Settled::Rejected,
-            Verdict::Denied | Verdict::Trouble => Settled::NotYet,
-        };
-        if how == Settled::NotYet && self.stop.requested() {
-            // We hung up ourselves.
+        let mut all = held_up.due(held.min(room), now, |head| under_way.holds(head));
+        let count = all.len();
+        all.extend(fresh);
+        (all, count)
+    }
+
+    /// Goes on after an exchange: the ledger knows what has ended, and what begins.
+    fn carry_on(&mut self, candidates: &[Head], held_up: usize, done: Exchanged, now: Monotime) {
+        for ended in self.under_way.to_note() {
+            self.road.teller.noted(ended.how);
+            // It has no pause of its own, so it is to be found when the others are.
+            if ended.how == Settled::NotYet && !self.road.held_up.has(&ended.uid) {
+                self.look_at = now;
+            }
+        }
+        self.under_way.noted();
+        self.queue.take(done.taken.saturating_sub(held_up));
+        for head in &candidates[..done.taken.min(held_up)] {
+            if !done.begun.iter().any(|tap| tap.uid == head.uid) {
+                self.road.held_up.forget(&head.uid);
+            }
+        }
+        done.next.into_iter().for_each(|head| self.queue.push(head));
+        if !done.begun.is_empty() {
+            self.stall.moved();
+        }
+        for tap in &done.begun {
+            self.under_way.begin(tap.clone(), now);
+        }
+        // Before the first answer can come.
+        self.publish();
+        for tap in done.begun {
+            let (id, parcel) = (tap.id, self.parcel(&tap));
+            if !self.lines.hand_over(tap, parcel) {
+                self.under_way.not_sent(id, "no line is free");
+                self.look_at = now + LOOK_AGAIN;
+            }
+        }
+    }
+
+    fn parcel(&self, tap: &Outgoing) -> Parcel {
+        Parcel {
+            body: wire::body(&tap.uid, &tap.local_time, &self.terminal_id),
+            idempotency_key: tap.idempotency_key.clone(),
+            clock: tap.clock.clone(),
+        }
+    }
+
+    /// Takes what has come back and judges it; waits for the first up to `timeout`.
+    fn hear(&mut self, timeout: Duration) {
+        let mut timeout = timeout;
+        while let Some(sent) = self.lines.take_back(timeout) {
+            let id = sent.tap.id;
+            if self.under_way.hear(sent) {
+                self.stall.moved();
+            } else {
+                debug!("tap {id}: an answer came after it was given up");
+            }
+            timeout = Duration::ZERO;
+        }
+        while let Some(Heard { sent, begun }) = self.under_way.to_judge() {
+            let judged = Judgement::of(&sent);
+            if judged.how == Settled::NotYet && self.stop.requested() {
+                // We hung up ourselves.
+                self.under_way.judged(None);
+                continue;
+            }
+            let (now, was_out) = (self.clock.now(), self.road.pace.is_out());
+            self.road.ended(&sent.tap, &judged, begun, now);
+            if self.road.pace.is_out() != was_out {
+                self.look_at = now;
+            }
+            self.under_way.judged(Some(judged.noted(sent.tap)));
+        }
+    }
+
+    /// Notes what is known, so that the next run need not send it again.
+    fn note_at_the_end(&mut self) {
+        let ended = self.under_way.to_note();
+        if ended.is_empty() {
             return;
         }
-        self.tell(&tap, how, &answer);
-        if how == Settled::NotYet {
-            round.left = true;
-            round.enough |= self.pace.trouble(tap.id, there);
-        } else {
-            round.settled += 1;
-            round.delivered += u64::from(how == Settled::Delivered);
-            self.pace.worked();
-            self.tell_fine();
+        let at = Moment::now(self.clock.as_ref());
+        let noted = (self.outbox.as_mut()).map(|outbox| outbox.exchange(ended, &[], 0, &at));
+        if let Some(Ok(_)) = noted {
+            self.under_way.noted();
         }
-        round.ended.push(Ended {
-            id: tap.id,
-            uid: tap.uid,
-            how,
-            answer,
-            over,
-        });
+        self.publish();
     }
 
-    /// Counts and logs how an attempt ended.
-    fn tell(&mut self, tap: &Outgoing, how: Settled, answer: &str) {
-        let Outgoing { id, uid, .. } = tap;
-        match how {
-            Settled::Delivered => {
-                self.denials.accepted(*id);
-                self.stats.delivered.increment();
-                debug!("tap {id} delivered: {answer}");
-                return;
-            }
-            Settled::Rejected => error!(
-                "{}",
-                say!(
-                    "the server rejected tap {id} ({uid}); it stays in the ledger (facetap attendance list \
-                     --rejected): {answer}",
-                    "サーバーが {id} 件目 ({uid}) を拒否しました。記録は保持します \
-                     (facetap attendance list --rejected): {answer}"
-                )
-            ),
-            Settled::UnexpectedDuplicate => error!(
-                "{}",
-                say!(
-                    "the server takes tap {id} ({uid}) for one that it has, though it was never sent; please look \
-                     (facetap attendance list --review): {answer}",
-                    "サーバーは未送信の {id} 件目 ({uid}) を重複と判定しました。確認してください \
-                     (facetap attendance list --review): {answer}"
-                )
-            ),
-            Settled::NotYet => self.tell_trouble(answer),
+    fn publish(&mut self) {
+        self.standing.set_under_way(self.under_way.count());
+        if let Some((count, named)) = self.road.held_up.news() {
+            self.standing.set_held_up(count, named);
         }
-        self.stats.delivery_faults.increment();
-    }
-
-    fn tell_fine(&mut self) {
-        if self.told != Told::Fine {
-            info!("{}", say!("server connected", "サーバーに接続しました"));
-            self.told = Told::Fine;
-            self.standing.set_server(standing::Server::Up);
-            self.panel.show(Event::ServerConnected);
-        }
-    }
-
-    fn tell_trouble(&mut self, why: &str) {
-        // Some reasons name the second.
-        let trouble = Told::Trouble(why.replace(|c: char| c.is_ascii_digit(), ""));
-        if self.told != trouble {
-            warn!(
-                "{}",
-                say!(
-                    "the server takes no taps now, they stay in the ledger: {why}",
-                    "サーバーへ送信できません。記録は保持し、後で再送します: {why}"
-                )
-            );
-            self.told = trouble;
-            self.standing.set_server(standing::Server::Down);
-        }
-    }
-}
-
-/// Why the server is not well, judged by its answer for its health; none if it is.
-pub(super) fn unwell(reply: &Reply) -> Option<String> {
-    match reply {
-        Reply::Answer { status: 200, .. } => None,
-        Reply::Answer { status, body } => Some(wire::summary(*status, body)),
-        Reply::Unreachable(why) | Reply::NoAnswer(why) | Reply::TooSlow(why) => Some(why.clone()),
     }
 }
 

@@ -3,16 +3,24 @@
 //! Threads of its own with a connection of their own to the ledger: the reader never waits for them. The
 //! server tells a repeated delivery only by the last tap of the card that it received, so the next tap of
 //! a card is sent only when the one before is settled; then retries are harmless. Taps of different cards
-//! are sent side by side. [`wire`] knows the bytes, [`client`] speaks HTTP, `pace` decides when, `courier`
-//! what, `lines` carry it.
+//! are sent side by side. [`wire`] knows the bytes, [`client`] speaks HTTP, `lines` carry taps, `under_way` owns what
+//! is on its way, `judgement` says what an answer means, `pace` whether the server takes any, `held_up` which cards wait
+//! (both are part of the `road`), and `courier` puts it together.
 
+mod api;
 pub mod client;
 mod courier;
-mod denials;
+mod held_up;
+mod judgement;
 mod lines;
 mod pace;
+mod queue;
 mod resolver;
+mod road;
+mod stall;
+mod teller;
 pub mod terminal;
+mod under_way;
 pub mod wire;
 
 use std::path::Path;
@@ -32,9 +40,13 @@ use crate::ledger::store::Store;
 use crate::say;
 use crate::standing::Standing;
 use crate::stats::Stats;
-use client::{HttpServer, Server};
-use courier::{Courier, unwell};
+use client::{HttpServer, Reply, Server};
+use courier::Courier;
 use lines::{Lines, Threaded};
+use under_way::UnderWay;
+
+/// How many taps may be on their way at once.
+const LINES: usize = 4;
 
 /// How soon the order to stop is heard while taps are on their way.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -71,7 +83,9 @@ impl Uplink {
     /// # Errors
     /// The operating system refuses another thread.
     pub fn start(self, threads: &mut Threads) -> Result<()> {
-        let mut lines = Threaded::start(threads, &self.stop, &self.server)?;
+        let mut lines = Threaded::start(threads, &self.stop, &self.server, &self.clock)?;
+        // Out here, for it outlives a panic of the loop.
+        let mut under_way = UnderWay::default();
         let (stop, clock, beat) = (
             self.stop.clone(),
             Arc::clone(&self.clock),
@@ -79,29 +93,44 @@ impl Uplink {
         );
         let bell = Arc::clone(&self.bell);
         stop.on_request(move || bell.close());
-        threads.start_loop("uplink", &stop, &clock, &beat, move || self.run(&mut lines))
+        threads.start_loop("uplink", &stop, &clock, &beat, move || {
+            self.run(&mut lines, &mut under_way);
+        })
     }
 
-    fn run(&self, lines: &mut dyn Lines) {
-        // What was on its way when the loop panicked: the ledger knows that it was begun, as after a power cut.
-        while lines.on_their_way() > 0 && !self.stop.requested() {
-            self.beat.turn();
-            lines.take_back(PATIENCE);
-        }
-        let mut courier = Courier::new(self, Box::new(lines));
-        courier.greet();
-        let mut rung = false;
+    fn run(&self, lines: &mut dyn Lines, under_way: &mut UnderWay) {
         while !self.stop.requested() {
+            let mut courier = Courier::new(self, Box::new(&mut *lines), under_way);
+            courier.greet();
+            self.serve(&mut courier);
+        }
+    }
+
+    /// Delivers until the order to stop, or until deliveries stand still.
+    fn serve(&self, courier: &mut Courier) {
+        let mut rung = false;
+        loop {
             let pause = courier.step(rung);
+            if self.stop.requested() || courier.has_stalled() {
+                return;
+            }
             self.beat.during(pause);
             let bell = self.bell.take(pause);
             self.beat.turn();
-            rung = match bell {
-                Taken::Item(()) => true,
-                Taken::Nothing => false,
-                Taken::Closed => return,
-            };
+            // Closed: the order to stop, at which the courier notes what it knows.
+            rung = matches!(bell, Taken::Item(()));
         }
+    }
+}
+
+/// Why the server is not well, judged by its answer for its health; none if it is.
+fn unwell(reply: &Reply) -> Option<String> {
+    match reply {
+        Reply::Answer {
+            status: 200, body, ..
+        } if !wire::is_page(body) => None,
+        Reply::Answer { status, body, .. } => Some(wire::summary(*status, body)),
+        Reply::Unreachable(why) | Reply::NoAnswer(why) | Reply::TooSlow(why) => Some(why.clone()),
     }
 }
 

@@ -63,32 +63,50 @@ pub enum Verdict {
     Stored,
     /// The server says that it has had it before.
     Duplicate,
-    /// The server will never take this tap; others may pass.
+    /// The API says that it will never take this tap, provided that it is the API that speaks ([`is_api`]).
     Rejected,
-    /// The server refuses, for a reason that may lie in this tap or in what all have in common: address, token.
-    Denied,
-    /// The server is in trouble, or it is not the attendance server that answered: try again later.
+    /// Anything else: the server is in trouble, or something on the way has answered. Try again later.
     Trouble,
 }
 
-/// Judges the answer to a tap.
+/// Refusals that say nothing of the tap, whoever speaks: token, address, method, proxy, too slow, misdirected, too
+/// early, too many.
+const NOT_OF_THE_TAP: &[u16] = &[401, 403, 404, 405, 407, 408, 421, 425, 429];
+
+/// Judges the answer to a tap. A page of a proxy, a firewall or a captive portal is an answer too, but never a verdict.
 #[must_use]
 pub fn verdict(status: u16, body: &str) -> Verdict {
-    match status {
-        // A proxy's or a router's page is an answer too, but not one of the API.
-        200..=299 => match serde_json::from_str::<Value>(body) {
-            Ok(v) if v["status"] == "success" => Verdict::Stored,
-            Ok(v) if v["status"] == "duplicate" => Verdict::Duplicate,
-            _ => Verdict::Trouble,
-        },
-        // Timeout, too early, too many requests: later.
-        408 | 425 | 429 => Verdict::Trouble,
-        // Token, address, method, proxy, misdirected.
-        401..=407 | 421 => Verdict::Denied,
-        // The tap itself is at fault.
-        400..=499 => Verdict::Rejected,
+    match (status, word(body).as_deref()) {
+        (200..=299, Some("success")) => Verdict::Stored,
+        (200..=299, Some("duplicate")) => Verdict::Duplicate,
+        (400..=499, Some("error")) if !NOT_OF_THE_TAP.contains(&status) => Verdict::Rejected,
         _ => Verdict::Trouble,
     }
+}
+
+/// Whether an answer shows that the tap was not stored: the API says that it failed, or somebody refused it.
+#[must_use]
+pub fn is_refusal(status: u16, body: &str) -> bool {
+    matches!(status, 400..=499) || word(body).as_deref() == Some("error")
+}
+
+/// Whether the answer for the health is that of the attendance server rather than a page of something on the way.
+#[must_use]
+pub fn is_api(status: u16, body: &str) -> bool {
+    let object = serde_json::from_str::<Value>(body).is_ok_and(|v| v.is_object());
+    status == 200 && object && word(body).as_deref() != Some("error")
+}
+
+/// Whether it is a page for people.
+#[must_use]
+pub fn is_page(body: &str) -> bool {
+    body.trim_start().starts_with('<')
+}
+
+/// The `status` of the object that the API answers with.
+fn word(body: &str) -> Option<String> {
+    let object: Value = serde_json::from_str(body).ok()?;
+    Some(object.as_object()?.get("status")?.as_str()?.to_owned())
 }
 
 /// Status and beginning of an answer, on one line, for ledger and log.
@@ -138,9 +156,11 @@ mod tests {
         }
     }
 
+    const ERROR: &str = r#"{"status":"error","message":"missing idm"}"#;
+
     #[test]
     fn answers_are_judged() {
-        use Verdict::{Denied, Duplicate, Rejected, Stored, Trouble};
+        use Verdict::{Duplicate, Rejected, Stored, Trouble};
         let duplicate = r#"{"status":"duplicate","message":"重複データ","time_diff":3}"#;
         for (status, body, want) in [
             (200, r#"{"status":"success","attendance_id":7}"#, Stored),
@@ -149,20 +169,68 @@ mod tests {
             (200, "<html>hotel network</html>", Trouble),
             (200, "", Trouble),
             (200, "[]", Trouble),
+            (200, ERROR, Trouble),
             (204, "", Trouble),
             (302, "", Trouble),
-            (400, r#"{"status":"error"}"#, Rejected),
-            (422, "", Rejected),
-            (418, "", Rejected),
-            (401, "", Denied),
-            (403, "", Denied),
-            (404, "", Denied),
-            (408, "", Trouble),
-            (429, "", Trouble),
+            (400, ERROR, Rejected),
+            (409, ERROR, Rejected),
+            (422, ERROR, Rejected),
+            (500, ERROR, Trouble),
             (500, duplicate, Trouble),
             (503, "", Trouble),
         ] {
             assert_eq!(verdict(status, body), want, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn only_the_api_s_own_words_reject() {
+        for status in 400..500 {
+            for body in [
+                "",
+                "Bad Request",
+                "<html>Forbidden by firewall</html>",
+                "{}",
+                r#"["status", "error"]"#,
+                r#""error""#,
+                r#"{"status": 400}"#,
+                r#"{"status": "fail"}"#,
+                r#"{"error": "blocked"}"#,
+            ] {
+                assert_eq!(verdict(status, body), Verdict::Trouble, "{status} {body}");
+            }
+        }
+        // A wrong token or address must not reject a day of taps.
+        for status in NOT_OF_THE_TAP {
+            assert_eq!(verdict(*status, ERROR), Verdict::Trouble, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_api_s_health_is_told_from_a_page() {
+        assert!(is_api(200, r#"{"status":"ok"}"#));
+        assert!(is_api(200, "{}"));
+        for (status, body) in [
+            (200, "<html>hotel network</html>"),
+            (200, ""),
+            (200, "[]"),
+            (200, ERROR),
+            (404, r#"{"status":"ok"}"#),
+        ] {
+            assert!(!is_api(status, body), "{status} {body}");
+        }
+        assert!(is_page("\n <!DOCTYPE html>") && !is_page("ok"));
+    }
+
+    #[test]
+    fn a_refusal_shows_that_nothing_was_stored() {
+        for (status, body, want) in [
+            (403, "<html>", true),
+            (500, ERROR, true),
+            (502, "<html>", false),
+            (200, "<html>", false),
+        ] {
+            assert_eq!(is_refusal(status, body), want, "{status} {body}");
         }
     }
 

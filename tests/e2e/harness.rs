@@ -94,7 +94,8 @@ impl Scene {
     }
 }
 
-/// The binary under test, with nothing of this machine's configuration.
+/// The binary under test, with nothing of this machine's configuration: the one that was built with the tests, unless
+/// `FACETAP_BINARY` names another (a release, which must not differ).
 pub fn facetap() -> Command {
     let mut command = Command::new(crate::program::facetap());
     for name in [

@@ -28,7 +28,7 @@ pub(in crate::cli) enum AttendanceCommand {
     Status(StatusOptions),
     /// Writes taps for a spreadsheet (CSV) or another program (JSON)
     Export(ExportOptions),
-    /// Sends taps again that the server rejected
+    /// Sends taps again that the server rejected; by themselves they are not
     Retry(RetryOptions),
 }
 
@@ -119,7 +119,7 @@ pub(in crate::cli) enum Encoding {
 
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Without a number it says which taps there are. Attempts stay counted: if the server answers that it has the tap already, the tap is delivered.\n\nExamples:\n  facetap attendance retry\n  facetap attendance retry 17 23\n  facetap attendance retry --all"
+    after_help = "Without a number it says which taps there are. Taps that wait or are held up need no retry: they are sent by themselves (facetap status). Attempts stay counted: if the server answers that it has the tap already, the tap is delivered. The order of a card is kept as far as its later taps are not delivered yet.\n\nExamples:\n  facetap attendance retry\n  facetap attendance retry 17 23\n  facetap attendance retry --all"
 )]
 pub(in crate::cli) struct RetryOptions {
     /// Numbers of the taps (facetap attendance list --rejected)

@@ -207,26 +207,27 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 fn queue(facts: &Facts, overview: &Overview) -> Vec<Finding> {
     let mut found = Vec::new();
     let pending = overview.pending;
-    let answer = overview.last_answer.as_ref().map(|a| a.text.as_str());
-    let denied = answer.filter(|a| {
-        ["401", "403", "404", "407"]
-            .iter()
-            .any(|s| a.starts_with(s))
-    });
-    if let Some(answer) = denied.filter(|_| pending > 0 && facts.server) {
+    // A refusal that is about the moment or the amount is none of these.
+    let denied = (overview.last_in_vain.as_ref())
+        .map(|a| a.text.as_str())
+        .filter(|a| a.starts_with('4') && !["408", "425", "429"].iter().any(|s| a.starts_with(s)));
+    if let Some(answer) = denied.filter(|_| facts.server) {
+        let in_vain = overview.in_vain;
         found.push(Finding::problem(
             "taps-denied",
             say!(
-                "the server refuses {pending} waiting taps; its last answer: {answer}",
-                "サーバーが未送信の {pending} 件を拒否しています（最後の応答: {answer}）"
+                "{in_vain} waiting taps were refused, by the server or by something on the way to it; the last answer: \
+                 {answer}",
+                "未送信の {in_vain} 件が、サーバーまたは途中の機器に拒否されました（最後の応答: {answer}）"
             ),
             say!(
-                "they wait until its address or the token is right",
-                "アドレスかトークンが正しくなるまで送信されません"
+                "they are sent again by themselves until they are taken; other cards are not held up",
+                "自動で再送されます。他のカードには影響しません"
             ),
             say!(
-                "correct \"server_url\" and \"auth_token_file\", then: facetap reload",
-                "\"server_url\" と \"auth_token_file\" を確認し、facetap reload を実行"
+                "look for a proxy or firewall on the way; correct \"server_url\" and \"auth_token_file\", then: facetap \
+                 reload",
+                "途中のプロキシやファイアウォールと \"server_url\"、\"auth_token_file\" を確認し、facetap reload を実行"
             ),
         ));
     } else if let Some(hours) = facts
@@ -251,14 +252,15 @@ fn queue(facts: &Facts, overview: &Overview) -> Vec<Finding> {
         found.push(Finding::warning(
             "taps-rejected",
             say!(
-                "the server has rejected {rejected} taps for good",
+                "the server has rejected {rejected} taps",
                 "サーバーが {rejected} 件を拒否しました"
             ),
             say!(
                 "they are not sent again by themselves",
                 "自動では再送されません"
             ),
-            "facetap attendance list --rejected; sudo facetap attendance retry".to_owned(),
+            "sudo facetap attendance list --rejected; sudo facetap attendance retry --all"
+                .to_owned(),
         ));
     }
     if overview.review > 0 {

@@ -79,9 +79,14 @@ fn at_rest(standing: &Standing) -> String {
     text.to_owned()
 }
 
-/// Clock on the left, taps that wait on the right.
+/// Clock on the left, taps that wait on the right; between them those that the server has rejected.
 fn foot(wall: &Zoned, standing: &Standing) -> String {
-    let queue = format!("Q:{}", standing.waiting().min(9_999_999));
+    let rejected = match standing.rejected() {
+        0 => String::new(),
+        n => format!("R:{} ", n.min(99)),
+    };
+    let most = if rejected.is_empty() { 9_999_999 } else { 9999 };
+    let queue = format!("{rejected}Q:{}", standing.waiting().min(most));
     format!("{:02}:{:02}{queue:>11}", wall.hour(), wall.minute())
 }
 
@@ -124,7 +129,9 @@ fn answer(notice: &Notice, age: Duration, standing: &Standing) -> (String, Strin
 
 /// Where a tap is that has been counted.
 fn delivery(age: Duration, standing: &Standing) -> String {
-    let under_way = age < SENDING || standing.sending() || standing.waiting() > 0;
+    // What is held up has been tried: the others are what is still to come.
+    let waits = standing.waiting() > standing.held_up();
+    let under_way = age < SENDING || standing.sending() || waits;
     match standing.server() {
         Server::None | Server::Down => "Saved Local".to_owned(),
         Server::Unknown | Server::Up if under_way => "Sending...".to_owned(),
@@ -198,6 +205,28 @@ mod tests {
         up.set_readers(0);
         up.set_waiting(12_345_678);
         assert_eq!(see(&mut s, 0, &up), ["No Reader", "09:05  Q:9999999"]);
+    }
+
+    #[test]
+    fn rejected_taps_are_seen_at_rest() {
+        let mut s = Screen::default();
+        let up = standing(Server::Up, 3);
+        up.set_rejected(2);
+        assert_eq!(see(&mut s, 0, &up)[1], "09:05    R:2 Q:3");
+        up.set_rejected(1000);
+        up.set_waiting(12_345);
+        assert_eq!(see(&mut s, 0, &up)[1], "09:05R:99 Q:9999");
+    }
+
+    #[test]
+    fn what_is_held_up_does_not_hide_that_others_are_delivered() {
+        let mut s = Screen::default();
+        let up = standing(Server::Up, 4);
+        up.set_held_up(4, Vec::new());
+        s.tell(notice(Event::Counted, None), ms(0));
+        assert_eq!(see(&mut s, 800, &up)[1], "Delivered");
+        up.set_waiting(5);
+        assert_eq!(see(&mut s, 801, &up)[1], "Sending...");
     }
 
     #[test]

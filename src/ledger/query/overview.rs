@@ -28,6 +28,10 @@ pub struct Overview {
     pub last_delivery: Option<String>,
     /// What the server answered last.
     pub last_answer: Option<Answer>,
+    /// Taps among the pending ones that were tried in vain.
+    pub in_vain: u64,
+    /// What was answered last to one of those, or why nothing was.
+    pub last_in_vain: Option<Answer>,
     /// The number that the next tap gets.
     pub next_number: i64,
 }
@@ -133,6 +137,16 @@ impl View {
                 .query_row(
                     "SELECT id, max(last_attempt_utc), answer FROM tap \
                      WHERE answer IS NOT NULL AND last_attempt_utc IS NOT NULL HAVING id IS NOT NULL",
+                    [],
+                    answer,
+                )
+                .optional()?,
+            in_vain: taps("state = 'pending' AND answer IS NOT NULL")?,
+            last_in_vain: self
+                .db
+                .query_row(
+                    "SELECT id, max(last_attempt_utc), answer FROM tap WHERE state = 'pending' \
+                     AND answer IS NOT NULL AND last_attempt_utc IS NOT NULL HAVING id IS NOT NULL",
                     [],
                     answer,
                 )

@@ -1,6 +1,5 @@
 //! A ledger in a folder of its own, for the tests of its neighbours too.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use jiff::{Timestamp, Zoned};
@@ -100,12 +99,14 @@ impl Book {
         let ended = Ended {
             id,
             uid: self.uid_of(id),
+            idempotency_key: self.text(id, "idempotency_key").unwrap(),
             how,
             answer: "200".into(),
             over: true,
+            maybe_stored: false,
         };
         self.outbox()
-            .exchange(&[ended], &VecDeque::new(), 0, false, &self.now())
+            .exchange(&[ended], &[], 0, &self.now())
             .unwrap();
     }
 

@@ -73,7 +73,7 @@ fn times_are_right_in_the_end_and_no_tap_is_swallowed() {
     let second = book.count(1);
     let second_true = truth(&book);
     assert_eq!(time(&book, first), (20, "held".into()));
-    assert_eq!(book.outbox().heads(false).unwrap(), [], "they wait");
+    assert_eq!(book.outbox().heads().unwrap(), [], "they wait");
 
     book.advance(CLOCK_STEP);
     book.clock.set_wall(utc(truth(&book)));
@@ -81,7 +81,7 @@ fn times_are_right_in_the_end_and_no_tap_is_swallowed() {
     assert!(desk.tick(), "now they can be sent");
     assert_eq!(time(&book, first), (first_true, "corrected".into()));
     assert_eq!(time(&book, second), (second_true, "corrected".into()));
-    assert_eq!(book.outbox().heads(false).unwrap().len(), 1);
+    assert_eq!(book.outbox().heads().unwrap().len(), 1);
     let third = book.count(1);
     assert_eq!(time(&book, third), (truth(&book), "synchronised".into()));
 

@@ -93,6 +93,7 @@ fn answered(status: u16, body: &str) -> Reply {
     Reply::Answer {
         status,
         body: body.to_owned(),
+        retry_after: None,
     }
 }
 
@@ -143,6 +144,44 @@ fn answers_come_back_as_they_are() {
         assert_eq!(client.post(&parcel("{}", "k")), want);
     }
     assert_eq!(requests.try_iter().count(), 5, "no redirect was followed");
+}
+
+#[test]
+fn the_time_to_come_again_is_read() {
+    let answer = |headers: &str| {
+        Some(format!(
+            "HTTP/1.1 429 Too Many Requests\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"
+        ))
+    };
+    let date = "Date: Sat, 21 Nov 2026 09:00:00 GMT\r\n";
+    let cases = [
+        ("Retry-After: 17\r\n".to_owned(), Some(17)),
+        (
+            format!("{date}Retry-After: Sat, 21 Nov 2026 09:02:00 GMT\r\n"),
+            Some(120),
+        ),
+        (
+            format!("{date}Retry-After: Sat, 21 Nov 2026 08:00:00 GMT\r\n"),
+            None,
+        ),
+        (
+            "Retry-After: Sat, 21 Nov 2026 09:02:00 GMT\r\n".to_owned(),
+            None,
+        ),
+        ("Retry-After: -5\r\n".to_owned(), None),
+        ("Retry-After: soon\r\n".to_owned(), None),
+        (String::new(), None),
+    ];
+    let (url, _requests) = server(cases.iter().map(|(headers, _)| answer(headers)).collect());
+    let client = client(&url);
+    for (headers, seconds) in cases {
+        let want = Reply::Answer {
+            status: 429,
+            body: String::new(),
+            retry_after: seconds.map(Duration::from_secs),
+        };
+        assert_eq!(client.post(&parcel("{}", "k")), want, "{headers}");
+    }
 }
 
 #[test]

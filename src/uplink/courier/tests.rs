@@ -1,9 +1,9 @@
 //! The courier against a model of the old server.
 
+mod faults;
 mod model;
 
 use super::*;
-use crate::base::slot::Slot;
 use crate::base::stop::{Reason, lock};
 use crate::base::threads::Threads;
 use crate::ledger::tests::CLOCK_STEP;
@@ -114,23 +114,6 @@ fn a_rejected_tap_steps_aside_and_is_kept() {
     assert_eq!((report.delivered, report.rejected), (1, 2));
 }
 
-/// 403 may be about this tap, or about our token.
-#[test]
-fn a_tap_that_is_denied_while_others_pass_steps_aside() {
-    let mut s = scene(Mode::Denies(1));
-    s.book.count(1);
-    s.pass(MINUTE);
-    assert_eq!(s.pending(), 1, "nobody else has passed yet");
-    for card in 2..=4 {
-        s.book.count(card);
-        s.ring();
-        s.pass(10 * MINUTE);
-    }
-    assert_eq!((s.rows(1), s.pending()), (0, 0));
-    let report = crate::ledger::probe::probe(s.book.dir()).unwrap();
-    assert_eq!((report.delivered, report.rejected), (3, 1));
-}
-
 #[test]
 fn a_wrong_token_costs_no_tap() {
     let mut s = scene(Mode::DeniesAll);
@@ -214,10 +197,10 @@ fn a_duplicate_does_not_end_an_attempt_that_was_too_slow() {
 fn an_attempt_that_a_kill_cut_short_may_be_stored_late() {
     let mut s = scene(Mode::Fine);
     let first = s.book.count(1);
-    let head = s.book.outbox().heads(false).unwrap();
+    let head = s.book.outbox().heads().unwrap();
     s.book
         .outbox()
-        .exchange(&[], &head.into(), 1, false, &s.book.now())
+        .exchange(&[], &head, 1, &s.book.now())
         .unwrap();
     s.book.advance(CLOCK_STEP);
     let second = s.book.count(1);
@@ -284,24 +267,8 @@ fn a_ledger_that_cannot_be_opened_is_tried_again() {
 
 #[test]
 fn the_thread_delivers_at_the_bell_and_ends_at_the_order_to_stop() {
-    let Scene {
-        mut book, server, ..
-    } = scene(Mode::Fine);
-    let bell = Arc::<Slot<()>>::default();
-    let stop = Stop::new();
-    let uplink = Uplink {
-        server: Arc::new(server.clone()),
-        store: book.store(),
-        terminal_id: TERMINAL.to_owned(),
-        longest_pause: Duration::from_secs(600),
-        bell: Arc::clone(&bell),
-        clock: Arc::clone(&book.clock) as Arc<dyn Clock>,
-        stop: stop.clone(),
-        stats: Arc::default(),
-        panel: crate::indicator::panel().0,
-        standing: Arc::default(),
-        beat: Beat::default(),
-    };
+    let (mut book, server, uplink) = parts(Mode::Fine);
+    let (bell, stop) = (Arc::clone(&uplink.bell), uplink.stop.clone());
     let mut threads = Threads::default();
     uplink.start(&mut threads).unwrap();
     for card in 1..=3 {

@@ -5,9 +5,15 @@ use std::sync::Mutex;
 use jiff::civil::DateTime;
 use serde_json::Value;
 
+use std::collections::VecDeque;
+
+use super::super::super::api::Api;
+use super::super::super::client::Reply;
+use super::super::super::lines::Sent;
 use super::super::*;
 use crate::base::stop::lock;
 use crate::ledger::tests::Book;
+use crate::stats::Stats;
 
 pub(super) const TERMINAL: &str = "AA:BB:CC:DD:EE:FF";
 
@@ -25,12 +31,16 @@ pub(super) enum Mode {
     DropsAnswer,
     /// 500 to this card alone.
     Poison(u8),
-    /// 400 to this card alone.
+    /// The API's own 400 to this card alone.
     Rejects(u8),
-    /// 403 to this card alone.
-    Denies(u8),
-    /// 403 to everybody.
+    /// A firewall's 403 to these first cards.
+    Firewall(u8),
+    /// The API's own 401 to everybody.
     DeniesAll,
+    /// Something on the way answers with a page to so many of a hundred requests, the health included.
+    Proxy(u64),
+    /// 429 with so many seconds to everybody.
+    TooMany(u64),
     /// Says that it has everything already.
     KnowsAll,
     /// It is too slow to answer, and stores the row later.
@@ -46,7 +56,12 @@ pub(super) struct Model {
     pub(super) healths: u32,
     /// What it has not come to yet.
     pub(super) late: Vec<String>,
+    pub(super) chance: fastrand::Rng,
 }
+
+const ERROR: &str = r#"{"status":"error","message":"missing idm"}"#;
+/// What a proxy, a firewall or a portal may say.
+const PAGES: &[u16] = &[400, 403, 404, 409, 410, 429, 502, 200];
 
 impl Model {
     pub(super) fn come_to_the_late_ones(&mut self) {
@@ -76,6 +91,15 @@ pub(super) fn answer(status: u16, body: &str) -> Reply {
     Reply::Answer {
         status,
         body: body.to_owned(),
+        retry_after: None,
+    }
+}
+
+fn too_many(seconds: u64) -> Reply {
+    Reply::Answer {
+        status: 429,
+        body: "<html>".to_owned(),
+        retry_after: Some(Duration::from_secs(seconds)),
     }
 }
 
@@ -88,7 +112,8 @@ impl Server for Shared {
         assert_eq!(parcel.idempotency_key.len(), 32);
         let mut model = lock(&self.0);
         model.posts += 1;
-        match model.mode {
+        let mode = model.mode;
+        match mode {
             Mode::Gone => Reply::Unreachable("connection refused".into()),
             Mode::Broken { .. } => answer(500, ""),
             Mode::Html => answer(200, "<html>"),
@@ -97,26 +122,39 @@ impl Server for Shared {
                 Reply::NoAnswer("reset".into())
             }
             Mode::Poison(n) if body.contains(&hex(n)) => answer(500, ""),
-            Mode::Rejects(n) if body.contains(&hex(n)) => answer(400, "missing"),
-            Mode::Denies(n) if body.contains(&hex(n)) => answer(403, "no"),
-            Mode::DeniesAll => answer(403, "no"),
+            Mode::Rejects(n) if body.contains(&hex(n)) => answer(400, ERROR),
+            Mode::Firewall(n) if (1..=n).any(|n| body.contains(&hex(n))) => {
+                answer(403, "<html>Forbidden by firewall</html>")
+            }
+            Mode::DeniesAll => answer(401, ERROR),
+            Mode::TooMany(seconds) => too_many(seconds),
+            Mode::Proxy(share) if model.chance.u64(..100) < share => {
+                match PAGES[model.chance.usize(..PAGES.len())] {
+                    429 => too_many(1),
+                    status => answer(status, "<html>something on the way</html>"),
+                }
+            }
             Mode::StoresLate => {
                 model.late.push(body.to_owned());
                 Reply::TooSlow("no answer in time".into())
             }
             Mode::KnowsAll => answer(200, r#"{"status":"duplicate"}"#),
-            Mode::Fine | Mode::Poison(_) | Mode::Rejects(_) | Mode::Denies(_) => {
-                model.receive(body)
-            }
+            Mode::Fine
+            | Mode::Poison(_)
+            | Mode::Rejects(_)
+            | Mode::Firewall(_)
+            | Mode::Proxy(_) => model.receive(body),
         }
     }
 
     fn health(&self) -> Reply {
         let mut model = lock(&self.0);
         model.healths += 1;
-        match model.mode {
+        let mode = model.mode;
+        match mode {
             Mode::Gone => Reply::Unreachable("connection refused".into()),
             Mode::Broken { health: false } => answer(502, ""),
+            Mode::Proxy(share) if model.chance.u64(..100) < share => answer(200, "<html>"),
             _ => answer(200, "{}"),
         }
     }
@@ -129,22 +167,27 @@ pub(super) fn hex(card: u8) -> String {
 /// Sends at once, on the caller's own thread.
 pub(super) struct Inline {
     pub(super) server: Shared,
+    api: Api,
     sent: VecDeque<Sent>,
 }
 
 impl Lines for Inline {
-    fn hand_over(&mut self, tap: Outgoing, parcel: Parcel) {
+    fn hand_over(&mut self, tap: Outgoing, parcel: Parcel) -> bool {
         assert!(self.sent.len() < LINES, "more at once than there are lines");
+        let same = |other: &Sent| other.tap.uid == tap.uid;
+        assert!(!self.sent.iter().any(same), "a card twice at once");
         let reply = self.server.post(&parcel);
-        self.sent.push_back(Sent { tap, reply });
+        let from_api = self.api.rejects(&reply);
+        self.sent.push_back(Sent {
+            tap,
+            reply,
+            from_api,
+        });
+        true
     }
 
     fn take_back(&mut self, _timeout: Duration) -> Option<Sent> {
         self.sent.pop_front()
-    }
-
-    fn on_their_way(&self) -> usize {
-        self.sent.len()
     }
 }
 
@@ -153,9 +196,11 @@ pub(super) struct Scene {
     pub(super) courier: Courier<'static>,
     pub(super) server: Shared,
     pub(super) stats: Arc<Stats>,
+    pub(super) standing: Arc<Standing>,
 }
 
-pub(super) fn scene(mode: Mode) -> Scene {
+/// The parts of a scene, for a test that has lines of its own.
+pub(super) fn parts(mode: Mode) -> (Book, Shared, Uplink) {
     let book = Book::new();
     let server = Shared(Arc::new(Mutex::new(Model {
         mode,
@@ -163,12 +208,8 @@ pub(super) fn scene(mode: Mode) -> Scene {
         posts: 0,
         healths: 0,
         late: Vec::new(),
+        chance: fastrand::Rng::with_seed(7),
     })));
-    let stats = Arc::new(Stats::default());
-    let lines = Inline {
-        server: server.clone(),
-        sent: VecDeque::new(),
-    };
     let uplink = Uplink {
         server: Arc::new(server.clone()),
         store: book.store(),
@@ -177,17 +218,33 @@ pub(super) fn scene(mode: Mode) -> Scene {
         bell: Arc::default(),
         clock: Arc::clone(&book.clock) as Arc<dyn Clock>,
         stop: Stop::new(),
-        stats: Arc::clone(&stats),
+        stats: Arc::default(),
         panel: crate::indicator::panel().0,
         standing: Arc::default(),
         beat: Beat::default(),
     };
-    let courier = Courier::new(&uplink, Box::new(lines));
+    (book, server, uplink)
+}
+
+pub(super) fn inline(server: &Shared, uplink: &Uplink) -> Inline {
+    Inline {
+        server: server.clone(),
+        api: Api::new(&uplink.server, &uplink.clock),
+        sent: VecDeque::new(),
+    }
+}
+
+pub(super) fn scene(mode: Mode) -> Scene {
+    let (book, server, uplink) = parts(mode);
+    let lines = Box::new(inline(&server, &uplink));
+    // For as long as the test lasts.
+    let under_way = Box::leak(Box::default());
     Scene {
+        courier: Courier::new(&uplink, lines, under_way),
+        stats: Arc::clone(&uplink.stats),
+        standing: Arc::clone(&uplink.standing),
         book,
-        courier,
         server,
-        stats,
     }
 }
 
