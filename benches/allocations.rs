@@ -10,15 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use facetap::allocations;
 use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::stop::Stop;
-use facetap::camera::Env;
-use facetap::camera::Grab;
-use facetap::camera::source::{self, SourceKind};
 use facetap::config::Config;
-use facetap::control::pose::Pose;
-use facetap::detect;
+use facetap::follow::camera::Env;
+use facetap::follow::camera::Grab;
+use facetap::follow::camera::source::{self, SourceKind};
+use facetap::follow::detect;
+use facetap::follow::pose::Pose;
+use facetap::watch::allocations;
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use facetap::attend::ledger::{Entry, Ledger, roster};
+use facetap::attend::reader::Moment;
+use facetap::attend::reader::atr::CardType;
+use facetap::attend::uid::Uid;
 use facetap::base::clock::{Clock, Monotime, SystemClock};
 use facetap::base::stop::Stop;
-use facetap::camera::Env;
-use facetap::camera::source::{self, SourceKind};
-use facetap::camera::{Grab, Picture};
 use facetap::config::Config;
-use facetap::control::pose::Pose;
-use facetap::control::{AxisFeedback, Each, Feedback, Follower, Observation};
-use facetap::detect::{self, Face, Point};
-use facetap::ledger::{Entry, Ledger, roster};
-use facetap::logging::Logging;
-use facetap::monitor::{Counts, Line, Live, Readings, Watcher};
-use facetap::reader::Moment;
-use facetap::reader::atr::CardType;
-use facetap::reader::uid::Uid;
+use facetap::follow::camera::Env;
+use facetap::follow::camera::source::{self, SourceKind};
+use facetap::follow::camera::{Grab, Picture};
+use facetap::follow::control::{AxisFeedback, Each, Feedback, Follower, Observation};
+use facetap::follow::detect::{self, Face, Point};
+use facetap::follow::pose::Pose;
+use facetap::watch::logging::Logging;
+use facetap::watch::monitor::{Counts, Line, Live, Readings, Watcher};
 
 /// One picture of the simulated camera.
 fn picture(config: &Config, clock: &Arc<dyn Clock>) -> Picture {

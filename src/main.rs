@@ -5,6 +5,6 @@ use std::process::ExitCode;
 facetap::record_allocations!();
 
 fn main() -> ExitCode {
-    facetap::allocations::tune();
+    facetap::watch::allocations::tune();
     ExitCode::from(facetap::cli::main())
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use facetap::allocations::{self, Site};
+use facetap::watch::allocations::{self, Site};
 use nix::libc;
 use opencv::core::{CV_8UC3, Mat, Scalar, Size, Vector};
 use opencv::{imgcodecs, imgproc};

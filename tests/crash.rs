@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use facetap::fault::crash::KINDS;
+use facetap::watch::fault::crash::KINDS;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -74,7 +74,7 @@ fn expected(kind: &str) -> (i32, &'static str, &'static str) {
         "segv" => (
             libc::SIGSEGV,
             "address 0x8",
-            "facetap::fault::crash::write_to_nowhere",
+            "facetap::watch::fault::crash::write_to_nowhere",
         ),
         "segv-cpp" => (libc::SIGSEGV, "nothing is mapped", "opencv"),
         "bus" => (
@@ -88,17 +88,17 @@ fn expected(kind: &str) -> (i32, &'static str, &'static str) {
         "heap" => (
             libc::SIGABRT,
             "gave itself up",
-            "facetap::fault::crash::free_twice",
+            "facetap::watch::fault::crash::free_twice",
         ),
         "exec-null" => (
             libc::SIGSEGV,
             "address 0x0",
-            "facetap::fault::crash::call_nothing",
+            "facetap::watch::fault::crash::call_nothing",
         ),
         "stack-overflow" | "stack-overflow-cpp" => (
             libc::SIGSEGV,
             "stack overflow",
-            "facetap::fault::crash::recurse",
+            "facetap::watch::fault::crash::recurse",
         ),
         "panic-while-panicking" => (libc::SIGABRT, "gave itself up", "panic_while_panicking"),
         _ => panic!("no expectation for {kind}"),
@@ -164,15 +164,15 @@ fn the_innermost_frame_is_that_of_the_fault_with_its_line() {
     // Inlined functions of the library may stand above it, under the same number.
     assert!(first.is_some_and(|l| l.contains("#0 ")), "{names}");
     assert!(
-        names
-            .lines()
-            .any(|l| l.contains("#0 facetap::fault::crash::write_to_nowhere")
-                && l.contains("src/fault/crash.rs:")),
+        names.lines().any(
+            |l| l.contains("#0 facetap::watch::fault::crash::write_to_nowhere")
+                && l.contains("src/watch/fault/crash.rs:")
+        ),
         "{names}"
     );
     let head = names.lines().next().unwrap();
     assert!(
-        head.contains("in facetap::fault::crash::write_to_nowhere"),
+        head.contains("in facetap::watch::fault::crash::write_to_nowhere"),
         "{head}"
     );
 }
@@ -183,9 +183,9 @@ fn an_endless_recursion_is_shown_from_both_ends() {
     let more = crash.report.lines().find(|l| l.ends_with(" more ..."));
     assert!(more.is_some(), "{}", crash.report);
     let names = named(&crash.file);
-    assert!(names.contains("#199 facetap::fault::crash::recurse"));
+    assert!(names.contains("#199 facetap::watch::fault::crash::recurse"));
     assert!(
-        names.contains("facetap::fault::crash::recurse_in_c"),
+        names.contains("facetap::watch::fault::crash::recurse_in_c"),
         "{names}"
     );
 }

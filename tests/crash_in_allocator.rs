@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use facetap::crash;
+use facetap::watch::crash;
 
 /// The system's allocator behind one lock for all, which crashes while it holds it, once it is told to.
 struct Doomed;

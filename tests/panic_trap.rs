@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use facetap::config::{Config, Log};
-use facetap::crash;
-use facetap::logging::Logging;
+use facetap::watch::crash;
+use facetap::watch::logging::Logging;
 
 /// Reached only when something is broken: the names of the functions come a moment later.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -10,14 +10,14 @@ use std::time::Duration;
 use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::limited::Limited;
+use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
 use facetap::config::Config;
-use facetap::control::trace::FrameTrace;
-use facetap::control::{Follower, Mode, Observation};
-use facetap::detect::{Face, Point};
-use facetap::servo::ServoLoop;
-use facetap::stats::Stats;
+use facetap::follow::control::{Follower, Mode, Observation};
+use facetap::follow::detect::{Face, Point};
+use facetap::follow::servo::ServoLoop;
+use facetap::follow::trace::FrameTrace;
 use servos::Servos;
 
 /// Far longer than anything here takes, even on a busy machine.

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use facetap::uplink::wire::{Verdict, summary, verdict};
+use facetap::attend::uplink::wire::{Verdict, summary, verdict};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

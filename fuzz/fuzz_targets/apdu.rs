@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use facetap::reader::atr::CardType;
-use facetap::reader::{apdu, refusal};
+use facetap::attend::reader::atr::CardType;
+use facetap::attend::reader::{apdu, refusal};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

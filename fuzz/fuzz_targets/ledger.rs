@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use facetap::base::clock::Monotime;
-use facetap::ledger::{Entry, Ledger, Recorded, probe};
-use facetap::reader::Moment;
-use facetap::reader::atr::CardType;
-use facetap::reader::uid::Uid;
+use facetap::attend::ledger::{Entry, Ledger, Recorded, probe};
+use facetap::attend::reader::Moment;
+use facetap::attend::reader::atr::CardType;
+use facetap::attend::uid::Uid;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;

@@ -9,7 +9,7 @@ use log::warn;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
-use crate::summary::Summary;
+use crate::service::summary::Summary;
 
 /// Tells the process what it was before. Not for people.
 const VARIABLE: &str = "FACETAP_AGAIN";

@@ -8,12 +8,15 @@ use anyhow::{Result, bail};
 
 use super::args::CheckOptions;
 use super::{configuration, env};
+use crate::attend::reader::selection::{self, Selection};
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::limited::{NotDone, in_time};
+use crate::base::text::{self, Language};
 use crate::config::{self, Config};
-use crate::reader::selection::{self, Selection};
-use crate::text::{self, Language};
-use crate::{camera, detect, indicator, ledger, reader, say, servo, uplink};
+use crate::{
+    attend::indicator, attend::ledger, attend::reader, attend::uplink, follow::camera,
+    follow::detect, follow::servo, say,
+};
 
 /// Time for each part. A camera may take 23 s to open, a stall time more with the configuration.
 const LIMIT: Duration = Duration::from_secs(40);

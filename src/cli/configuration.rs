@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::args::{ConfigCommand, ConfigOptions};
+use crate::base::text::{self, Language};
 use crate::config::{self, Config, Loaded, schema};
 use crate::say;
-use crate::text::{self, Language};
 
 pub(super) fn configuration(options: &ConfigOptions) -> Result<u8> {
     text::speak(Language::from_locale());

@@ -7,8 +7,8 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
 use super::{DONE, FAILED, Usage};
-use crate::crash::{self, recent};
-use crate::fault;
+use crate::watch::crash::{self, recent};
+use crate::watch::fault;
 
 /// Options of `facetap crash-now`.
 #[derive(Debug, Clone, clap::Args)]

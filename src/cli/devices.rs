@@ -10,10 +10,10 @@ use nix::unistd::{AccessFlags, access};
 
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::limited::{NotDone, in_time};
-use crate::camera::{self, rpicam};
-use crate::doctor::holders::holder;
-use crate::text::{self, Language};
-use crate::{reader, say, servo};
+use crate::base::text::{self, Language};
+use crate::follow::camera::{self, rpicam};
+use crate::tools::doctor::holders::holder;
+use crate::{attend::reader, follow::servo, say};
 
 /// Time for looking at devices of a kind; the list of the camera connector alone has 5 s.
 const LIMIT: Duration = Duration::from_secs(15);

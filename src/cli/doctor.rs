@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result};
 use clap::Args as ClapArgs;
 
 use super::Usage;
-use crate::doctor::setting::Asked;
-use crate::doctor::{Examination, diagnosis, find, terminal};
+use crate::base::text::{self, Language};
 use crate::say;
-use crate::text::{self, Language};
+use crate::tools::doctor::setting::Asked;
+use crate::tools::doctor::{Examination, diagnosis, find, terminal};
 
 /// What may be given.
 #[derive(Debug, Clone, ClapArgs)]

@@ -8,14 +8,14 @@ use anyhow::Result;
 use clap::Args as ClapArgs;
 
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::standing::Queues;
+use crate::base::stats::Stats;
 use crate::base::stop::Stop;
+use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
 use crate::config::Config;
-use crate::monitor::{Counts, Line, Live, Memory, Readings, Said, Watcher};
-use crate::standing::Queues;
-use crate::stats::Stats;
-use crate::text::{self, Language};
-use crate::{say, signals};
+use crate::watch::monitor::{Counts, Line, Live, Memory, Readings, Said, Watcher};
+use crate::{base::signals, say};
 
 const MIB: usize = 1024 * 1024;
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::base::clock::{ManualClock, Monotime};
     use crate::base::stop::Reason;
-    use crate::monitor::{Failure, Sample, SystemMemory};
+    use crate::watch::monitor::{Failure, Sample, SystemMemory};
 
     /// Memory that grows by 1 MiB every 3 seconds, as if the process had taken it.
     struct Growing;

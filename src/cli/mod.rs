@@ -67,7 +67,7 @@ fn env(name: &str) -> Option<String> {
 /// Runs the command of the process's arguments; the result is the exit status.
 #[must_use]
 pub fn main() -> u8 {
-    crate::symbols::this_program_symbolises();
+    crate::watch::symbols::this_program_symbolises();
     let typed = HiddenCommand::augment_subcommands(Args::command()).get_matches();
     if let Ok(command) = HiddenCommand::from_arg_matches(&typed) {
         return exit_status(command.run());
@@ -105,7 +105,10 @@ fn leave(status: u8) -> ! {
 fn prepare_libraries() {
     let names = crate::base::names::environment();
     let names = (names.0, names.1.to_owned());
-    for (name, value) in crate::camera::environment().into_iter().chain([names]) {
+    for (name, value) in crate::follow::camera::environment()
+        .into_iter()
+        .chain([names])
+    {
         if std::env::var_os(name).is_none() {
             // SAFETY: this is the only thread so far, so nobody can be reading the environment.
             unsafe { std::env::set_var(name, value) };

@@ -11,10 +11,10 @@ use super::{DONE, env};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::proc;
 use crate::base::stop::Stop;
+use crate::base::text::{self, Language};
 use crate::config;
-use crate::health::state::{self, State};
 use crate::say;
-use crate::text::{self, Language};
+use crate::watch::health::state::{self, State};
 
 /// How long the service may take to answer. Its file is written once a second; on a disk, once a minute.
 const PATIENCE: Duration = Duration::from_secs(5);

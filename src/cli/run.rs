@@ -10,21 +10,21 @@ use log::{error, info, warn};
 use super::again::{self, Again};
 use super::args::RunOptions;
 use super::{Usage, configuration, env};
+use crate::attend::ledger::probe;
 use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime, SystemClock};
 use crate::base::limited::{Limited, NotDone};
 use crate::base::residency;
 use crate::base::stop::{Reason, Stop};
+use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
 use crate::base::trace::TraceFile;
 use crate::config::{self, Config, Loaded, Readers, Source};
-use crate::health::{self, state};
-use crate::ledger::probe;
-use crate::logging::{self, Logging};
-use crate::reloads::Reloads;
+use crate::service::reloads::Reloads;
 use crate::service::{Ended, Service};
-use crate::text::{self, Language};
-use crate::{allocations, camera, crash, critical, say, signals};
+use crate::watch::health::{self, state};
+use crate::watch::logging::{self, Logging};
+use crate::{base::signals, critical, follow::camera, say, watch::allocations, watch::crash};
 
 /// How long a reload is waited for, which takes milliseconds. A signal that comes meanwhile waits as long.
 const RELOAD: Duration = Duration::from_millis(300);

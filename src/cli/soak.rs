@@ -11,12 +11,12 @@ use super::table::Table;
 use super::{DONE, FAILED, Usage, again, env};
 use crate::base::clock::SystemClock;
 use crate::base::stop::Stop;
+use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
-use crate::soak::fault::Fault;
-use crate::soak::plan::{self, Interval, Plan};
-use crate::soak::{Failed, Soak, setting};
-use crate::text::{self, Language};
-use crate::{config, say, signals};
+use crate::tools::soak::fault::Fault;
+use crate::tools::soak::plan::{self, Interval, Plan};
+use crate::tools::soak::{Failed, Soak, setting};
+use crate::{base::signals, config, say};
 
 #[derive(Debug, Clone, ClapArgs)]
 #[command(

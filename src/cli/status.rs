@@ -11,13 +11,13 @@ use super::args::StatusOptions;
 use super::{DONE, FAILED, env};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::proc;
+use crate::base::standing::{HeldTap, Troubled};
 use crate::base::stop::Stop;
+use crate::base::text::{self, Language};
 use crate::config;
-use crate::crash;
-use crate::health::state::{self, LoopState, Phase, State};
 use crate::say;
-use crate::standing::{HeldTap, Troubled};
-use crate::text::{self, Language};
+use crate::watch::crash;
+use crate::watch::health::state::{self, LoopState, Phase, State};
 
 /// Time between two looks of `--follow`.
 const EVERY: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! `facetap symbolise`: the child process that reads symbols for the service ([`crate::symbols`]).
+//! `facetap symbolise`: the child process that reads symbols for the service ([`crate::watch::symbols`]).
 
 use std::io::{BufWriter, stdin, stdout};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::DONE;
-use crate::{crash, symbols};
+use crate::{watch::crash, watch::symbols};
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(

@@ -21,7 +21,7 @@ pub use nearest::nearest;
 pub use parse::parse;
 pub use paths::{data_dir, data_dir_to_read, log_file};
 
-use crate::text::Language;
+use crate::base::text::Language;
 
 /// The whole configuration. Times are seconds and angles degrees, as in the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,21 +6,21 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{HUNG, HUNG_ON_DISK, Service, Shared};
+use crate::attend::indicator::{self, Panel};
+use crate::attend::keeper::{self, Keeper};
+use crate::attend::ledger::Ledger;
+use crate::attend::ledger::roster::Roster;
+use crate::attend::ledger::store::Store;
+use crate::attend::ledger::upkeep::Upkeep;
+use crate::attend::reader::selection::Selection;
+use crate::attend::reader::usb::Bus;
+use crate::attend::reader::watch::Watch;
+use crate::attend::trace::TapTrace;
+use crate::attend::uplink::Uplink;
 use crate::base::slot::Slot;
+use crate::base::standing;
 use crate::base::threads::Threads;
-use crate::indicator::{self, Panel};
-use crate::ledger::Ledger;
-use crate::ledger::keeper::{self, Keeper};
-use crate::ledger::roster::Roster;
-use crate::ledger::store::Store;
-use crate::ledger::trace::TapTrace;
-use crate::ledger::upkeep::Upkeep;
-use crate::reader::selection::Selection;
-use crate::reader::usb::Bus;
-use crate::reader::watch::Watch;
-use crate::standing;
-use crate::uplink::Uplink;
-use crate::{reader, uplink};
+use crate::{attend::reader, attend::uplink};
 
 impl Service {
     /// Reader, ledger, indicator and uplink, from the end of the line to its beginning. The ledger is

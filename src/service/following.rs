@@ -9,15 +9,15 @@ use super::{HUNG, Service, Shared};
 use crate::base::limited::Limited;
 use crate::base::slot::Slot;
 use crate::base::threads::Threads;
-use crate::camera::Env;
-use crate::camera::capture::{Capture, CaptureFeedback};
-use crate::camera::held::Holder;
-use crate::camera::source::{self, SourceKind};
 use crate::config::Protocol;
-use crate::control::pose::Pose;
+use crate::follow::camera::Env;
+use crate::follow::camera::capture::{Capture, CaptureFeedback};
+use crate::follow::camera::held::Holder;
+use crate::follow::camera::source::{self, SourceKind};
+use crate::follow::pose::Pose;
+use crate::follow::servo::{self, ServoLoop, SimulatedServos};
+use crate::follow::vision::Vision;
 use crate::say;
-use crate::servo::{self, ServoLoop, SimulatedServos};
-use crate::vision::Vision;
 
 /// Where the mount stands, for whoever looks through the simulated camera.
 pub(super) type PoseNow = Arc<dyn Fn() -> Pose + Send + Sync>;

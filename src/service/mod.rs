@@ -2,6 +2,8 @@
 
 mod cards;
 mod following;
+pub mod reloads;
+pub mod summary;
 mod vitals;
 
 use std::path::PathBuf;
@@ -15,25 +17,25 @@ use log::{info, warn};
 use crate::base::beat::{Beat, Beats};
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::limited;
+use crate::base::presence::Presence;
 use crate::base::proc;
+use crate::base::standing::Standing;
+use crate::base::stats::Stats;
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
 use crate::base::trace::TraceFile;
-use crate::camera::source::SourceKind;
 use crate::config::Config;
-use crate::control::Follower;
-use crate::control::trace::FrameTrace;
-use crate::health::exit::{self, LastExit};
-use crate::health::restart::{FIRST_REST, NEXT_REST, Plan};
-use crate::health::state::State;
-use crate::health::{self, Health};
-use crate::monitor::{self, Latest, Monitor, Patient, peak_rss_bytes};
-use crate::reloads::Reloads;
-use crate::standing::Standing;
-use crate::stats::Stats;
-use crate::summary::Summary;
-use crate::track::presence::Presence;
-use crate::{allocations, crash, fault, say};
+use crate::follow::camera::source::SourceKind;
+use crate::follow::control::Follower;
+use crate::follow::trace::FrameTrace;
+use crate::service::reloads::Reloads;
+use crate::service::summary::Summary;
+use crate::watch::health::exit::{self, LastExit};
+use crate::watch::health::restart::{FIRST_REST, NEXT_REST, Plan};
+use crate::watch::health::state::State;
+use crate::watch::health::{self, Health};
+use crate::watch::monitor::{self, Latest, Monitor, Patient, peak_rss_bytes};
+use crate::{say, watch::allocations, watch::crash, watch::fault};
 use vitals::Everything;
 
 /// The promise is a stop within a second; what is not done by then is named and left behind.

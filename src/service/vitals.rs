@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use super::{Service, Shared};
 use crate::base::clock::{Clock, Monotime};
+use crate::base::presence::Presence;
+use crate::base::standing::{Server, Standing};
+use crate::base::stats::Stats;
 use crate::base::stop::lock;
-use crate::control::Follower;
-use crate::health::Vitals;
-use crate::health::state::{Counters, Devices, Memory, State};
-use crate::logging;
-use crate::monitor::{self, Latest, megabytes};
-use crate::reloads::Reloads;
-use crate::standing::{Server, Standing};
-use crate::stats::Stats;
-use crate::track::presence::Presence;
+use crate::follow::control::Follower;
+use crate::service::reloads::Reloads;
+use crate::watch::health::Vitals;
+use crate::watch::health::state::{Counters, Devices, Memory, State};
+use crate::watch::logging;
+use crate::watch::monitor::{self, Latest, megabytes};
 
 /// What all loops share, to be looked at.
 pub(super) struct Everything {

@@ -5,7 +5,7 @@ mod export;
 
 use std::process::{Command, Output};
 
-use facetap::ledger::{FILE, Ledger};
+use facetap::attend::ledger::{FILE, Ledger};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

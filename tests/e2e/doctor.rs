@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use facetap::base::clock::Clock;
-use facetap::doctor::Examination;
-use facetap::doctor::finding::Finding;
-use facetap::doctor::setting::{Asked, Setting};
+use facetap::tools::doctor::Examination;
+use facetap::tools::doctor::finding::Finding;
+use facetap::tools::doctor::setting::{Asked, Setting};
 use regex::Regex;
 
 use board::Board;
@@ -59,7 +59,7 @@ fn every_finding_is_provoked_here_and_explained_in_the_manual() {
         let mut keys = BTreeSet::new();
         let pattern =
             Regex::new(r#"Finding::(?:problem|warning|note)\(\s*"([a-z0-9-]+)""#).unwrap();
-        for folder in ["src/doctor", "src/doctor/sections"] {
+        for folder in ["src/tools/doctor", "src/tools/doctor/sections"] {
             for file in std::fs::read_dir(here.join(folder)).unwrap().flatten() {
                 let text = std::fs::read_to_string(file.path()).unwrap_or_default();
                 // What stands in the tests of a file is no finding.
@@ -81,6 +81,6 @@ fn every_finding_is_provoked_here_and_explained_in_the_manual() {
         .chain(live::KEYS)
         .map(str::to_owned)
         .collect();
-    assert_eq!(written, explained, "src/doctor and docs/doctor.md");
-    assert_eq!(written, provoked, "src/doctor and these tests");
+    assert_eq!(written, explained, "src/tools/doctor and docs/doctor.md");
+    assert_eq!(written, provoked, "src/tools/doctor and these tests");
 }

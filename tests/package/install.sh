@@ -59,7 +59,7 @@ traces_have_names() {
     ! inside facetap crash-now segv --crash-file /tmp/crash.log >/dev/null 2>&1 || return
     names=$(inside facetap symbolise --report /tmp/crash.log) || return
     rm "$top/tmp/crash.log"
-    [[ $names == *"facetap::fault::crash::write_to_nowhere ("*"src/fault/crash.rs:"* ]]
+    [[ $names == *"facetap::watch::fault::crash::write_to_nowhere ("*"src/watch/fault/crash.rs:"* ]]
 }
 
 completions_are_sound() {

@@ -13,17 +13,17 @@ use std::time::Duration;
 
 use card::Card;
 use daemon::{Daemon, PATIENCE, PORTS, Turn, wait_until};
+use facetap::attend::keeper;
+use facetap::attend::reader::refusal::Refusal;
+use facetap::attend::reader::selection::Selection;
+use facetap::attend::reader::usb::{Bus, SYSFS};
+use facetap::attend::reader::{Sighting, Tap, watch::Watch};
 use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
+use facetap::base::standing::Standing;
+use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop};
 use facetap::config::{Cards, Readers};
-use facetap::ledger::keeper;
-use facetap::reader::refusal::Refusal;
-use facetap::reader::selection::Selection;
-use facetap::reader::usb::{Bus, SYSFS};
-use facetap::reader::{Sighting, Tap, watch::Watch};
-use facetap::standing::Standing;
-use facetap::stats::Stats;
 
 /// Type B, as a driving licence shows itself.
 const TYPE_B: &[u8] = &[
@@ -52,10 +52,10 @@ impl Watching {
         let standing = Arc::new(Standing::default());
         let mut watch = Watch {
             beat: Beat::default(),
-            open: facetap::reader::open(&cards, &clock, &stop),
+            open: facetap::attend::reader::open(&cards, &clock, &stop),
             selection: Selection::new(&cards.readers),
             taps: sender,
-            panel: facetap::indicator::panel().0,
+            panel: facetap::attend::indicator::panel().0,
             standing: Arc::clone(&standing),
             clock,
             stop: stop.clone(),

@@ -4,11 +4,11 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use facetap::attend::indicator::{Event, Notice, panel};
+use facetap::attend::reader::Sighting;
+use facetap::attend::reader::acr122::{self, ReaderLamp};
 use facetap::base::stop::{Reason, Stop};
 use facetap::config::BeepSettings;
-use facetap::indicator::{Event, Notice, panel};
-use facetap::reader::Sighting;
-use facetap::reader::acr122::{self, ReaderLamp};
 use nix::sys::signal::Signal;
 
 use crate::card::{self, Card};

@@ -5,17 +5,17 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use facetap::attend::indicator;
+use facetap::attend::reader::selection::Selection;
+use facetap::attend::reader::usb::Bus;
+use facetap::attend::reader::watch::Watch;
+use facetap::attend::reader::{self, Answer, Connection, Slot};
 use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
+use facetap::base::standing::Standing;
+use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop};
 use facetap::config::{Cards, Config, Readers};
-use facetap::indicator;
-use facetap::reader::selection::Selection;
-use facetap::reader::usb::Bus;
-use facetap::reader::watch::Watch;
-use facetap::reader::{self, Answer, Connection, Slot};
-use facetap::standing::Standing;
-use facetap::stats::Stats;
 
 use crate::daemon::{Daemon, Turn};
 use crate::hasty::HastyClock;

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::limited::Limited;
+use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
 use facetap::config::Config;
-use facetap::control::trace::FrameTrace;
-use facetap::control::{Follower, Mode};
-use facetap::servo::{ServoLoop, SimulatedServos};
-use facetap::stats::Stats;
+use facetap::follow::control::{Follower, Mode};
+use facetap::follow::servo::{ServoLoop, SimulatedServos};
+use facetap::follow::trace::FrameTrace;
 
 use crate::daemon::{PATIENCE, wait_until};
 use crate::hasty::HastyClock;

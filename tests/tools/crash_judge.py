@@ -51,7 +51,7 @@ def panic(loop):
 
 def hang(loop):
     return Kind(f"hang {loop}", AFTER_HANG, plant=f"hang {loop}", loop=loop, ends_by="SIGABRT", what="SIGABRT",
-                thread="health", function="facetap::health", hung_function="facetap::base::planted::point",
+                thread="health", function="facetap::watch::health", hung_function="facetap::base::planted::point",
                 reason=f"no sign of life: {loop} ")
 
 
@@ -60,7 +60,7 @@ KINDS = {kind.name: kind for kind in [
     # The picture is converted by OpenCV, in a thread that Rust knows nothing of.
     crash("segv-cpp", "SIGSEGV", "convert_a_picture_that_is_not_there"),
     crash("stack-overflow", "SIGSEGV", "recurse", "SIGSEGV.*(stack|address)"),
-    crash("abort", "SIGABRT", "facetap::fault"),
+    crash("abort", "SIGABRT", "facetap::watch::fault"),
     Kind("SIGKILL", signal="SIGKILL", ends_by="SIGKILL", reason="killed"),
     # The manager's watchdog sends SIGABRT, which any thread may get.
     Kind("SIGSTOP", AFTER_HANG, signal="SIGSTOP", ends_by="SIGABRT", what="SIGABRT", function="::|main|clone",

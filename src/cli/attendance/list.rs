@@ -7,10 +7,10 @@ use super::options::ListOptions;
 use super::people::{People, Who};
 use super::period::period;
 use super::{Desk, note, note_uncertain, offset, to_the_second};
+use crate::attend::ledger::query::{Filter, Only, Row, View};
+use crate::attend::trace::Outcome;
 use crate::cli::DONE;
 use crate::cli::table::Table;
-use crate::ledger::query::{Filter, Only, Row, View};
-use crate::ledger::trace::Outcome;
 use crate::say;
 
 pub(super) fn list(desk: &Desk, options: &ListOptions) -> Result<u8> {

@@ -16,11 +16,11 @@ use jiff::Zoned;
 
 use super::complain as note;
 use super::env;
+use crate::attend::ledger::query::{Filter, View};
 use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::text::{self, Language};
 use crate::config::{self, Config};
-use crate::ledger::query::{Filter, View};
 use crate::say;
-use crate::text::{self, Language};
 use options::AttendanceCommand;
 pub(super) use options::AttendanceOptions;
 use people::People;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::note;
-use crate::ledger::query::Row;
-use crate::ledger::roster;
+use crate::attend::ledger::query::Row;
+use crate::attend::ledger::roster;
 
 /// The roster, as the command has found it.
 pub(super) struct People(Option<HashMap<String, String>>);

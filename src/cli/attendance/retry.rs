@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::options::RetryOptions;
 use super::{Desk, list, note};
+use crate::attend::ledger::query::{self, Filter, Only, Which};
 use crate::cli::{DONE, FAILED};
-use crate::ledger::query::{self, Filter, Only, Which};
 use crate::say;
 
 /// Rejected taps that are shown to choose from.

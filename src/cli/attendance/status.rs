@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::options::StatusOptions;
 use super::{Desk, to_the_second};
+use crate::attend::ledger::query::{Overview, View};
 use crate::cli::DONE;
 use crate::cli::table::Table;
-use crate::ledger::query::{Overview, View};
 use crate::say;
 
 pub(super) fn status(desk: &Desk, options: &StatusOptions) -> Result<u8> {

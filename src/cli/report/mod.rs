@@ -9,8 +9,8 @@ use clap::Args;
 use super::table::Table;
 use super::target::Target;
 use super::{Usage, env};
-use crate::report::{Report, html, listing};
-use crate::text::{self, Language};
+use crate::base::text::{self, Language};
+use crate::tools::report::{Report, html, listing};
 use crate::{config, say};
 
 #[derive(Debug, Clone, Args)]

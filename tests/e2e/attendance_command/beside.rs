@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Output;
 
-use facetap::ledger::FILE;
+use facetap::attend::ledger::FILE;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

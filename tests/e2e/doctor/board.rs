@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use facetap::ledger::Ledger;
+use facetap::attend::ledger::Ledger;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! What no tree of files can show: judged from facts as they would be gathered.
 
-use facetap::doctor::finding::Finding;
-use facetap::doctor::sections::{configuration, disk, ledger, pcscd, server, unit};
-use facetap::ledger::query::Integrity;
-use facetap::reader::usb::Obstacle;
+use facetap::attend::ledger::query::Integrity;
+use facetap::attend::reader::usb::Obstacle;
+use facetap::tools::doctor::finding::Finding;
+use facetap::tools::doctor::sections::{configuration, disk, ledger, pcscd, server, unit};
 
 use super::has_all_parts;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use facetap::attend::ledger::FILE;
 use facetap::base::clock::{Clock, ManualClock};
-use facetap::ledger::FILE;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;

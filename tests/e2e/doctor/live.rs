@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Output;
 
-use facetap::doctor::sections;
+use facetap::tools::doctor::sections;
 use nix::sys::signal::Signal;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use facetap::ledger::FILE;
+use facetap::attend::ledger::FILE;
 use rusqlite::Connection;
 use serde_json::json;
 

@@ -5,11 +5,11 @@ use csv::{Terminator, Writer, WriterBuilder};
 
 use super::cp932::Encoder;
 use super::{Form, name, seconds};
+use crate::attend::ledger::query::Row;
 use crate::cli::attendance::options::Encoding;
 use crate::cli::attendance::people::People;
 use crate::cli::attendance::{offset, to_the_second};
-use crate::ledger::query::Row;
-use crate::spreadsheet::no_formula;
+use crate::tools::spreadsheet::no_formula;
 
 /// The columns. Spreadsheets and programs out there name them: they are never changed, only added to.
 const HEADINGS: [&str; 19] = [

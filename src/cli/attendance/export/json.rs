@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Form, name, seconds};
+use crate::attend::ledger::query::Row;
 use crate::cli::attendance::offset;
 use crate::cli::attendance::people::People;
-use crate::ledger::query::Row;
 
 /// The form.
 #[derive(Default)]

@@ -10,9 +10,9 @@ use super::options::{ExportOptions, Format};
 use super::people::{People, Who};
 use super::period::period;
 use super::{Desk, note, note_uncertain};
+use crate::attend::ledger::query::{Filter, Row};
 use crate::cli::DONE;
 use crate::cli::target::Target;
-use crate::ledger::query::{Filter, Row};
 use crate::say;
 
 /// Turns rows into bytes.

@@ -1,0 +1,375 @@
+//! The thread between readers and ledger: records, then tells the person at the reader.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use log::{debug, error, info, warn};
+
+use super::ledger::roster::{Name, Roster};
+use super::ledger::timekeeper::Trust;
+use super::ledger::{Entry, Ledger, Recorded};
+use super::trace::{Outcome, TapRecord, TapTrace};
+use crate::attend::indicator::{Event, Notice, Panel};
+use crate::attend::reader::atr::CardType;
+use crate::attend::reader::{Sighting, Tap};
+use crate::base::beat::Beat;
+use crate::base::clock::Clock;
+use crate::base::planted;
+use crate::base::presence::{InView, Presence};
+use crate::base::slot::Slot;
+use crate::base::standing::Standing;
+use crate::base::stats::Stats;
+use crate::base::stop::Stop;
+use crate::say;
+
+/// Taps that may wait for the disk; then the reader waits too.
+const QUEUE: usize = 64;
+/// How soon the order to stop is heard while the reader hangs. Otherwise the reader's end of the queue
+/// tells it at once.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How often the recording of a tap is begun, if the loop panics in it.
+const TRIES: u32 = 2;
+
+/// The queue from reader to keeper.
+#[must_use]
+pub fn queue() -> (SyncSender<Tap>, Receiver<Tap>) {
+    sync_channel(QUEUE)
+}
+
+/// The thread's body.
+pub struct Keeper {
+    /// Taps from the readers.
+    pub taps: Receiver<Tap>,
+    /// Where they are recorded.
+    pub ledger: Ledger,
+    /// How long a card counts once.
+    pub repeat: Duration,
+    /// Who the cards belong to; none without a roster.
+    pub roster: Option<Roster>,
+    /// Who is in view.
+    pub presence: Arc<Presence>,
+    /// Whether a tap without a face in view is marked for review.
+    pub require_face: bool,
+    /// What the person sees and hears.
+    pub panel: Panel,
+    /// Told that one more tap waits.
+    pub standing: Arc<Standing>,
+    /// Rung for the uplink when there is something to deliver; none without a server.
+    pub bell: Option<Arc<Slot<()>>>,
+    /// The trace.
+    pub trace: TapTrace,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The order to stop.
+    pub stop: Stop,
+    /// Counts.
+    pub stats: Arc<Stats>,
+    /// The sign of life.
+    pub beat: Beat,
+    /// The tap that is being recorded, and how often that was begun; none at first.
+    pub in_hand: Option<(Tap, u32)>,
+}
+
+/// What became of a tap, as far as it is told.
+enum Verdict {
+    Counted {
+        id: i64,
+        /// The ledger's file system, if it forgets everything at a power cut.
+        forgetful: Option<&'static str>,
+        /// Nobody vouches for the time.
+        uncertain: bool,
+        /// A face was required, and none was seen: the word for it in the ledger.
+        faceless: Option<&'static str>,
+    },
+    Repeat,
+    Refused(String),
+    Unread(String),
+    /// The ledger could not be written.
+    NotStored(String),
+}
+
+impl Keeper {
+    /// Records until the readers are gone, or the order to stop is given and the queue is empty.
+    ///
+    /// After a panic the tap that was in hand is recorded first: one that was stored already is a repeat, so it counts
+    /// once. One that brings the loop down each time is told as not stored.
+    pub fn run(&mut self) {
+        self.finish_tap_in_hand();
+        loop {
+            self.beat.turn();
+            match self.taps.recv_timeout(PATIENCE) {
+                Ok(tap) => {
+                    self.in_hand = Some((tap.clone(), 1));
+                    self.keep(&tap);
+                    self.done();
+                }
+                Err(RecvTimeoutError::Timeout) if !self.stop.requested() => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn finish_tap_in_hand(&mut self) {
+        let Some((tap, begun)) = self.in_hand.take() else {
+            return;
+        };
+        if begun < TRIES {
+            self.in_hand = Some((tap.clone(), begun + 1));
+            self.keep(&tap);
+        } else {
+            let why = say!(
+                "the program fails on it, see crash.log",
+                "プログラムの異常です。crash.log を確認してください"
+            );
+            self.conclude(&tap, &Verdict::NotStored(why), &Name::NoRoster);
+        }
+        self.done();
+    }
+
+    fn done(&mut self) {
+        self.in_hand = None;
+        self.standing.tap_done();
+    }
+
+    fn name(&self, tap: &Tap) -> Name {
+        match (&self.roster, &tap.sighting) {
+            (Some(roster), Sighting::Card(uid, _)) => roster.name(uid),
+            _ => Name::NoRoster,
+        }
+    }
+
+    fn keep(&mut self, tap: &Tap) {
+        self.standing.card(self.clock.now());
+        let name = self.name(tap);
+        let verdict = self.decide(tap, name.known());
+        self.conclude(tap, &verdict, &name);
+    }
+
+    /// Tells everybody what became of the tap.
+    fn conclude(&self, tap: &Tap, verdict: &Verdict, name: &Name) {
+        let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
+        let durable =
+            matches!(verdict, Verdict::Counted { .. }).then(|| since(self.clock.as_ref()));
+        self.panel.show(Notice {
+            event: verdict.event(),
+            reader: Some(tap.reader.clone()),
+            name: shown(name),
+        });
+        let feedback = since(self.clock.as_ref());
+        let uid = match &tap.sighting {
+            Sighting::Card(uid, _) | Sighting::Refused(uid, _) => uid.to_string(),
+            Sighting::Unread(_) => String::new(),
+        };
+        self.trace.tap(&TapRecord {
+            answered: tap.at.monotonic,
+            uid: &uid,
+            reader: &tap.reader,
+            outcome: verdict.outcome(),
+            durable,
+            feedback,
+        });
+        self.count(verdict, name);
+        verdict.log(&tap.reader, &who(&uid, name));
+    }
+
+    fn decide(&mut self, tap: &Tap, name: Option<&str>) -> Verdict {
+        let (uid, card, refusal) = match &tap.sighting {
+            Sighting::Card(uid, card) => (*uid, *card, None),
+            Sighting::Refused(uid, why) => (*uid, CardType::Unknown, Some(why.to_string())),
+            Sighting::Unread(why) => return Verdict::Unread(why.clone()),
+        };
+        let in_view = self.presence.at(tap.at.monotonic);
+        let faceless = match in_view {
+            _ if !self.require_face => None,
+            Some(InView { faces: 1.., .. }) => None,
+            Some(_) => Some("no-face"),
+            // There is no camera, or it delivers nothing.
+            None => Some("face-unknown"),
+        };
+        let entry = Entry {
+            uid,
+            card,
+            name,
+            reader: &tap.reader,
+            at: &tap.at,
+            in_view,
+            review: faceless,
+        };
+        if let Some(why) = refusal {
+            if let Err(e) = self.ledger.refuse(&entry, &why) {
+                // The person is told the same; only the list of refused cards lacks one.
+                debug!("a refused card was not noted: {e:#}");
+            }
+            return Verdict::Refused(why);
+        }
+        if planted::taps_are_slow() {
+            let _ = self
+                .beat
+                .wait(self.clock.as_ref(), &self.stop, planted::SLOW);
+        }
+        if planted::taps_are_lost() {
+            return Verdict::Counted {
+                id: 0,
+                forgetful: None,
+                uncertain: false,
+                faceless: None,
+            };
+        }
+        match self.ledger.record(&entry, self.repeat) {
+            Ok(Recorded::Counted { id, clock }) => Verdict::Counted {
+                id,
+                forgetful: self.ledger.store().forgetful(),
+                uncertain: clock == Trust::Uncertain,
+                faceless,
+            },
+            Ok(Recorded::Repeat) => Verdict::Repeat,
+            Err(e) => Verdict::NotStored(format!("{e:#}")),
+        }
+    }
+
+    fn count(&self, verdict: &Verdict, name: &Name) {
+        let stats = &self.stats;
+        match verdict {
+            Verdict::Counted { .. } => {
+                stats.taps_counted.increment();
+                self.standing.one_more_waits();
+                if *name == Name::Unknown {
+                    stats.taps_unknown.increment();
+                }
+                if let Some(bell) = &self.bell {
+                    bell.put(());
+                }
+            }
+            Verdict::Repeat => stats.taps_repeated.increment(),
+            Verdict::Refused(_) => stats.taps_refused.increment(),
+            Verdict::Unread(_) | Verdict::NotStored(_) => stats.taps_failed.increment(),
+        }
+    }
+}
+
+/// A card as the log names it.
+/// What a display calls the person.
+fn shown(name: &Name) -> Option<String> {
+    match name {
+        Name::Known(name) => Some(name.clone()),
+        Name::Unknown => Some(say!("Unknown Card", "ﾐﾄｳﾛｸ ｶｰﾄﾞ")),
+        Name::NoRoster => None,
+    }
+}
+
+fn who(uid: &str, name: &Name) -> String {
+    match name {
+        Name::Known(name) => format!("{uid} ({name})"),
+        Name::Unknown => say!("{uid} (unknown card)", "{uid}（未登録カード）"),
+        Name::NoRoster => uid.to_owned(),
+    }
+}
+
+impl Verdict {
+    fn event(&self) -> Event {
+        match self {
+            Self::Counted {
+                forgetful: Some(_), ..
+            } => Event::CountedInMemory,
+            Self::Counted { .. } => Event::Counted,
+            Self::Repeat => Event::Repeat,
+            Self::Refused(_) => Event::Refused,
+            Self::Unread(_) => Event::ReadFailed,
+            Self::NotStored(_) => Event::StorageFailed,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Counted { .. } => Outcome::Counted,
+            Self::Repeat => Outcome::Repeat,
+            Self::Refused(_) => Outcome::Refused,
+            Self::Unread(_) | Self::NotStored(_) => Outcome::Failed,
+        }
+    }
+
+    fn log(&self, reader: &str, uid: &str) {
+        match self {
+            Self::Counted {
+                id,
+                forgetful,
+                uncertain,
+                faceless,
+            } => {
+                info!(
+                    "{}",
+                    say!(
+                        "card reader {reader}: {uid} counted (tap {id})",
+                        "カードリーダー {reader}: {uid} を記録しました（{id} 件目）"
+                    )
+                );
+                tell_doubts(*id, *forgetful, *uncertain, *faceless);
+            }
+            Self::Repeat => info!(
+                "{}",
+                say!(
+                    "card reader {reader}: {uid} repeated, already counted",
+                    "カードリーダー {reader}: {uid} は記録済みです（重複タッチ）"
+                )
+            ),
+            Self::Refused(why) => warn!(
+                "{}",
+                say!(
+                    "card reader {reader}: {uid} refused: {why}",
+                    "カードリーダー {reader}: {uid} は使用できません: {why}"
+                )
+            ),
+            Self::Unread(why) => warn!(
+                "{}",
+                say!(
+                    "card reader {reader}: {why}; tap again",
+                    "カードリーダー {reader}: {why}。もう一度タッチしてください"
+                )
+            ),
+            Self::NotStored(why) => error!(
+                "{}",
+                say!(
+                    "card reader {reader}: {uid} was NOT counted: {why}",
+                    "カードリーダー {reader}: {uid} を記録できませんでした: {why}"
+                )
+            ),
+        }
+    }
+}
+
+/// What a person has to know of a tap that was counted all the same.
+fn tell_doubts(id: i64, forgetful: Option<&str>, uncertain: bool, faceless: Option<&str>) {
+    if let Some(kind) = forgetful {
+        error!(
+            "{}",
+            say!(
+                "tap {id} is on {kind}: A POWER CUT LOSES IT unless it is delivered before",
+                "{id} 件目は {kind} 上にあります。送信前に停電すると失われます"
+            )
+        );
+    }
+    if uncertain {
+        debug!("tap {id}: nobody vouches for the time");
+    }
+    match faceless {
+        None => {}
+        Some("no-face") => warn!(
+            "{}",
+            say!(
+                "tap {id}: no face was in view; marked for review",
+                "{id} 件目: 顔が検出されていません。要確認として記録しました"
+            )
+        ),
+        Some(_) => warn!(
+            "{}",
+            say!(
+                "tap {id}: no camera could tell whether a face was in view; marked for review",
+                "{id} 件目: カメラが使えず顔を確認できません。要確認として記録しました"
+            )
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! The thread that looks after the ledger: right times for taps that wait for them, room for the last taps, old ones
+//! removed, the journal kept short.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::SignedDuration;
+use log::{info, warn};
+use rusqlite::Connection;
+
+use super::edition::Edition;
+use super::roster::Roster;
+use super::store::Store;
+use super::timekeeper::{Anchor, Seen, plausible};
+use super::times::Whose;
+use super::turn::Urgency;
+use super::writer::Writer;
+use super::{schema, times};
+use crate::base::beat::Beat;
+use crate::base::clock::{Clock, Monotime};
+use crate::base::slot::Slot;
+use crate::base::standing::Standing;
+use crate::base::stop::{Stop, lock};
+use crate::say;
+
+/// How soon a step of the clock is noticed, and another program's wish.
+const TICK: Duration = Duration::from_secs(1);
+/// How often old taps are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// Taps that are removed at once: a tap that comes meanwhile waits for them.
+const PRUNE_BATCH: usize = 200;
+/// How often the anchor is noted while nothing happens; the wall clock moves by no more than a second meanwhile.
+const NOTE_EVERY: Duration = Duration::from_secs(1800);
+/// How often the waiting taps are counted; in between they are reckoned.
+const COUNT_EVERY: Duration = Duration::from_secs(60);
+/// How often what is in the journal is copied into the file.
+const SHORTEN_EVERY: Duration = Duration::from_secs(10);
+/// When every page of a large file is looked at; a small one is looked at at once.
+const EXAMINE_AFTER: Duration = Duration::from_secs(60);
+/// Bytes up to which looking at every page takes a moment.
+const SMALL: u64 = 16 << 20;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The thread's body.
+pub struct Upkeep {
+    /// The ledger.
+    pub store: Arc<Store>,
+    /// Days that delivered taps are kept.
+    pub keep_days: u32,
+    /// Read again when its file has changed; none without a roster.
+    pub roster: Option<Roster>,
+    /// Rung when something has become deliverable; none without a server.
+    pub bell: Option<Arc<Slot<()>>>,
+    /// Told how many taps wait.
+    pub standing: Arc<Standing>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The order to stop.
+    pub stop: Stop,
+    /// The sign of life.
+    pub beat: Beat,
+}
+
+/// What is remembered from tick to tick.
+struct Memory {
+    writer: Option<Writer>,
+    /// The last fault that was logged.
+    told: Option<String>,
+    /// The last count of wishes of other programs.
+    retries: Option<i64>,
+    pruned: Option<Monotime>,
+    noted: Option<Monotime>,
+    counted: Option<Monotime>,
+    shortened: Option<Monotime>,
+    begun: Monotime,
+    /// The file whose pages were looked at last.
+    examined: Option<Edition>,
+}
+
+impl Upkeep {
+    /// Looks after the ledger until the order to stop.
+    pub fn run(&self) {
+        let mut memory = Memory::new(self.clock.now());
+        loop {
+            if let Some(roster) = &self.roster {
+                roster.refresh(self.clock.now());
+            }
+            match self.tick(&mut memory) {
+                Ok(()) => memory.told = None,
+                Err(e) => memory.tell(&e),
+            }
+            if self.beat.wait(self.clock.as_ref(), &self.stop, TICK) {
+                return;
+            }
+        }
+    }
+
+    fn tick(&self, memory: &mut Memory) -> Result<()> {
+        let mut writer = match memory.writer.take() {
+            Some(writer) => writer,
+            None => Writer::open(&self.store)?,
+        };
+        let now = self.clock.now();
+        let due = |last: Option<Monotime>, every| last.is_none_or(|last| now.since(last) >= every);
+        // First, for on a full disk everything after it fails.
+        if writer.shorten_journal(&self.store, due(memory.shortened, SHORTEN_EVERY))? {
+            memory.shortened = Some(now);
+        }
+        self.store.put_by();
+        let mut news = self.look_at_the_clock(&mut writer, memory, now)?;
+        news |= self.hear_wishes(&mut writer, memory)?;
+        news |= self.end_quiet(&mut writer)?;
+        if due(memory.pruned, PRUNE_EVERY) && self.prune(&mut writer)? {
+            memory.pruned = Some(now);
+        }
+        if due(memory.counted, COUNT_EVERY) {
+            let count = |state| move |db: &Connection| schema::count(db, state);
+            let waiting = writer.read(&self.store, count("pending"))?;
+            self.standing.set_waiting(waiting);
+            let rejected = writer.read(&self.store, count("rejected"))?;
+            self.standing.set_rejected(rejected);
+            memory.counted = Some(now);
+        }
+        let there = self.store.edition();
+        // Again where a person has put another file in its place.
+        if memory.examined != Some(there)
+            && (is_small(&self.store) || due(Some(memory.begun), EXAMINE_AFTER))
+        {
+            memory.examined = Some(there);
+            writer.examine(&self.store, &self.stop, &self.beat)?;
+        }
+        memory.writer = Some(writer);
+        if news && let Some(bell) = &self.bell {
+            bell.put(());
+        }
+        Ok(())
+    }
+
+    /// True if taps have become deliverable.
+    fn look_at_the_clock(
+        &self,
+        writer: &mut Writer,
+        memory: &mut Memory,
+        now: Monotime,
+    ) -> Result<bool> {
+        let (at, seen) = self.store.look(self.clock.as_ref());
+        if let Seen::Stepped(by) = seen {
+            tell_step(by);
+        }
+        let (anchor, hold) = {
+            let time = lock(self.store.time());
+            (time.anchor(), time.hold())
+        };
+        let held = writer.read(&self.store, times::any_held)?;
+        let boot_id = self.store.boot_id();
+        let stale = memory
+            .noted
+            .is_none_or(|last| now.since(last) >= NOTE_EVERY);
+        let mut changed = 0;
+        if let Some(anchor) = anchor
+            && (held || stale || matches!(seen, Seen::Anchored(_)))
+        {
+            let zone = at.wall.time_zone();
+            changed = writer.write(&self.store, Urgency::Background, |tx| {
+                times::note_anchor(tx, boot_id, &anchor)?;
+                times::correct(tx, boot_id, &anchor, zone, Whose::Doubtful)
+            })?;
+            memory.noted = Some(now);
+            tell_corrected(changed, &anchor);
+        } else if held {
+            let guess = Anchor {
+                boottime: at.boottime,
+                utc: at.wall.timestamp(),
+            };
+            changed = writer.write(&self.store, Urgency::Background, |tx| {
+                let set = if plausible(guess.utc) {
+                    times::correct(tx, boot_id, &guess, at.wall.time_zone(), Whose::Unset)?
+                } else {
+                    0
+                };
+                Ok(set + times::release(tx, boot_id, at.boottime, hold)? as u64)
+            })?;
+            tell_released(changed);
+        }
+        Ok(changed > 0)
+    }
+
+    /// True if cards may be sent again that the server was slow with.
+    fn end_quiet(&self, writer: &mut Writer) -> Result<bool> {
+        if !writer.read(&self.store, times::any_quiet)? {
+            return Ok(false);
+        }
+        let (boot_id, boottime) = (self.store.boot_id(), self.clock.boottime());
+        let ended = writer.write(&self.store, Urgency::Background, |tx| {
+            times::end_quiet(tx, boot_id, boottime)
+        })?;
+        Ok(ended > 0)
+    }
+
+    /// True if another program wants something to be sent again.
+    fn hear_wishes(&self, writer: &mut Writer, memory: &mut Memory) -> Result<bool> {
+        let retries = writer.read(&self.store, schema::retries)?;
+        let before = memory.retries.replace(retries);
+        if before.is_none_or(|before| before == retries) {
+            return Ok(false);
+        }
+        // What waits has changed behind our back.
+        memory.counted = None;
+        Ok(true)
+    }
+
+    /// Removes some old taps. True if that were all.
+    fn prune(&self, writer: &mut Writer) -> Result<bool> {
+        // By the time that is known to be right: with a clock that is years ahead everything would look old.
+        let Some(anchor) = lock(self.store.time()).anchor() else {
+            return Ok(true);
+        };
+        let days = i32::try_from(self.keep_days).unwrap_or(i32::MAX);
+        let before = anchor
+            .utc_at(self.clock.boottime())
+            .saturating_sub(DAY.saturating_mul(days))
+            .unwrap_or(jiff::Timestamp::MIN);
+        let gone = writer.write(&self.store, Urgency::Background, |tx| {
+            times::prune(tx, before, PRUNE_BATCH)
+        })?;
+        if gone > 0 {
+            info!(
+                "{}",
+                say!(
+                    "ledger: {gone} delivered taps older than {days} days removed",
+                    "記録: {days} 日を過ぎた送信済みの {gone} 件を削除しました"
+                )
+            );
+        }
+        Ok(gone < PRUNE_BATCH)
+    }
+}
+
+impl Memory {
+    fn new(now: Monotime) -> Self {
+        Self {
+            writer: None,
+            told: None,
+            retries: None,
+            pruned: None,
+            noted: None,
+            counted: None,
+            shortened: None,
+            begun: now,
+            examined: None,
+        }
+    }
+
+    /// Said once for each cause.
+    fn tell(&mut self, e: &anyhow::Error) {
+        let why = format!("{e:#}");
+        if self.told.as_ref() != Some(&why) {
+            warn!(
+                "{}",
+                say!(
+                    "the ledger cannot be looked after: {why}",
+                    "記録の保守ができません: {why}"
+                )
+            );
+            self.told = Some(why);
+        }
+    }
+}
+
+fn is_small(store: &Store) -> bool {
+    std::fs::metadata(store.file()).is_ok_and(|m| m.len() <= SMALL)
+}
+
+fn tell_step(by: SignedDuration) {
+    let seconds = by.as_secs_f64();
+    warn!(
+        "{}",
+        say!(
+            "the clock was set by {seconds:+.1} s, and no time server vouches for it: taps go on with the time from \
+             before",
+            "時計が {seconds:+.1} 秒変更されましたが、時刻サーバーによる確認がありません。以前の時刻を基準に記録を続けます"
+        )
+    );
+}
+
+fn tell_corrected(taps: u64, anchor: &Anchor) {
+    if taps > 0 {
+        let now = anchor.utc;
+        info!(
+            "{}",
+            say!(
+                "the clock is right ({now:.0}): the times of {taps} earlier taps are corrected",
+                "時計が同期されました ({now:.0})。以前の {taps} 件の時刻を補正しました"
+            )
+        );
+    }
+}
+
+fn tell_released(taps: u64) {
+    if taps > 0 {
+        warn!(
+            "{}",
+            say!(
+                "no time server vouches for the clock: {taps} taps go out with a time that may be wrong",
+                "時刻サーバーによる確認がないため、{taps} 件を不確かな時刻のまま送信します"
+            )
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! Attend: how does a card become a row at the server?
+//!
+//! ```text
+//!   reader -> keeper -> ledger -> uplink
+//!               |
+//!           indicator
+//! ```
+//!
+//! Knows nothing of pictures. What several of these need ([`uid`], [`notice`], the tap's line in the [`trace`]) lies
+//! beside them; [`keeper`] is the thread that makes a tap durable and tells what came of it.
+
+pub mod indicator;
+pub mod keeper;
+pub mod ledger;
+pub mod notice;
+pub mod reader;
+pub mod trace;
+pub mod uid;
+pub mod uplink;

@@ -1,0 +1,294 @@
+//! The thread that watches the readers, for as long as the service runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use anyhow::Result;
+use log::{debug, info, warn};
+
+use super::insertions::Change;
+use super::memory::{Link, Memory};
+use super::reading::{Heard, Reading, Turn};
+use super::selection::Selection;
+use super::usb::Bus;
+use super::{Answer, Connection, Moment, Open, Sighting, Tap, apdu, queue};
+use crate::attend::indicator::{Event, Notice, Panel};
+use crate::base::beat::Beat;
+use crate::base::clock::Clock;
+use crate::base::standing::Standing;
+use crate::base::stats::Stats;
+use crate::base::stop::Stop;
+use crate::say;
+
+/// Longest wait for a change: hot-plugging is found within this time where the daemon misses it, and the
+/// order to stop is heard even if its wake-up call is lost.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The thread's body. The queue behind `taps` is bounded; what is in it is never dropped, and while it is full the thread
+/// waits ([`queue`]).
+pub struct Watch {
+    /// Makes the connection to the readers.
+    pub open: Open,
+    /// Which readers are used.
+    pub selection: Selection,
+    /// Where taps go.
+    pub taps: SyncSender<Tap>,
+    /// Told when a card is being read.
+    pub panel: Panel,
+    /// Told how many readers can be used.
+    pub standing: Arc<Standing>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The order to stop.
+    pub stop: Stop,
+    /// Counts.
+    pub stats: Arc<Stats>,
+    /// Tells what is on the USB.
+    pub usb: Bus,
+    /// The sign of life.
+    pub beat: Beat,
+}
+
+/// The cards that are being read, by reader.
+type Readings = BTreeMap<String, Reading>;
+
+impl Watch {
+    /// Watches until the order to stop; makes the connection anew whenever it is lost.
+    pub fn run(&mut self) {
+        let mut memory = Memory::default();
+        while !self.stop.requested() {
+            if let Err(fault) = self.run_once(&mut memory) {
+                if self.stop.requested() {
+                    return;
+                }
+                self.standing.set_readers(0);
+                if memory.lost(&fault) {
+                    self.stats.reader_faults.increment();
+                }
+            }
+            let pause = memory.backoff.pause();
+            if self.beat.wait(self.clock.as_ref(), &self.stop, pause) {
+                return;
+            }
+        }
+    }
+
+    /// Watches over one connection. Returns without an error at the order to stop only.
+    fn run_once(&mut self, memory: &mut Memory) -> Result<()> {
+        let mut readers = (self.open)()?;
+        let mut readings = Readings::new();
+        let mut pause = LOOK_EVERY;
+        while !self.stop.requested() {
+            self.beat.turn();
+            let slots = readers.wait(pause)?;
+            self.connected(memory);
+            let used: Vec<_> = slots
+                .iter()
+                .filter(|s| self.selection.includes(&s.reader))
+                .cloned()
+                .collect();
+            self.standing.set_readers(used.len());
+            // First, for they are about the cards of the look before.
+            self.hear(readers.as_mut(), memory, &mut readings)?;
+            for change in memory.insertions.look(&used) {
+                self.react(memory, &mut readings, change);
+            }
+            pause = self.go_on(readers.as_mut(), memory, &mut readings)?;
+            let names: Vec<_> = slots.iter().map(|s| s.reader.as_str()).collect();
+            if used.is_empty() && !memory.waiting {
+                tell_waiting(&names);
+            }
+            memory.waiting = used.is_empty();
+            memory.look_at_usb(&self.usb, &names, self.clock.now());
+        }
+        Ok(())
+    }
+
+    /// Asks the cards whose turn it is and gives up those that take too long. How long nothing is to do.
+    fn go_on(
+        &self,
+        readers: &mut dyn Connection,
+        memory: &mut Memory,
+        readings: &mut Readings,
+    ) -> Result<Duration> {
+        let now = self.clock.now();
+        let mut pause = LOOK_EVERY;
+        for (reader, reading) in readings.iter_mut() {
+            match reading.turn(now) {
+                Turn::Wait(until) => pause = pause.min(until.since(now)),
+                Turn::Ask => reading.asked(readers.ask(reader, &apdu::GET_UID), now),
+                Turn::Over(sighting) => {
+                    let at = Moment::now(self.clock.as_ref());
+                    self.hand_on(reader.clone(), at, sighting);
+                }
+            }
+        }
+        readings.retain(|_, reading| !matches!(reading.turn(now), Turn::Over(_)));
+        // Some have answered already, without anything to wait for.
+        if self.hear(readers, memory, readings)? {
+            pause = Duration::ZERO;
+        }
+        Ok(pause)
+    }
+
+    /// Takes the answers that have come. True if there is something to do at once.
+    fn hear(
+        &self,
+        readers: &mut dyn Connection,
+        memory: &mut Memory,
+        readings: &mut Readings,
+    ) -> Result<bool> {
+        let mut any = false;
+        for Answer { ticket, at, result } in readers.answers() {
+            let found = readings.iter_mut().find(|(_, r)| r.awaits(ticket));
+            let Some((reader, reading)) = found else {
+                debug!("an answer came too late");
+                continue;
+            };
+            any = true;
+            match reading.heard(result, self.clock.now()) {
+                Heard::Again => {}
+                Heard::Lost(fault) => return Err(fault),
+                Heard::Done(sighting) => {
+                    let (reader, new) = (reader.clone(), reading.new);
+                    readings.remove(&reader);
+                    let uid = match &sighting {
+                        Sighting::Card(uid, _) | Sighting::Refused(uid, _) => Some(*uid),
+                        Sighting::Unread(_) => None,
+                    };
+                    if uid.is_none_or(|uid| memory.insertions.told(&reader, uid, new)) {
+                        self.hand_on(reader, at, sighting);
+                    } else {
+                        debug!("the card has been lying on {reader} since it was read");
+                    }
+                }
+            }
+        }
+        Ok(any)
+    }
+
+    /// The first answer of a connection shows that it stands.
+    fn connected(&self, memory: &mut Memory) {
+        match std::mem::replace(&mut memory.link, Link::Up) {
+            Link::Up => return,
+            Link::Fresh => {}
+            Link::Lost => self.reconnected(&say!(
+                "connected to the card readers again",
+                "カードリーダーに再接続しました"
+            )),
+        }
+        memory.told = None;
+        memory.backoff.reset();
+    }
+
+    fn reconnected(&self, what: &str) {
+        self.stats.reader_reconnects.increment();
+        warn!("[READER_RECONNECT] {what}");
+    }
+
+    fn react(&self, memory: &mut Memory, readings: &mut Readings, change: Change) {
+        match change {
+            Change::ReaderCame(name) => {
+                self.show(Event::ReaderConnected, &name);
+                if memory.unplugged.remove(&name) {
+                    self.reconnected(&say!(
+                        "card reader is back: {name}",
+                        "カードリーダーが再び接続されました: {name}"
+                    ));
+                } else {
+                    info!(
+                        "{}",
+                        say!(
+                            "card reader: {name}",
+                            "カードリーダーを検出しました: {name}"
+                        )
+                    );
+                }
+            }
+            Change::ReaderWent(name) => {
+                warn!(
+                    "{}",
+                    say!(
+                        "card reader unplugged: {name}",
+                        "カードリーダーが取り外されました: {name}"
+                    )
+                );
+                memory.unplugged.insert(name);
+            }
+            Change::Card { reader, atr, new } => {
+                self.standing.card(self.clock.now());
+                self.show(Event::Reading, &reader);
+                let reading = Reading::new(&atr, new, self.clock.now());
+                // The card before, if it is still being read, is gone; its owner is told to tap again.
+                if readings.insert(reader.clone(), reading).is_some() {
+                    self.missed(reader);
+                }
+            }
+            Change::Missed(reader) => self.missed(reader),
+        }
+    }
+
+    fn missed(&self, reader: String) {
+        let why = say!(
+            "the card was taken away too soon",
+            "カードを離すのが早すぎます"
+        );
+        let at = Moment::now(self.clock.as_ref());
+        self.hand_on(reader, at, Sighting::Unread(why));
+    }
+
+    fn show(&self, event: Event, reader: &str) {
+        self.panel.show(Notice {
+            event,
+            reader: Some(reader.to_owned()),
+            name: None,
+        });
+    }
+
+    fn hand_on(&self, reader: String, at: Moment, sighting: Sighting) {
+        let tap = Tap {
+            reader,
+            at,
+            sighting,
+        };
+        self.standing.tap_read();
+        let handed = queue::hand_on(&self.taps, tap, &self.beat, self.clock.as_ref(), &self.stop);
+        // Only while the service ends, when a tap is acknowledged no more.
+        if let Err(Tap { reader, .. }) = handed {
+            self.standing.tap_done();
+            warn!(
+                "{}",
+                say!(
+                    "card reader {reader}: a tap came too late, the service is ending",
+                    "カードリーダー {reader}: 終了処理中のため、タッチを記録できません"
+                )
+            );
+        }
+    }
+}
+
+fn tell_waiting(others: &[&str]) {
+    if others.is_empty() {
+        info!(
+            "{}",
+            say!(
+                "waiting for a card reader: none is connected",
+                "カードリーダーを待っています（未接続）"
+            )
+        );
+    } else {
+        let names = others.join(", ");
+        warn!(
+            "{}",
+            say!(
+                "waiting for a card reader: cards.readers names none of those that exist ({names})",
+                "カードリーダーを待っています: cards.readers に該当するものがありません（接続中: {names}）"
+            )
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

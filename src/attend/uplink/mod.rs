@@ -1,0 +1,169 @@
+//! Uplink: what the ledger holds goes to the attendance server, in order per card.
+//!
+//! Threads of its own with a connection of their own to the ledger: the reader never waits for them. The
+//! server tells a repeated delivery only by the last tap of the card that it received, so the next tap of
+//! a card is sent only when the one before is settled; then retries are harmless. Taps of different cards
+//! are sent side by side. [`wire`] knows the bytes, [`client`] speaks HTTP, `lines` carry taps, `under_way` owns what
+//! is on its way, `judgement` says what an answer means, `pace` whether the server takes any, `held_up` which cards wait
+//! (both are part of the `road`), and `courier` puts it together.
+
+mod api;
+pub mod client;
+mod courier;
+mod held_up;
+mod judgement;
+mod lines;
+mod pace;
+mod queue;
+mod resolver;
+mod road;
+mod stall;
+mod teller;
+pub mod terminal;
+mod under_way;
+pub mod wire;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::attend::indicator::Panel;
+use crate::attend::ledger::store::Store;
+use crate::base::beat::Beat;
+use crate::base::clock::Clock;
+use crate::base::slot::{Slot, Taken};
+use crate::base::standing::Standing;
+use crate::base::stats::Stats;
+use crate::base::stop::Stop;
+use crate::base::threads::Threads;
+use crate::config::Config;
+use crate::say;
+use client::{HttpServer, Reply, Server};
+use courier::Courier;
+use lines::{Lines, Threaded};
+use under_way::UnderWay;
+
+/// How many taps may be on their way at once.
+const LINES: usize = 4;
+
+/// How soon the order to stop is heard while taps are on their way.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What the threads need.
+pub struct Uplink {
+    /// The server.
+    pub server: Arc<dyn Server>,
+    /// The ledger.
+    pub store: Arc<Store>,
+    /// Name of this device at the server.
+    pub terminal_id: String,
+    /// Longest pause between attempts (`retry_interval`).
+    pub longest_pause: Duration,
+    /// Rung when a tap was recorded.
+    pub bell: Arc<Slot<()>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The order to stop.
+    pub stop: Stop,
+    /// Counts.
+    pub stats: Arc<Stats>,
+    /// Told when the server answers.
+    pub panel: Panel,
+    /// Told how many taps wait, and whether the server takes them.
+    pub standing: Arc<Standing>,
+    /// The sign of life.
+    pub beat: Beat,
+}
+
+impl Uplink {
+    /// Starts the threads: they deliver until the order to stop.
+    ///
+    /// # Errors
+    /// The operating system refuses another thread.
+    pub fn start(self, threads: &mut Threads) -> Result<()> {
+        let mut lines = Threaded::start(threads, &self.stop, &self.server, &self.clock)?;
+        // Out here, for it outlives a panic of the loop.
+        let mut under_way = UnderWay::default();
+        let (stop, clock, beat) = (
+            self.stop.clone(),
+            Arc::clone(&self.clock),
+            self.beat.clone(),
+        );
+        let bell = Arc::clone(&self.bell);
+        stop.on_request(move || bell.close());
+        threads.start_loop("uplink", &stop, &clock, &beat, move || {
+            self.run(&mut lines, &mut under_way);
+        })
+    }
+
+    fn run(&self, lines: &mut dyn Lines, under_way: &mut UnderWay) {
+        while !self.stop.requested() {
+            let mut courier = Courier::new(self, Box::new(&mut *lines), under_way);
+            courier.greet();
+            self.serve(&mut courier);
+        }
+    }
+
+    /// Delivers until the order to stop, or until deliveries stand still.
+    fn serve(&self, courier: &mut Courier) {
+        let mut rung = false;
+        loop {
+            let pause = courier.step(rung);
+            if self.stop.requested() || courier.has_stalled() {
+                return;
+            }
+            self.beat.during(pause);
+            let bell = self.bell.take(pause);
+            self.beat.turn();
+            // Closed: the order to stop, at which the courier notes what it knows.
+            rung = matches!(bell, Taken::Item(()));
+        }
+    }
+}
+
+/// Why the server is not well, judged by its answer for its health; none if it is.
+fn unwell(reply: &Reply) -> Option<String> {
+    match reply {
+        Reply::Answer {
+            status: 200, body, ..
+        } if !wire::is_page(body) => None,
+        Reply::Answer { status, body, .. } => Some(wire::summary(*status, body)),
+        Reply::Unreachable(why) | Reply::NoAnswer(why) | Reply::TooSlow(why) => Some(why.clone()),
+    }
+}
+
+/// Whether the server answers (`facetap check`); what it is, for people. None without a server.
+///
+/// # Errors
+/// It does not, or what it needs is missing; the message names the server.
+pub fn probe(config: &Config) -> Result<Option<String>> {
+    let Some(server) = HttpServer::new(config, &Stop::new())? else {
+        return Ok(None);
+    };
+    let url = config.server_url.as_deref().unwrap_or_default();
+    match unwell(&server.health()) {
+        None => Ok(Some(say!("{url} answers", "{url} 応答あり"))),
+        Some(why) => bail!(say!(
+            "the server {url} does not answer for its health: {why}; check server_url and the network",
+            "サーバー {url} が応答しません: {why}。server_url とネットワークを確認してください"
+        )),
+    }
+}
+
+/// The server of the configuration, and the name of this device at it; none without a server.
+///
+/// # Errors
+/// A file that the configuration names cannot be used, or the name of this device cannot be kept.
+pub fn server(
+    config: &Config,
+    dir: &Path,
+    stop: &Stop,
+) -> Result<Option<(Arc<dyn Server>, String)>> {
+    let Some(server) = HttpServer::new(config, stop)? else {
+        return Ok(None);
+    };
+    let name = terminal::id(config.terminal_id.as_deref(), dir)?;
+    Ok(Some((Arc::new(server), name)))
+}

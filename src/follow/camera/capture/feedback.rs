@@ -1,0 +1,44 @@
+//! What the detector finds out about pictures that the camera could not know.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::base::stats::Stats;
+
+/// Tells the capture thread of pictures that cannot be decoded.
+#[derive(Debug)]
+pub struct CaptureFeedback {
+    stats: Arc<Stats>,
+    in_a_row: AtomicU32,
+}
+
+impl CaptureFeedback {
+    /// Counts undecodable pictures among the camera's faults of `stats`.
+    #[must_use]
+    pub fn new(stats: Arc<Stats>) -> Self {
+        Self {
+            stats,
+            in_a_row: AtomicU32::new(0),
+        }
+    }
+
+    /// A picture could not be decoded. Returns how many in a row that makes, so that only the first is
+    /// logged.
+    pub fn undecodable(&self) -> u32 {
+        self.stats.camera_faults.increment();
+        self.in_a_row
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1)
+    }
+
+    /// A picture was decoded.
+    pub fn decoded(&self) {
+        self.in_a_row.store(0, Ordering::Relaxed);
+    }
+
+    /// Undecodable pictures in a row.
+    #[must_use]
+    pub fn in_a_row(&self) -> u32 {
+        self.in_a_row.load(Ordering::Relaxed)
+    }
+}

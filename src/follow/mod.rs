@@ -1,0 +1,20 @@
+//! Follow: how does a picture become movement?
+//!
+//! ```text
+//!   camera -> detect -> track -> control -> servo
+//!      ^                                      |
+//!      +---------- turns the camera ----------+
+//! ```
+//!
+//! Knows nothing of cards. What several of these need ([`pose`], [`optics`], the frame's line in the [`trace`]) lies
+//! beside them; [`vision`] is the thread from a picture to the follower.
+
+pub mod camera;
+pub mod control;
+pub mod detect;
+pub mod optics;
+pub mod pose;
+pub mod servo;
+pub mod trace;
+pub mod track;
+pub mod vision;

@@ -1,0 +1,371 @@
+//! The servo loop: fifty times a second, for as long as the service runs.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use log::{debug, error, info, warn};
+
+use crate::base::backoff::Backoff;
+use crate::base::beat::Beat;
+use crate::base::clock::{Clock, Monotime};
+use crate::base::limited::{Limited, NotDone};
+use crate::base::stats::Stats;
+use crate::base::stop::{Stop, lock};
+use crate::config;
+use crate::follow::control::{Action, Axis, Each, Follower};
+use crate::follow::trace::FrameTrace;
+use crate::say;
+
+use super::bus::Bus;
+use super::mount::Mount;
+use super::port::{self, SerialWire};
+
+/// Time between two commands.
+pub const PERIOD: Duration = Duration::from_millis(20);
+/// While no bus can be had, a change of the port (plugged in, replaced) is noticed within this time.
+const LOOK: Duration = Duration::from_millis(500);
+/// Time for finding and opening the port and for setting the servos up; some USB adapters take 5 s to say no.
+const CONNECT: Duration = Duration::from_secs(20);
+/// Time for one tick. It takes milliseconds, and a second or two where no servo answers.
+const TICK: Duration = Duration::from_secs(6);
+/// Time for releasing the servos. Less than the second in which the service has to stop.
+const RELEASE: Duration = Duration::from_millis(700);
+/// An axis that presses against its end again and again is told of at most this often.
+const TELL_PRESSING: Duration = Duration::from_secs(600);
+
+/// The thread that owns the servo bus.
+pub struct ServoLoop {
+    /// Port, bit rate and axes.
+    pub config: config::Servo,
+    /// Speed and acceleration, for the limits inside the servos.
+    pub tracking: config::Tracking,
+    /// Who decides.
+    pub follower: Arc<Mutex<Follower>>,
+    /// Who is told when a command that used a picture was written.
+    pub trace: Arc<FrameTrace>,
+    /// Where faults and reconnections are counted.
+    pub stats: Arc<Stats>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The order to stop.
+    pub stop: Stop,
+    /// The sign of life.
+    pub beat: Beat,
+    /// Where the port is opened, served and closed, each of which may hang with its driver.
+    pub port: Limited<Mount<SerialWire>>,
+}
+
+/// What is known about the bus.
+enum Link {
+    /// It was never there; the last reason, once told.
+    Awaited { told: Option<String> },
+    /// It is, or was until just now.
+    Up,
+    /// It was there and is lost.
+    Lost { told: String },
+}
+
+/// What was done and said on one connection.
+#[derive(Default)]
+struct Said {
+    /// Whether the servos were told to hold themselves.
+    holding: bool,
+    /// When people were told that an axis presses.
+    pressing: Each<Option<Monotime>>,
+}
+
+/// The port while it is served. Whatever ends that, also a panic, closes it, which releases the servos.
+struct Open<'a>(&'a Limited<Mount<SerialWire>>);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // What hangs is closed once it returns.
+        let _ = self.0.close(RELEASE, drop);
+    }
+}
+
+impl ServoLoop {
+    /// Runs until a stop is requested; opens the bus again whenever it is lost. The servos are released
+    /// when it returns.
+    pub fn run(&self) {
+        let mut link = Link::Awaited { told: None };
+        let mut backoff = Backoff::device();
+        while !self.stop.requested() {
+            let seen = self.fingerprint();
+            match self.run_once(&mut link, &mut backoff) {
+                Ok(()) => return,
+                Err(e) => {
+                    lock(&self.follower).disconnected();
+                    link = self.report(link, format!("{e:#}"));
+                }
+            }
+            self.pause(backoff.pause(), &seen);
+        }
+    }
+
+    /// Opens the bus and serves it until a stop is requested.
+    fn run_once(&self, link: &mut Link, backoff: &mut Backoff) -> Result<()> {
+        self.connect(link)?;
+        let _closed_in_the_end = Open(&self.port);
+        *link = Link::Up;
+        let mut said = Said::default();
+        let mut next = self.clock.now();
+        while !self.stop.requested() {
+            self.beat.turn();
+            match self.tick(said.holding) {
+                Err(e) if e.is::<NotDone>() && self.stop.requested() => break,
+                done => self.tell(done?, &mut said),
+            }
+            backoff.reset();
+            // Ticks that were missed are not made up for.
+            let now = self.clock.now();
+            next = (next + PERIOD).max(now);
+            self.clock.wait(&self.stop, next.since(now));
+        }
+        let released = self.port.close(RELEASE, |mut mount| mount.release());
+        // Where the order came in the middle of a tick, they were released at the end of that.
+        released.map_err(|why| self.stuck(&why))?.transpose()?;
+        info!(
+            "{}",
+            say!("servos released", "サーボのトルクを解放しました")
+        );
+        Ok(())
+    }
+
+    /// Asks the servos, decides, and tells them. All of it at the port's thread: its two wake-ups are the cost of a
+    /// driver that may hang.
+    fn tick(&self, holding: bool) -> Result<Action> {
+        let (follower, trace) = (Arc::clone(&self.follower), Arc::clone(&self.trace));
+        let (clock, stop) = (Arc::clone(&self.clock), self.stop.clone());
+        let ticked = self.port.with(TICK, move |mount| -> Result<Action> {
+            // Asked right before it is needed: a board too busy to wake this thread in time must not look like servos
+            // that have fallen silent.
+            let feedback = mount.feedback(&stop)?;
+            let action = lock(&follower).tick(clock.now(), &feedback);
+            match action.command {
+                Some(command) => {
+                    mount.hold(command)?;
+                    if let Some(frame) = action.uses_frame {
+                        trace.commanded(frame, clock.now(), command);
+                    }
+                }
+                None if holding => mount.release()?,
+                None => {}
+            }
+            Ok(action)
+        });
+        match ticked {
+            Ok(done) => done,
+            Err(NotDone::Stopped) => Err(NotDone::Stopped.into()),
+            Err(why) => Err(self.stuck(&why)),
+        }
+    }
+
+    /// Says what has changed by a decision.
+    fn tell(&self, action: Action, said: &mut Said) {
+        if said.holding != action.torque {
+            said.holding = action.torque;
+            if action.torque {
+                info!("{}", say!("servos hold", "サーボのトルクをオンにしました"));
+            } else {
+                info!(
+                    "{}",
+                    say!(
+                        "servos at rest, torque off",
+                        "サーボ待機中、トルクをオフにしました"
+                    )
+                );
+            }
+        }
+        if let Some(axis) = action.pressing {
+            self.tell_pressing(axis, said);
+        }
+    }
+
+    fn stuck(&self, why: &NotDone) -> anyhow::Error {
+        let port = &self.config.port;
+        match why {
+            NotDone::Hangs => anyhow!(say!(
+                "the serial port {port} does not answer: its driver hangs; unplug the servo adapter and plug it in \
+                 again, or restart the machine (dmesg | tail names what is stuck)",
+                "シリアルポート {port} が応答しません（ドライバーの停止）。サーボアダプターを接続し直すか、再起動してください\
+                 （dmesg | tail で停止箇所を確認できます）"
+            )),
+            why => anyhow!("{port}: {why}"),
+        }
+    }
+
+    fn tell_pressing(&self, axis: Axis, said: &mut Said) {
+        let now = self.clock.now();
+        let name = axis.name();
+        if said.pressing[axis].is_some_and(|at| now.since(at) < TELL_PRESSING) {
+            debug!("servo axis {name} presses against its end again");
+            return;
+        }
+        said.pressing[axis] = Some(now);
+        warn!(
+            "{}",
+            say!(
+                "servo axis {name} presses against its end (load above 80 %); no further in that direction",
+                "サーボ {name} 軸が機械的な限界に達しました (負荷80%超)。その方向への動作を停止します"
+            )
+        );
+    }
+
+    /// Opens the bus at the port's thread. One that took longer than the limit is taken at the next call.
+    fn connect(&self, link: &Link) -> Result<()> {
+        let (config, tracking) = (self.config.clone(), self.tracking.clone());
+        let (clock, stop, stats) = (
+            Arc::clone(&self.clock),
+            self.stop.clone(),
+            Arc::clone(&self.stats),
+        );
+        let connected = self.port.open(CONNECT, move || {
+            let bus = open(&config, &clock, &stop)?;
+            Mount::connect(bus, &config.axes, &tracking, clock, stats)
+        });
+        connected.map_err(|why| self.stuck(&why))??;
+        let (port, axes) = self
+            .port
+            .with(TICK, |mount| (mount.port().to_owned(), mount.answering()))
+            .map_err(|why| self.stuck(&why))?;
+        self.welcome(link, &port, &axes);
+        Ok(())
+    }
+
+    /// What can be told about the port without opening it; nothing while that, too, hangs.
+    fn fingerprint(&self) -> Vec<(PathBuf, u64, u64)> {
+        let setting = self.config.port.clone();
+        let look = move || port::fingerprint(&setting);
+        self.port.run(TICK, look).unwrap_or_default()
+    }
+
+    /// Tells that the bus is there, and counts it if it had been lost.
+    fn welcome(&self, link: &Link, port: &str, axes: &str) {
+        match link {
+            Link::Awaited { told: None } => info!(
+                "{}",
+                say!("servos on {port}: {axes}", "サーボ接続: {port}: {axes}")
+            ),
+            Link::Awaited { told: Some(_) } => info!(
+                "{}",
+                say!(
+                    "[SERVO_RECONNECT] servos are there on {port}: {axes}",
+                    "[SERVO_RECONNECT] サーボが見つかりました: {port}: {axes}"
+                )
+            ),
+            Link::Up | Link::Lost { .. } => {
+                self.stats.servo_reconnects.increment();
+                info!(
+                    "{}",
+                    say!(
+                        "[SERVO_RECONNECT] servos are back on {port}: {axes}",
+                        "[SERVO_RECONNECT] サーボに再接続しました: {port}: {axes}"
+                    )
+                );
+            }
+        }
+    }
+
+    /// Logs and counts why there is no bus, once for each reason: waiting on is no further fault.
+    fn report(&self, link: Link, why: String) -> Link {
+        let same = match &link {
+            Link::Up | Link::Awaited { told: None } => false,
+            Link::Awaited { told: Some(told) } | Link::Lost { told } => *told == why,
+        };
+        if same {
+            debug!("still no servo bus: {why}");
+            return link;
+        }
+        self.stats.servo_faults.increment();
+        match link {
+            Link::Up => {
+                error!(
+                    "{}",
+                    say!(
+                        "the servo bus is lost: {why}; trying again until it is back",
+                        "サーボとの接続が切れました: {why}。復旧するまで再試行します"
+                    )
+                );
+                Link::Lost { told: why }
+            }
+            Link::Awaited { .. } => {
+                error!(
+                    "{}",
+                    say!(
+                        "waiting for the servo port: {why}",
+                        "サーボのポートを待っています: {why}"
+                    )
+                );
+                Link::Awaited { told: Some(why) }
+            }
+            Link::Lost { .. } => {
+                warn!(
+                    "{}",
+                    say!(
+                        "the servo bus is still away: {why}",
+                        "サーボはまだ復旧していません: {why}"
+                    )
+                );
+                Link::Lost { told: why }
+            }
+        }
+    }
+
+    /// Waits, but not past the moment at which the port changes.
+    fn pause(&self, pause: Duration, seen: &[(PathBuf, u64, u64)]) {
+        let until = self.clock.now() + pause;
+        loop {
+            let left = until.since(self.clock.now());
+            if left.is_zero()
+                || self
+                    .beat
+                    .wait(self.clock.as_ref(), &self.stop, left.min(LOOK))
+            {
+                return;
+            }
+            let now = self.fingerprint();
+            if !now.is_empty() && now != seen {
+                return;
+            }
+        }
+    }
+}
+
+/// Opens the configured port, or with `auto` the first one on which the pan servo answers.
+///
+/// # Errors
+/// No port can be opened; the message names each with its reason.
+pub(super) fn open(
+    config: &config::Servo,
+    clock: &Arc<dyn Clock>,
+    stop: &Stop,
+) -> Result<Bus<SerialWire>> {
+    let paths = port::candidates(&config.port);
+    let mut reasons = Vec::new();
+    for path in &paths {
+        if stop.requested() {
+            break;
+        }
+        match port::open(path, config.baud) {
+            Ok(wire) => {
+                let mut bus = Bus::new(wire, Arc::clone(clock));
+                let id = config.axes.pan.id;
+                if config.port != port::AUTO || bus.is_there(id)? {
+                    return Ok(bus);
+                }
+                reasons.push(format!("no servo {id} answers on {}", path.display()));
+            }
+            Err(e) => reasons.push(format!("{e:#}")),
+        }
+    }
+    if reasons.is_empty() {
+        anyhow::bail!(
+            "no USB serial port is there: plug in the servo adapter, or name its port in \"servo.port\" \
+             (--servo-port)"
+        );
+    }
+    anyhow::bail!("{}", reasons.join("; "))
+}

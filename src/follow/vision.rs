@@ -1,0 +1,196 @@
+//! Vision: the thread between camera and servos. It takes the newest picture, finds the faces, keeps
+//! their identities and tells the follower where the followed one is.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use log::{error, info, warn};
+
+use crate::base::backoff::Backoff;
+use crate::base::beat::Beat;
+use crate::base::clock::Clock;
+use crate::base::limited::{Limited, NotDone};
+use crate::base::presence::Presence;
+use crate::base::residency;
+use crate::base::slot::{Slot, Taken};
+use crate::base::stats::Stats;
+use crate::base::stop::{Reason, Stop, lock};
+use crate::config;
+use crate::follow::camera::Frame;
+use crate::follow::camera::capture::CaptureFeedback;
+use crate::follow::control::{Follower, Observation};
+use crate::follow::detect::{self, Detection, Detector};
+use crate::follow::trace::{FrameRecord, FrameTrace};
+use crate::follow::track::Tracker;
+use crate::say;
+
+/// How long a wait for a picture lasts before the order to stop is looked at again.
+const WAIT: Duration = Duration::from_millis(100);
+/// How long opening the detector is waited for: its models come from an SD card.
+const OPENING: Duration = Duration::from_secs(20);
+
+/// The thread's parts.
+pub struct Vision {
+    /// Which detector, and the smallest face.
+    pub config: config::Detector,
+    /// Where models may lie besides the usual folders.
+    pub data_dir: PathBuf,
+    /// Where the pictures come from.
+    pub slot: Arc<Slot<Frame>>,
+    /// Tells the capture thread whether its pictures are of any use.
+    pub feedback: Arc<CaptureFeedback>,
+    /// Who is told where the face is.
+    pub follower: Arc<Mutex<Follower>>,
+    /// Told who is in view.
+    pub presence: Arc<Presence>,
+    /// The trace.
+    pub trace: Arc<FrameTrace>,
+    /// The counters.
+    pub stats: Arc<Stats>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ends the thread; given by it when a clip has ended.
+    pub stop: Stop,
+    /// The sign of life.
+    pub beat: Beat,
+    /// Where the detector is opened.
+    pub models: Limited<Box<dyn Detector>>,
+}
+
+fn stuck(why: NotDone) -> anyhow::Error {
+    match why {
+        NotDone::Hangs => anyhow!(say!(
+            "its models cannot be read in time: the disk that they lie on does not answer (detector.model_dir, data_dir); \
+             dmesg | tail names what is stuck",
+            "モデルを時間内に読めません。ディスクが応答していません (detector.model_dir, data_dir)。dmesg | tail で停止箇所を確認できます"
+        )),
+        why => why.into(),
+    }
+}
+
+impl Vision {
+    /// Works until the stop, or until a clip that is not repeated has ended: that gives the order to stop.
+    pub fn run(&self) {
+        let Some(mut detector) = self.open_detector() else {
+            return;
+        };
+        info!(
+            "{}",
+            say!("detector: {}", "顔検出器: {}", detector.describe())
+        );
+        // Reading the models has needed much code that is not needed again.
+        residency::drop_code();
+        let mut tracker = Tracker::new();
+        while !self.stop.requested() {
+            self.beat.turn();
+            let frame = match self.slot.take(WAIT) {
+                Taken::Item(frame) => frame,
+                Taken::Nothing => continue,
+                Taken::Closed => {
+                    self.stop.request(Reason::EndOfClip);
+                    return;
+                }
+            };
+            let detection = match detector.detect(&frame.picture) {
+                Ok(detection) => {
+                    self.feedback.decoded();
+                    detection
+                }
+                Err(e) => {
+                    self.unusable(frame.number, &e);
+                    Detection::default()
+                }
+            };
+            self.follow(&frame, &detection, &mut tracker);
+        }
+    }
+
+    /// Opens the detector, again and again if need be: its files may lie on a disk that is not there yet,
+    /// and the card loop is not to end because of them.
+    fn open_detector(&self) -> Option<Box<dyn Detector>> {
+        let mut backoff = Backoff::device();
+        let mut told = String::new();
+        loop {
+            match self.try_to_open() {
+                Ok(detector) => return Some(detector),
+                Err(_) if self.stop.requested() => return None,
+                Err(e) => {
+                    let why = format!("{e:#}");
+                    if why != told {
+                        error!(
+                            "{}",
+                            say!("no face detector: {why}", "顔検出器を開けません: {why}")
+                        );
+                        told = why;
+                    }
+                }
+            }
+            if self
+                .beat
+                .wait(self.clock.as_ref(), &self.stop, backoff.pause())
+            {
+                return None;
+            }
+        }
+    }
+
+    /// Reads the models at a thread of its own: their disk may hang. What took longer than the limit is taken at the
+    /// next call.
+    fn try_to_open(&self) -> Result<Box<dyn Detector>> {
+        let (config, data_dir) = (self.config.clone(), self.data_dir.clone());
+        let opened = self
+            .models
+            .open(OPENING, move || detect::open(&config, &data_dir));
+        opened.map_err(stuck)??;
+        self.models.take(OPENING).map_err(stuck)
+    }
+
+    /// Counts a picture that could not be used, and says so at the first of a row.
+    fn unusable(&self, number: u64, e: &anyhow::Error) {
+        if self.feedback.undecodable() == 1 {
+            warn!(
+                "{}",
+                say!(
+                    "picture {number} of the camera cannot be used: {e:#}",
+                    "カメラの画像 {number} は使えません: {e:#}"
+                )
+            );
+        }
+    }
+
+    fn follow(&self, frame: &Frame, detection: &Detection, tracker: &mut Tracker) {
+        let ready = self.clock.now();
+        let faces = tracker.update(ready, &detection.faces);
+        self.presence
+            .update(ready, faces.iter().map(|f| (f.id, f.face.area())));
+        let followed = faces.iter().find(|f| f.followed).map(|f| f.face);
+        self.stats.frames.increment();
+        if !faces.is_empty() {
+            self.stats.frames_with_face.increment();
+        }
+        let mut follower = lock(&self.follower);
+        let on_target = follower.observe(Observation {
+            frame: frame.number,
+            captured: frame.captured,
+            now: ready,
+            width: detection.width,
+            height: detection.height,
+            face: followed,
+        });
+        if on_target {
+            self.stats.frames_on_target.increment();
+        }
+        let measured = follower.measured();
+        // Written to the trace before the follower is free again: the servo thread may use this frame in
+        // its very next tick, and reports that to the same trace.
+        self.trace.frame(FrameRecord {
+            frame: frame.number,
+            captured: frame.captured,
+            ready,
+            faces,
+            measured,
+        });
+    }
+}

@@ -1,0 +1,140 @@
+//! What is known of people, cards and passwords on this machine, so that it can be masked.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::mask::Secrets;
+use super::root::open;
+use super::setting::Setting;
+use crate::attend::ledger::FILE;
+use crate::attend::ledger::query::View;
+use crate::attend::ledger::roster;
+
+/// For the ledger.
+const LIMIT: Duration = Duration::from_millis(800);
+/// Most names that are taken from it.
+const NAMES: u32 = 100_000;
+/// Most cards: others are recognised by their form.
+const CARDS: u32 = 20_000;
+/// A token is shorter.
+const LONGEST: u64 = 64 * 1024;
+
+/// What was found, and whether that is all.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// To be masked.
+    pub secrets: Secrets,
+    /// What could not be read: what only it knows cannot be recognised. Empty if all was read.
+    pub unread: Vec<String>,
+}
+
+/// Reads roster, ledger, token and configuration.
+#[must_use]
+pub fn gather(setting: &Setting) -> Known {
+    let mut unread = Vec::new();
+    let (mut names, mut cards) = (BTreeSet::new(), BTreeSet::new());
+    let (root, config) = (&setting.root, &setting.config);
+    if let Some(file) = &config.attendance.roster {
+        let real = root.path(file);
+        match roster::read(&real) {
+            Ok(contents) => {
+                for (card, name) in contents.names {
+                    cards.insert(card.to_string());
+                    names.insert(name);
+                }
+            }
+            Err(_) if !real.exists() => {}
+            Err(_) => unread.push(file.display().to_string()),
+        }
+    }
+    let ledger = setting.data_dir.join(FILE);
+    if ledger.exists() {
+        match of_ledger(setting) {
+            Ok((of_taps, read)) => {
+                names.extend(of_taps);
+                cards.extend(read);
+            }
+            Err(_) => unread.push(root.own(&ledger).display().to_string()),
+        }
+    }
+    let mut tokens = BTreeSet::new();
+    if let Some(file) = &config.auth_token_file {
+        match text(&root.path(file)) {
+            Ok(text) => tokens.extend(text.split_whitespace().map(str::to_owned)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            // Nobody has it who could have written it anywhere.
+            Err(_) => {}
+        }
+    }
+    if let Some(Ok(text)) = setting.config_file.as_deref().map(text) {
+        match serde_json::from_str::<Value>(&text) {
+            Ok(value) => passwords(&value, &mut tokens),
+            // As far as the quotation marks tell.
+            Err(_) => text
+                .split('"')
+                .for_each(|word| tokens.extend(of_address(word))),
+        }
+    }
+    Known {
+        secrets: Secrets {
+            names: names.into_iter().collect(),
+            cards: cards.into_iter().collect(),
+            tokens: tokens.into_iter().collect(),
+        },
+        unread,
+    }
+}
+
+fn of_ledger(setting: &Setting) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let mut view = View::open(&setting.data_dir)?;
+    view.within(&setting.clock, setting.patience(LIMIT))?;
+    Ok((view.names(NAMES)?, view.cards(CARDS)?))
+}
+
+fn text(file: &std::path::Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    open(file)?.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn passwords(value: &Value, tokens: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => tokens.extend(of_address(text)),
+        Value::Array(values) => values.iter().for_each(|v| passwords(v, tokens)),
+        Value::Object(values) => values.values().for_each(|v| passwords(v, tokens)),
+        _ => {}
+    }
+}
+
+/// User with password, and the password alone, of `scheme://user:password@host`.
+fn of_address(text: &str) -> Vec<String> {
+    let rest = text.split_once("://").map(|(_, rest)| rest);
+    let Some((user, _)) = rest.and_then(|r| r.rsplit_once('@')) else {
+        return Vec::new();
+    };
+    let password = user
+        .split_once(':')
+        .map(|(_, password)| password.to_owned());
+    password.into_iter().chain([user.to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_those_of_addresses() {
+        assert_eq!(
+            of_address("mqtt://me:p@ss/w@host:1883"),
+            ["p@ss/w", "me:p@ss/w"]
+        );
+        assert_eq!(of_address("http://host/path"), Vec::<String>::new());
+        let mut found = BTreeSet::new();
+        let value = serde_json::json!({"mqtt": {"url": "mqtt://me:x@h"}, "n": [1, "a://b@c"]});
+        passwords(&value, &mut found);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["b", "me:x", "x"]);
+    }
+}

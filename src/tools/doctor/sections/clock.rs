@@ -1,0 +1,118 @@
+//! The clock: who vouches for it, and whether it survives a power cut.
+
+use jiff::Timestamp;
+
+use crate::attend::ledger::stamp::Sync;
+use crate::say;
+use crate::tools::doctor::finding::Finding;
+use crate::tools::doctor::setting::Setting;
+
+/// 2025-01-01: a clock that claims less has not been set at all.
+const EARLIEST: i64 = 1_735_689_600;
+
+/// What is seen.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// What the clock says.
+    pub now: Option<Timestamp>,
+    /// The time zone.
+    pub zone: Option<String>,
+    /// Whether timesyncd or the kernel vouches for the clock.
+    pub synchronised: bool,
+    /// Whether a time daemon runs.
+    pub daemon: bool,
+    /// What the clock chip says, in seconds since 1970; none without one.
+    pub chip: Option<i64>,
+}
+
+impl Facts {
+    /// Looks.
+    #[must_use]
+    pub fn of(setting: &Setting) -> Self {
+        let root = &setting.root;
+        let live = root.is_live().then(Sync::now);
+        let by_file = root.exists("/run/systemd/timesync/synchronized");
+        let folders = ["/run/systemd/timesync", "/run/chrony", "/run/ntpd.pid"];
+        let wall = setting.clock.wall();
+        Self {
+            zone: wall.time_zone().iana_name().map(str::to_owned),
+            now: Some(wall.timestamp()),
+            synchronised: live.map_or(by_file, |s| s.vouches()),
+            daemon: folders.iter().any(|f| root.exists(f)),
+            chip: root
+                .names("/sys/class/rtc")
+                .iter()
+                .find_map(|rtc| root.number(format!("/sys/class/rtc/{rtc}/since_epoch"))),
+        }
+    }
+}
+
+/// Judges.
+#[must_use]
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Some(now) = facts.now.filter(|n| n.as_second() < EARLIEST) {
+        found.push(Finding::problem(
+            "clock-wrong",
+            say!("the clock says {now:.0}", "時計が {now:.0} を示しています"),
+            say!(
+                "it was never set; taps are kept with times that have to be corrected later",
+                "時計が設定されておらず、記録の時刻は後で補正が必要です"
+            ),
+            "sudo timedatectl set-ntp true; timedatectl timesync-status".to_owned(),
+        ));
+    } else if !facts.synchronised {
+        let mend = if facts.daemon {
+            say!(
+                "timedatectl timesync-status    # names the server; chronyc tracking with chrony (see dropins/chrony.conf)",
+                "timedatectl timesync-status    # サーバーを表示（chrony の場合は chronyc tracking。dropins/chrony.conf 参照）"
+            )
+        } else {
+            "sudo apt install systemd-timesyncd; sudo timedatectl set-ntp true".to_owned()
+        };
+        found.push(Finding::warning(
+            "clock-unsynchronised",
+            if facts.daemon {
+                say!(
+                    "a time daemon runs, but has reached no time server since the start of the board",
+                    "時刻同期デーモンは動作中ですが、起動後まだ時刻サーバーと同期していません"
+                )
+            } else {
+                say!("no time daemon runs", "時刻同期デーモンが動いていません")
+            },
+            say!(
+                "taps go out marked as uncertain, and the clock drifts by minutes a month",
+                "記録は「不確か」な時刻で送信され、時計は月に数分ずれます"
+            ),
+            mend,
+        ));
+    }
+    match facts.chip {
+        None => found.push(Finding::note(
+            "clock-chip-absent",
+            say!("the board has no clock chip", "時計チップ (RTC) がありません"),
+            say!(
+                "after a power cut the time is that of the last run until a time server answers; taps wait ten minutes for it",
+                "停電後は時刻サーバーと同期するまで時刻が不正確です（記録は 10 分間同期を待ちます）"
+            ),
+            say!(
+                "nothing, where a time server is always there; else a DS3231 and dtoverlay=i2c-rtc,ds3231",
+                "時刻サーバーに常時接続できれば不要。できなければ DS3231 と dtoverlay=i2c-rtc,ds3231"
+            ),
+        )),
+        Some(chip) if chip < EARLIEST => found.push(Finding::note(
+            "clock-chip-unset",
+            say!(
+                "the clock chip was never set, or has no cell",
+                "時計チップが未設定か、電池がありません"
+            ),
+            say!("it does not keep the time over a power cut", "停電時に時刻を保持できません"),
+            say!(
+                "sudo hwclock --systohc    # on a Pi 5 also a cell at the connector BAT, and dtparam=rtc_bbat_vchg=3000000",
+                "sudo hwclock --systohc    # Pi 5 では BAT 端子の電池と dtparam=rtc_bbat_vchg=3000000 も必要"
+            ),
+        )),
+        Some(_) => {}
+    }
+    found
+}

@@ -1,0 +1,296 @@
+//! The disks that log and ledger lie on.
+
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+
+use crate::config::Level;
+use crate::say;
+use crate::tools::doctor::account::{ENTER, WRITE};
+use crate::tools::doctor::finding::Finding;
+use crate::tools::doctor::setting::Setting;
+
+/// With less than this, in MiB, a disk is as good as full.
+const FULL_MB: f64 = 20.0;
+/// With less than this, in MiB, it soon will be.
+const TIGHT_MB: f64 = 200.0;
+/// Files that may still be made.
+const FEW_FILES: u64 = 1000;
+/// eMMC: tenths of the life that is used up, from which on a replacement is due (JEDEC eMMC 5.0, `life_time`).
+const WORN: u32 = 9;
+
+/// A folder that the service writes to.
+#[derive(Debug, Clone, Default)]
+pub struct Folder {
+    /// What lies there: `log` or `data`.
+    pub holds: &'static str,
+    /// Its path on the machine.
+    pub path: String,
+    /// Whether it is there.
+    pub exists: bool,
+    /// Kind of its file system, as the mount table tells.
+    pub kind: Option<String>,
+    /// Whether that is mounted read-only.
+    pub read_only: bool,
+    /// Room for this program's user, in MiB.
+    pub free_mb: Option<f64>,
+    /// Files that may still be made; none where the file system has no such limit.
+    pub free_files: Option<u64>,
+    /// Whether the service's user may write there.
+    pub permitted: bool,
+}
+
+/// What is seen.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Data, then log.
+    pub folders: Vec<Folder>,
+    /// The service's user.
+    pub user: String,
+    /// Whether a ledger is there.
+    pub ledger: bool,
+    /// Whether room was put by for the last taps.
+    pub reserve: bool,
+    /// Whether the service runs.
+    pub running: bool,
+    /// Whether `log.level` is DEBUG.
+    pub debug: bool,
+    /// Tenths of its life that the eMMC has used up.
+    pub worn: Option<u32>,
+}
+
+impl Facts {
+    /// Looks.
+    #[must_use]
+    pub fn of(setting: &Setting) -> Self {
+        let root = &setting.root;
+        let log = setting.log_file.parent().unwrap_or(Path::new("."));
+        let log = if log.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            log
+        };
+        let data = root.own(&setting.data_dir);
+        // "0x01 0x02": two kinds of cells.
+        let worn = root.names("/sys/block").iter().find_map(|block| {
+            let text = root.text(format!("/sys/block/{block}/device/life_time"))?;
+            let tenths = text.split_whitespace();
+            tenths
+                .filter_map(|t| u32::from_str_radix(t.trim_start_matches("0x"), 16).ok())
+                .max()
+        });
+        Self {
+            folders: vec![
+                folder(setting, "data", &setting.data_dir),
+                folder(setting, "log", log),
+            ],
+            user: setting.user.name.clone(),
+            ledger: root.exists(data.join(crate::attend::ledger::FILE)),
+            reserve: root.exists(data.join("attendance.reserve")),
+            running: setting.pid().is_some(),
+            debug: setting.config.log.level == Level::Debug,
+            worn,
+        }
+    }
+}
+
+fn folder(setting: &Setting, holds: &'static str, real: &Path) -> Folder {
+    let root = &setting.root;
+    let real = real.canonicalize().unwrap_or_else(|_| real.to_owned());
+    let own = root.own(&real);
+    let mounts = root.text("/proc/self/mounts").unwrap_or_default();
+    // The last of the longest mount points that it lies below.
+    let mount = mounts
+        .lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let (at, kind, options) = (*fields.get(1)?, *fields.get(2)?, *fields.get(3)?);
+            own.starts_with(at).then_some((at.len(), kind, options))
+        })
+        .max_by_key(|(length, ..)| *length);
+    let about = real.metadata().ok();
+    let space = statvfs(&real).ok();
+    #[allow(clippy::cast_precision_loss)] // to a MiB
+    let free_mb =
+        space.map(|s| s.blocks_available() as f64 * s.fragment_size() as f64 / 1_048_576.0);
+    Folder {
+        holds,
+        path: own.display().to_string(),
+        exists: about.as_ref().is_some_and(std::fs::Metadata::is_dir),
+        kind: mount.map(|(_, kind, _)| kind.to_owned()),
+        read_only: mount.is_some_and(|(_, _, options)| options.split(',').any(|o| o == "ro")),
+        free_mb,
+        free_files: space.filter(|s| s.files() > 0).map(|s| s.files_available()),
+        permitted: about.is_some_and(|a| setting.user.may(&a, WRITE | ENTER)),
+    }
+}
+
+/// Judges.
+#[must_use]
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut found: Vec<Finding> = facts
+        .folders
+        .iter()
+        .filter_map(|folder| worst(folder, &facts.user))
+        .collect();
+    if facts.ledger && facts.running && !facts.reserve {
+        found.push(Finding::warning(
+            "reserve-missing",
+            say!(
+                "the room that is put by for the last taps is used up, or there never was enough",
+                "最後の記録用の予備領域がありません"
+            ),
+            say!(
+                "when the disk is full, no further tap can be counted",
+                "ディスクが満杯になると、それ以上タップを記録できません"
+            ),
+            say!(
+                "sudo du -xh / | sort -h | tail -20    # names the largest folders; the service puts room by again itself",
+                "sudo du -xh / | sort -h | tail -20    # 大きなフォルダーを表示（空きができれば予備領域は自動で確保されます）"
+            ),
+        ));
+    }
+    if let Some(worn) = facts.worn.filter(|w| *w >= WORN) {
+        found.push(Finding::warning(
+            "card-worn",
+            say!(
+                "the flash memory has used up {worn} tenths of its life",
+                "フラッシュメモリの寿命の {worn} 割を使用しました"
+            ),
+            say!(
+                "at its end it turns read-only, or loses what was written",
+                "寿命が尽きると書き込めなくなるか、データが失われます"
+            ),
+            say!(
+                "facetap attendance export --format csv > taps.csv    # then replace the card",
+                "facetap attendance export --format csv > taps.csv    # 保存してからカードを交換"
+            ),
+        ));
+    }
+    if facts.debug {
+        found.push(Finding::note(
+            "log-debug",
+            say!("\"log.level\" is DEBUG", "\"log.level\" が DEBUG です"),
+            say!(
+                "many more lines are written, which wears an SD card",
+                "ログが大幅に増え、SD カードの寿命を縮めます"
+            ),
+            say!(
+                "set \"log.level\" to \"INFO\", then: facetap reload",
+                "\"log.level\" を \"INFO\" に戻し、facetap reload を実行"
+            ),
+        ));
+    }
+    found
+}
+
+/// The first thing that is wrong with a folder: what comes after it is its consequence.
+fn worst(folder: &Folder, user: &str) -> Option<Finding> {
+    let Folder { path, holds, .. } = folder;
+    let data = *holds == "data";
+    let what_lies_there = if data {
+        say!("the ledger", "記録ファイル")
+    } else {
+        say!("the log", "ログ")
+    };
+    let lost = say!(
+        "{what_lies_there} cannot be written there",
+        "{what_lies_there}を書き込めません"
+    );
+    if !folder.exists {
+        return Some(Finding::warning(
+            "folder-missing",
+            say!(
+                "the folder {path} is missing",
+                "フォルダー {path} がありません"
+            ),
+            lost,
+            say!(
+                "sudo systemd-tmpfiles --create facetap.conf    # or start the service, which makes it",
+                "sudo systemd-tmpfiles --create facetap.conf    # またはサービスを起動すると作成されます"
+            ),
+        ));
+    }
+    if folder.read_only {
+        return Some(Finding::problem(
+            "disk-read-only",
+            say!(
+                "the disk of {path} is read-only",
+                "{path} のディスクが読み取り専用です"
+            ),
+            lost,
+            say!(
+                "dmesg | grep -i -E 'ext4|mmc'    # tells why; then: sudo mount -o remount,rw /  or replace the card",
+                "dmesg | grep -i -E 'ext4|mmc'    # 原因を確認後: sudo mount -o remount,rw / またはカードを交換"
+            ),
+        ));
+    }
+    let kind = folder.kind.as_deref().unwrap_or("?");
+    if matches!(kind, "tmpfs" | "ramfs" | "overlay" | "overlayfs") {
+        let (what, why) = (
+            say!(
+                "{path} lies on {kind}, which is memory",
+                "{path} は {kind}（メモリ上）です"
+            ),
+            say!(
+                "a power cut loses {what_lies_there}",
+                "停電で{what_lies_there}が失われます"
+            ),
+        );
+        let mend = say!(
+            "set data_dir and log.file to a folder on a disk; docs/installation.md sets up a data partition",
+            "data_dir と log.file をディスク上に設定してください（docs/installation.md 参照）"
+        );
+        return Some(if data {
+            Finding::problem("disk-in-memory", what, why, mend)
+        } else {
+            Finding::warning("log-in-memory", what, why, mend)
+        });
+    }
+    let clear = || {
+        say!(
+            "sudo apt clean; sudo du -xh / | sort -h | tail -20    # names the largest folders",
+            "sudo apt clean; sudo du -xh / | sort -h | tail -20    # 大きなフォルダーを表示"
+        )
+    };
+    if let Some(free) = folder.free_mb.filter(|f| *f < TIGHT_MB) {
+        let what = say!(
+            "{free:.0} MB are free on the disk of {path}",
+            "{path} のディスクの空きは {free:.0} MB です"
+        );
+        if free < FULL_MB {
+            let why = say!(
+                "the last taps go into the room put by for them; then taps are refused",
+                "予備領域を使い切るとタップを記録できなくなります"
+            );
+            return Some(Finding::problem("disk-full", what, why, clear()));
+        }
+        let why = say!(
+            "a full disk refuses taps",
+            "ディスクが満杯になるとタップを記録できません"
+        );
+        return Some(Finding::warning("disk-nearly-full", what, why, clear()));
+    }
+    if let Some(files) = folder.free_files.filter(|f| *f < FEW_FILES) {
+        let what = say!(
+            "only {files} more files can be made on the disk of {path}",
+            "{path} のディスクに作成できるファイルは残り {files} 個です"
+        );
+        return Some(Finding::warning("files-exhausted", what, lost, clear()));
+    }
+    if !folder.permitted {
+        return Some(Finding::problem(
+            "folder-forbidden",
+            say!(
+                "the service's user {user} may not write to {path}",
+                "サービスのユーザー {user} は {path} に書き込めません"
+            ),
+            lost,
+            say!(
+                "sudo chown -R {user}: {path}",
+                "sudo chown -R {user}: {path}"
+            ),
+        ));
+    }
+    None
+}

@@ -1,0 +1,198 @@
+//! What the kernel has said: failing disks, ended programs, lost USB devices.
+
+use std::io::{ErrorKind, Read as _};
+
+use crate::say;
+use crate::tools::doctor::finding::Finding;
+use crate::tools::doctor::root::open;
+use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::tail;
+
+/// Most messages that are kept.
+const MOST: usize = 5000;
+/// A record of `/dev/kmsg` is at most this long, or the kernel refuses (`CONSOLE_EXT_LOG_MAX`).
+const RECORD: usize = 8192;
+/// A device that was lost so often has a bad cable or supply.
+const MANY: usize = 10;
+
+/// What is seen.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Whether the messages may be read.
+    pub readable: bool,
+    /// The last message about a disk that fails.
+    pub disk: Option<String>,
+    /// The last program that was ended because memory had run out.
+    pub out_of_memory: Option<String>,
+    /// How often a USB device was lost.
+    pub usb_lost: usize,
+    /// The last message about a fault on the USB.
+    pub usb: Option<String>,
+}
+
+impl Facts {
+    /// Looks.
+    #[must_use]
+    pub fn of(setting: &Setting) -> Self {
+        let messages = messages(setting);
+        let last = |is: fn(&str) -> bool| {
+            let lines = messages.iter().flatten();
+            lines.rev().find(|l| is(&l.to_lowercase())).cloned()
+        };
+        Self {
+            readable: messages.is_some(),
+            disk: last(is_disk),
+            out_of_memory: last(|l| l.contains("out of memory: killed process")),
+            usb_lost: messages
+                .iter()
+                .flatten()
+                .filter(|l| l.contains("USB disconnect"))
+                .count(),
+            usb: last(|l| {
+                l.contains("usb") && (l.contains("error -") || l.contains("over-current"))
+            }),
+        }
+    }
+}
+
+fn is_disk(line: &str) -> bool {
+    let of_disk = ["mmcblk", "mmc0", "mmc1", "ext4-fs", "i/o error, dev"];
+    let bad = [
+        "i/o error",
+        "ext4-fs error",
+        "timeout waiting",
+        "remounting filesystem read-only",
+    ];
+    // A loop device is a file that somebody has mounted.
+    !line.contains("loop")
+        && of_disk.iter().any(|d| line.contains(d))
+        && bad.iter().any(|b| line.contains(b))
+}
+
+/// The kernel's messages, the oldest first, each with the seconds since boot. None where they may not be read.
+#[must_use]
+pub fn messages(setting: &Setting) -> Option<Vec<String>> {
+    if !setting.root.is_live() {
+        let file = setting.root.path("/var/log/kern.log");
+        return file.exists().then(|| tail::lines(&file, MOST));
+    }
+    let mut log = open("/dev/kmsg".as_ref()).ok()?;
+    let mut messages = Vec::new();
+    let mut record = vec![0; RECORD];
+    while messages.len() < MOST {
+        match log.read(&mut record) {
+            Ok(0) => break,
+            Ok(n) => messages.extend(line(&String::from_utf8_lossy(&record[..n]))),
+            // It was overwritten while we read: the next one is there.
+            Err(e) if e.raw_os_error() == Some(nix::libc::EPIPE) => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+            Err(_) if messages.is_empty() => return None,
+            Err(_) => break,
+        }
+    }
+    Some(messages)
+}
+
+/// A record is `6,1234,5098765,-;message`, with properties in further lines.
+fn line(record: &str) -> Option<String> {
+    let (head, message) = record.split_once(';')?;
+    let microseconds: u64 = head.split(',').nth(2)?.parse().ok()?;
+    let message = message.lines().next()?;
+    Some(format!("[{:6}] {message}", microseconds / 1_000_000))
+}
+
+/// Judges.
+#[must_use]
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if !facts.readable {
+        found.push(Finding::note(
+            "kernel-unreadable",
+            say!(
+                "this user may not read the kernel's messages",
+                "カーネルメッセージを読む権限がありません"
+            ),
+            say!(
+                "a failing disk or a weak supply shows there first",
+                "ディスクや電源の異常は最初にここに現れます"
+            ),
+            "sudo facetap doctor".to_owned(),
+        ));
+    }
+    if let Some(line) = &facts.disk {
+        found.push(Finding::problem(
+            "disk-failing",
+            say!("the kernel says: {line}", "カーネルの報告: {line}"),
+            say!(
+                "the disk or SD card loses what is written to it",
+                "ディスク（SD カード）の書き込みが失われています"
+            ),
+            say!(
+                "sudo facetap attendance export --format csv > taps.csv    # then replace the card",
+                "sudo facetap attendance export --format csv > taps.csv    # 保存してからカードを交換"
+            ),
+        ));
+    }
+    if let Some(line) = &facts.out_of_memory {
+        found.push(Finding::warning(
+            "out-of-memory",
+            say!("the kernel says: {line}", "カーネルの報告: {line}"),
+            say!(
+                "the memory of the board had run out",
+                "メモリが枯渇し、プログラムが強制終了されました"
+            ),
+            say!(
+                "ps -eo rss,comm --sort=-rss | head    # end what is not needed; zram-tools gives some more",
+                "ps -eo rss,comm --sort=-rss | head    # 不要なものを終了。zram-tools も有効です"
+            ),
+        ));
+    }
+    if facts.usb.is_some() || facts.usb_lost >= MANY {
+        let (count, line) = (
+            facts.usb_lost,
+            facts.usb.as_deref().unwrap_or("USB disconnect"),
+        );
+        found.push(Finding::warning(
+            "usb-faults",
+            say!(
+                "USB devices were lost {count} times since the start of the board: {line}",
+                "起動後 USB 機器が {count} 回切断されました: {line}"
+            ),
+            say!(
+                "camera, servos and readers vanish for seconds; often the supply or a cable",
+                "カメラ・サーボ・リーダーが数秒間使えなくなります（電源かケーブルが原因の場合が多い）"
+            ),
+            say!(
+                "dmesg | grep -i usb | tail -30    # use a hub with a supply of its own",
+                "dmesg | grep -i usb | tail -30    # セルフパワーのハブを使ってください"
+            ),
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_a_line() {
+        let record = "6,339,5140900,-;usb 1-1: USB disconnect, device number 2\n SUBSYSTEM=usb\n";
+        let want = "[     5] usb 1-1: USB disconnect, device number 2";
+        assert_eq!(line(record).as_deref(), Some(want));
+        assert_eq!(line("nonsense"), None);
+        assert_eq!(line("6,1;x"), None);
+    }
+
+    #[test]
+    fn only_faults_of_disks_count() {
+        assert!(is_disk("i/o error, dev mmcblk0, sector 5 op 0x1"));
+        assert!(is_disk("ext4-fs error (device mmcblk0p2): ext4_lookup"));
+        assert!(!is_disk("mmc0: new high speed sdhc card at address 0001"));
+        assert!(!is_disk("ext4-fs (loop0): remounting filesystem read-only"));
+        assert!(!is_disk(
+            "ext4-fs error (device loop0): abort forced by user"
+        ));
+        assert!(!is_disk("ext4-fs (mmcblk0p2): mounted filesystem"));
+    }
+}

@@ -1,0 +1,88 @@
+//! The attendance server, asked for its health.
+
+use std::time::Duration;
+
+use crate::tools::doctor::finding::Finding;
+use crate::tools::doctor::setting::Setting;
+use crate::{attend::uplink, say};
+
+/// What is seen.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// `server_url`.
+    pub url: Option<String>,
+    /// Whether it is well, or why not. None where it is not asked.
+    pub answer: Option<Result<(), String>>,
+}
+
+impl Facts {
+    /// Asks. It waits for three seconds at most, so it needs a limit.
+    #[must_use]
+    pub fn of(setting: &Setting) -> Self {
+        let url = setting.config.server_url.clone();
+        let asked = url.is_some() && setting.root.is_live();
+        Self {
+            answer: asked.then(|| {
+                let answer = uplink::probe(&setting.config);
+                answer.map(|_| ()).map_err(|e| format!("{e:#}"))
+            }),
+            url,
+        }
+    }
+}
+
+/// Judges.
+#[must_use]
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if facts.url.is_none() {
+        found.push(Finding::note(
+            "server-none",
+            say!(
+                "no \"server_url\" is configured",
+                "\"server_url\" が設定されていません"
+            ),
+            say!("taps stay in the ledger", "タップは台帳にのみ記録されます"),
+            say!(
+                "set \"server_url\" in the configuration, or use facetap attendance export",
+                "設定に \"server_url\" を書くか、facetap attendance export を使ってください"
+            ),
+        ));
+    }
+    if let Some(Err(why)) = &facts.answer {
+        found.push(Finding::problem(
+            "server-down",
+            why.clone(),
+            kept(),
+            by_hand(facts.url.as_deref()),
+        ));
+    }
+    found
+}
+
+fn kept() -> String {
+    say!(
+        "taps are kept in the ledger and delivered once it answers",
+        "タップは台帳に保存され、応答があれば送信されます"
+    )
+}
+
+fn by_hand(url: Option<&str>) -> String {
+    let url = url.unwrap_or_default().trim_end_matches('/');
+    format!("curl -v -m 3 {url}/api/health")
+}
+
+/// What it means when it does not answer.
+pub fn hung(setting: &Setting, limit: Duration) -> Finding {
+    let url = setting.config.server_url.as_deref();
+    let (seconds, shown) = (limit.as_secs_f64(), url.unwrap_or_default());
+    Finding::problem(
+        "server-silent",
+        say!(
+            "the server {shown} does not answer within {seconds} s",
+            "サーバー {shown} が {seconds} 秒以内に応答しません"
+        ),
+        kept(),
+        by_hand(url),
+    )
+}

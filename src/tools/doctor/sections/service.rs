@@ -1,0 +1,270 @@
+//! The running service, by what it tells of itself.
+
+use jiff::Timestamp;
+
+use crate::say;
+use crate::tools::doctor::finding::Finding;
+use crate::tools::doctor::setting::{Health, LastExit, RUN, Setting};
+use crate::watch::health::exit;
+
+/// The file is written every second; after so many seconds somebody hangs.
+const STALE_S: i64 = 30;
+/// Re-initialisations of devices that are no longer normal.
+const MANY: u64 = 20;
+
+/// What is seen.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The process; none if the service does not run.
+    pub pid: Option<u32>,
+    /// The health file.
+    pub file: Option<String>,
+    /// What is in it.
+    pub health: Option<Health>,
+    /// Seconds since it was written; none if it does not tell.
+    pub age_s: Option<i64>,
+    /// Whether it is of this boot.
+    pub this_boot: bool,
+    /// Whether the folder for it is there.
+    pub folder: bool,
+    /// Whether the unit is installed, which makes that folder.
+    pub unit: bool,
+    /// How the last run ended: by the note beside the ledger, or, while the service runs, by its health file.
+    pub last_exit: Option<LastExit>,
+    /// The kernel's number of this boot.
+    pub boot: Option<String>,
+}
+
+impl Facts {
+    /// Looks.
+    #[must_use]
+    pub fn of(setting: &Setting) -> Self {
+        let root = &setting.root;
+        let health = setting.health.clone();
+        let updated = health.as_ref().and_then(|h| h.updated.as_ref());
+        let updated = updated.and_then(|u| u.parse::<Timestamp>().ok());
+        let now = setting.clock.wall().timestamp();
+        let boot = root.text("/proc/sys/kernel/random/boot_id");
+        let current = boot.clone().unwrap_or_default();
+        let noted = || {
+            let run = exit::read(&exit::file(&setting.data_dir))?;
+            // That of a run that goes on tells nothing about an end.
+            let last = setting
+                .pid()
+                .is_none()
+                .then(|| exit::judge(&run, &current))?;
+            Some(LastExit {
+                reason: Some(last.reason),
+                at: Some(last.at),
+                boot_id: Some(last.boot_id),
+                memory: last.memory,
+                clean: Some(last.clean),
+            })
+        };
+        Self {
+            pid: setting.pid(),
+            file: setting
+                .health_file
+                .as_ref()
+                .map(|f| root.own(f).display().to_string()),
+            age_s: updated.map(|u| now.as_second() - u.as_second()),
+            this_boot: health.as_ref().is_some_and(|h| h.boot_id == boot),
+            folder: root.exists(RUN),
+            unit: setting.unit.is_some(),
+            last_exit: noted().or_else(|| health.as_ref()?.last_exit.clone()),
+            boot,
+            health,
+        }
+    }
+}
+
+const RESTART: &str = "sudo systemctl restart facetap";
+
+/// Judges.
+#[must_use]
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut found = match (&facts.health, facts.pid) {
+        (Some(health), Some(_)) => alive(facts, health),
+        (Some(health), None) if health.state.as_deref() != Some("stopping") && facts.this_boot => {
+            vec![Finding::problem(
+                "service-gone",
+                say!(
+                    "the service has left a health file and is not there any more",
+                    "状態ファイルだけが残り、サービスのプロセスがありません"
+                ),
+                say!(
+                    "it was killed or has crashed, and nothing has started it again",
+                    "強制終了かクラッシュ後、再起動されていません"
+                ),
+                format!("{RESTART}; tail -50 /var/log/facetap/facetap.log"),
+            )]
+        }
+        (None, Some(pid)) => vec![Finding::warning(
+            "health-absent",
+            say!(
+                "the service runs (process {pid}) and writes no health file",
+                "サービス（プロセス {pid}）は動作中ですが、状態ファイルがありません"
+            ),
+            say!(
+                "facetap status cannot tell what it does, and whether it hangs",
+                "facetap status で状態やハングを確認できません"
+            ),
+            say!(
+                "start it by its unit, or give it a folder: RUNTIME_DIRECTORY=/run/facetap",
+                "ユニットから起動するか、RUNTIME_DIRECTORY=/run/facetap を指定してください"
+            ),
+        )],
+        _ => Vec::new(),
+    };
+    if facts.pid.is_some() && facts.unit && !facts.folder {
+        found.push(Finding::warning(
+            "run-folder-missing",
+            say!(
+                "the folder {RUN} is missing",
+                "フォルダー {RUN} がありません"
+            ),
+            say!(
+                "the service cannot write its health there",
+                "サービスが状態ファイルを書き込めません"
+            ),
+            RESTART.to_owned(),
+        ));
+    }
+    found.extend(facts.last_exit.as_ref().and_then(|exit| ended(facts, exit)));
+    found
+}
+
+fn alive(facts: &Facts, health: &Health) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Some(age) = facts.age_s.filter(|a| *a > STALE_S) {
+        let file = facts.file.as_deref().unwrap_or("health.json");
+        found.push(Finding::problem(
+            "health-stale",
+            say!(
+                "{file} is {age} s old",
+                "{file} が {age} 秒間更新されていません"
+            ),
+            say!(
+                "the service hangs, or cannot write it any more",
+                "サービスがハングしているか、ファイルに書き込めません"
+            ),
+            RESTART.to_owned(),
+        ));
+    }
+    for (name, thread) in &health.loops {
+        let (silent, limit) = (thread.silent_s, thread.limit_s);
+        if !thread.alive {
+            found.push(Finding::problem(
+                "loop-ended",
+                say!(
+                    "the loop \"{name}\" does not run",
+                    "ループ「{name}」が動いていません"
+                ),
+                say!(
+                    "its part of the service stands still",
+                    "この部分の機能が停止しています"
+                ),
+                RESTART.to_owned(),
+            ));
+        } else if limit > 0.0 && silent > limit {
+            found.push(Finding::problem(
+                "loop-silent",
+                say!(
+                    "the loop \"{name}\" has made no progress for {silent:.0} s ({limit:.0} s are allowed)",
+                    "ループ「{name}」が {silent:.0} 秒間進んでいません（上限 {limit:.0} 秒）"
+                ),
+                say!(
+                    "it hangs; the watchdog starts the service again, where there is one",
+                    "ハングしています（ウォッチドッグがあれば再起動されます）"
+                ),
+                RESTART.to_owned(),
+            ));
+        }
+        if thread.restarts > 0 {
+            let restarts = thread.restarts;
+            found.push(Finding::warning(
+                "loop-restarted",
+                say!(
+                    "the loop \"{name}\" has panicked {restarts} times and was started again",
+                    "ループ「{name}」が {restarts} 回パニックし、再起動されました"
+                ),
+                say!(
+                    "a fault in the program; repeated ones end the whole service",
+                    "プログラムの不具合です。繰り返すとサービス全体が終了します"
+                ),
+                say!(
+                    "grep UNCAUGHT_EXCEPTION /var/log/facetap/facetap.log    # and send the diagnosis file",
+                    "grep UNCAUGHT_EXCEPTION /var/log/facetap/facetap.log    # 診断ファイルも送ってください"
+                ),
+            ));
+        }
+    }
+    for key in ["camera_reinits", "servo_reconnects", "reader_reconnects"] {
+        let count = health.counters.get(key).and_then(serde_json::Value::as_u64);
+        if let Some(count) = count.filter(|c| *c >= MANY) {
+            found.push(Finding::warning(
+                "reconnects",
+                say!(
+                    "{count} times since the start a device was lost and found again ({key})",
+                    "起動後 {count} 回、機器が切断・再接続されました（{key}）"
+                ),
+                say!(
+                    "often a worn cable, a weak supply, or a hub without its own",
+                    "ケーブルの劣化、電源不足、セルフパワーでないハブが多い原因です"
+                ),
+                "dmesg | grep -i usb | tail -30".to_owned(),
+            ));
+        }
+    }
+    found
+}
+
+/// What the end of a run means, unless it was as it should be.
+fn ended(facts: &Facts, exit: &LastExit) -> Option<Finding> {
+    let at = exit.at.as_deref().unwrap_or("?");
+    let reason = exit.reason.as_deref().unwrap_or("?");
+    let what = say!(
+        "the run before ended at {at}: {reason}",
+        "前回の実行は {at} に終了しました: {reason}"
+    );
+    if exit.memory {
+        return Some(Finding::warning(
+            "exit-memory",
+            what,
+            say!(
+                "its memory had grown to its limit, or was about to: a leak",
+                "メモリが上限に達したか、達する見込みでした（メモリリーク）"
+            ),
+            say!(
+                "facetap report /var/log/facetap/facetap.log    # shows when it grew; send it to the maintainers",
+                "facetap report /var/log/facetap/facetap.log    # 増加の経過を確認し、開発者へ送ってください"
+            ),
+        ));
+    }
+    if exit.clean != Some(false) {
+        return None;
+    }
+    if exit.boot_id != facts.boot {
+        return Some(Finding::note(
+            "exit-power",
+            what,
+            say!(
+                "nobody stopped it: the power went, or the kernel had crashed",
+                "正常に停止されていません（停電またはカーネルの異常）"
+            ),
+            "journalctl --boot=-1 -n 50; last -x | head".to_owned(),
+        ));
+    }
+    Some(Finding::warning(
+        "exit-unclean",
+        what,
+        say!(
+            "it was killed or has crashed, and may do so again",
+            "強制終了かクラッシュです。再発する可能性があります"
+        ),
+        say!(
+            "sudo dmesg | grep -i -E 'killed|facetap'    # and send the diagnosis file to the maintainers",
+            "sudo dmesg | grep -i -E 'killed|facetap'    # 診断ファイルを開発者へ送ってください"
+        ),
+    ))
+}

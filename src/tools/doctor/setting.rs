@@ -1,0 +1,335 @@
+//! What the sections share: configuration, folders, the running service, its user and its unit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::account::Account;
+use super::root::Root;
+use super::unit_file::UnitFile;
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::{self, Config};
+use crate::say;
+use crate::watch::crash;
+use crate::watch::health::state;
+
+const CONFIG: &str = "/etc/facetap/config.json";
+const DATA: &str = "/var/lib/facetap";
+const LOGS: &str = "/var/log/facetap";
+/// Where the unit has the service keep its health.
+pub const RUN: &str = "/run/facetap";
+const HEALTH: &str = "health.json";
+
+/// What the doctor was asked to look at.
+#[derive(Clone, Default)]
+pub struct Asked {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--root`.
+    pub root: Option<PathBuf>,
+    /// The clocks; those of the system if none are given.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// `--limit`: the longest that a look may take, instead of its own limit.
+    pub limit: Option<Duration>,
+}
+
+/// `health.json` of the service, as far as it can be understood.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// Version of the running program.
+    pub version: Option<String>,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// `starting`, `ready` or `stopping`.
+    pub state: Option<String>,
+    /// When it was written last.
+    pub updated: Option<String>,
+    /// The boot of the machine that it was written in.
+    pub boot_id: Option<String>,
+    /// Its ledger's folder.
+    pub data_dir: Option<PathBuf>,
+    /// Its log.
+    pub log_file: Option<PathBuf>,
+    /// Its crash file.
+    pub crash_file: Option<PathBuf>,
+    /// Its configuration.
+    pub config: Option<PathBuf>,
+    /// Its threads.
+    pub loops: BTreeMap<String, Loop>,
+    /// Counts since its start.
+    pub counters: Map<String, Value>,
+    /// Its memory.
+    pub memory: Memory,
+    /// How the run before ended.
+    pub last_exit: Option<LastExit>,
+}
+
+/// A thread of the service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Loop {
+    /// Whether it runs.
+    pub alive: bool,
+    /// For how long it has made no progress, in seconds.
+    pub silent_s: f64,
+    /// How long that may be.
+    pub limit_s: f64,
+    /// How often it was started again after a panic.
+    pub restarts: u64,
+}
+
+/// The service's memory in MiB.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Resident.
+    pub rss_mb: Option<f64>,
+    /// At which it ends itself.
+    pub limit_mb: Option<f64>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct LastExit {
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Option<String>,
+    /// The kernel's number of that boot.
+    pub boot_id: Option<String>,
+    /// Whether it ended because of its memory.
+    pub memory: bool,
+    /// Whether it said itself why.
+    pub clean: Option<bool>,
+}
+
+/// What every section starts from.
+pub struct Setting {
+    /// The machine.
+    pub root: Root,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The longest that a look may take, instead of its own limit.
+    pub limit: Option<Duration>,
+    /// The configuration; the defaults where it is not valid.
+    pub config: Config,
+    /// Where it really lies; none for the built-in defaults.
+    pub config_file: Option<PathBuf>,
+    /// What is wrong with it.
+    pub config_problems: Vec<String>,
+    /// Keys without effect in this version.
+    pub config_not_built: Vec<&'static str>,
+    /// Where the folder of the ledger really lies.
+    pub data_dir: PathBuf,
+    /// Where the log really lies.
+    pub log_file: PathBuf,
+    /// Where the crash file really lies.
+    pub crash_file: PathBuf,
+    /// What the service tells of itself.
+    pub health: Option<Health>,
+    /// Where it does.
+    pub health_file: Option<PathBuf>,
+    /// The unit's files.
+    pub unit: Option<UnitFile>,
+    /// The service's user.
+    pub user: Account,
+}
+
+impl Setting {
+    /// Looks for it; reads a handful of small files.
+    #[must_use]
+    pub fn find(asked: &Asked) -> Self {
+        let root = asked.root.as_deref().map_or_else(Root::system, Root::below);
+        let clock = asked.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
+        let (mut health, mut health_file) = health(&root, RUN.as_ref());
+        // The folders of a service that has ended may be anywhere.
+        let running = health
+            .clone()
+            .filter(|h| h.pid.is_some_and(|p| is_ours(&root, p)));
+        let told = running.and_then(|h| h.config);
+        let (config, config_file, config_problems, config_not_built) =
+            configuration(&root, asked.config.as_deref(), told.as_deref());
+        // Where another configuration is asked for, that service is not meant.
+        let meant = |h: &Health| {
+            let its = h.config.as_ref().map(|c| root.path(c));
+            asked.config.is_none() || its.is_some() && its == config_file
+        };
+        if !health.as_ref().is_some_and(meant) {
+            (health, health_file) = (None, None);
+        }
+        let running = health
+            .clone()
+            .filter(|h| h.pid.is_some_and(|p| is_ours(&root, p)));
+        let data_dir = running
+            .and_then(|h| h.data_dir)
+            .map_or_else(|| data_dir(&root, &config), |d| root.path(d));
+        if health.is_none() {
+            (health, health_file) = health_of(&root, &data_dir);
+        }
+        let running = health
+            .clone()
+            .filter(|h| h.pid.is_some_and(|p| is_ours(&root, p)));
+        let told = running.unwrap_or_default();
+        let log_file = told
+            .log_file
+            .map_or_else(|| log_file(&root, &config), |f| root.path(f));
+        let crash_file = told.crash_file.map_or_else(
+            || {
+                let mut places = crash::places(&log_file, &data_dir);
+                let written = places.iter().position(|p| crash::reported(p).is_some());
+                places.swap_remove(written.unwrap_or(0))
+            },
+            |f| root.path(f),
+        );
+        let unit = UnitFile::find(&root);
+        let user = match &unit {
+            Some(unit) => {
+                let groups = unit.words("Service", "SupplementaryGroups");
+                let name = unit.last("Service", "User").unwrap_or("root");
+                Account::named(&root, name, &groups)
+            }
+            None if root.is_live() => Account::present(),
+            None => Account::named(&root, "root", &[]),
+        };
+        Self {
+            root,
+            clock,
+            limit: asked.limit,
+            config,
+            config_file,
+            config_problems,
+            config_not_built,
+            data_dir,
+            log_file,
+            crash_file,
+            health,
+            health_file,
+            unit,
+            user,
+        }
+    }
+
+    /// How long something may take that is limited to `usually`.
+    #[must_use]
+    pub fn patience(&self, usually: Duration) -> Duration {
+        self.limit.unwrap_or(usually)
+    }
+
+    /// The process of the running service: that of its health file, else that which has locked the ledger.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        let told = self.health.as_ref().and_then(|h| h.pid);
+        let ours = |pid: &u32| is_ours(&self.root, *pid);
+        told.filter(ours)
+            .or_else(|| locker(&self.root, &self.data_dir))
+    }
+}
+
+/// The process of FaceTap that has locked a ledger.
+fn locker(root: &Root, data_dir: &Path) -> Option<u32> {
+    let pid = root
+        .text(root.own(data_dir).join("attendance.lock"))?
+        .parse()
+        .ok()?;
+    is_ours(root, pid).then_some(pid)
+}
+
+fn is_ours(root: &Root, pid: u32) -> bool {
+    let name = root.text(format!("/proc/{pid}/comm"));
+    name.is_some_and(|name| name.starts_with("facetap"))
+}
+
+type Found = (Config, Option<PathBuf>, Vec<String>, Vec<&'static str>);
+
+fn configuration(root: &Root, asked: Option<&Path>, service: Option<&Path>) -> Found {
+    // What was typed is a file of this machine, whatever --root says.
+    let typed = asked.map(Path::to_owned);
+    let found = typed.or_else(|| {
+        let environment = std::env::var_os("FACETAP_CONFIG").filter(|v| !v.is_empty());
+        if root.is_live()
+            && let Some(file) = environment
+        {
+            return Some(file.into());
+        }
+        let candidates = service.into_iter().chain([Path::new(CONFIG)]);
+        candidates.map(|c| root.path(c)).find(|c| c.exists())
+    });
+    let Some(file) = found else {
+        return (Config::default(), None, Vec::new(), Vec::new());
+    };
+    if !file.is_file() {
+        let problem = say!(
+            "cannot be read: it is no file",
+            "読み込めません（ファイルではありません）"
+        );
+        return (Config::default(), Some(file), vec![problem], Vec::new());
+    }
+    match config::load(Some(&file), &|_| None) {
+        Ok(loaded) => (loaded.config, Some(file), Vec::new(), loaded.not_built),
+        Err(e) => (Config::default(), Some(file), e.problems, Vec::new()),
+    }
+}
+
+fn data_dir(root: &Root, config: &Config) -> PathBuf {
+    match &config.data_dir {
+        Some(dir) => root.path(dir),
+        None if root.is_live() => {
+            config::data_dir_to_read(config, &|name| std::env::var(name).ok())
+        }
+        None => root.path(DATA),
+    }
+}
+
+/// The unit has relative logs lie in its own folder; by hand they lie in the current one.
+fn log_file(root: &Root, config: &Config) -> PathBuf {
+    let file = &config.log.file;
+    if file.is_absolute() {
+        return root.path(file);
+    }
+    let by_unit = Path::new(LOGS).join(file);
+    if root.exists(LOGS) {
+        return root.path(by_unit);
+    }
+    config::log_file(&root.path(file), &|name| std::env::var(name).ok())
+}
+
+fn health(root: &Root, folder: &Path) -> (Option<Health>, Option<PathBuf>) {
+    let file = folder.join(HEALTH);
+    match root.text(&file) {
+        // One that cannot be understood is there all the same.
+        Some(text) => {
+            let health = serde_json::from_str(&text).unwrap_or_default();
+            (Some(health), Some(root.path(file)))
+        }
+        None => (None, None),
+    }
+}
+
+/// The health of whoever keeps the ledger in `data_dir`, wherever it lies.
+fn health_of(root: &Root, data_dir: &Path) -> (Option<Health>, Option<PathBuf>) {
+    // The service knows its folders from its environment, ours says nothing about them.
+    let its = locker(root, data_dir)
+        .and_then(|pid| root.text(format!("/proc/{pid}/environ")))
+        .unwrap_or_default();
+    let environment = |name: &str| {
+        let mut given = its.split('\0').filter_map(|v| v.split_once('='));
+        given.find(|(n, _)| *n == name).map(|(_, v)| v.to_owned())
+    };
+    for folder in state::folders(&root.own(data_dir), &environment) {
+        if let (Some(found), file) = health(root, &folder)
+            && found
+                .data_dir
+                .as_ref()
+                .is_none_or(|d| root.path(d) == *data_dir)
+        {
+            return (Some(found), file);
+        }
+    }
+    (None, None)
+}

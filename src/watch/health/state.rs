@@ -1,0 +1,323 @@
+//! `health.json`: how the running service is, for `facetap status`, scripts and whoever looks in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use super::exit::LastExit;
+use crate::base::files::replace;
+use crate::base::proc::is_running;
+use crate::base::standing::{Queues, Troubled};
+
+/// The file's name.
+const NAME: &str = "health.json";
+/// Where the unit makes its folder (`RuntimeDirectory=facetap`).
+const SYSTEM: &str = "/run/facetap";
+
+/// How the service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Not ready yet.
+    #[default]
+    Starting,
+    /// At work.
+    Ready,
+    /// About to end.
+    Stopping,
+}
+
+/// Everything in the file. A program that reads it should ignore what it does not know.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Of FaceTap.
+    pub version: String,
+    /// Process.
+    pub pid: u32,
+    /// When the kernel started it, in ticks since boot: tells it from a later process of the same number.
+    pub pid_started: u64,
+    /// How it is.
+    pub state: Phase,
+    /// Since when, RFC 3339.
+    pub started: String,
+    /// When this was written, RFC 3339.
+    pub updated: String,
+    /// The kernel's number of the boot.
+    pub boot_id: String,
+    /// Seconds since the start.
+    pub uptime_s: f64,
+    /// How many seconds may pass until it is written again.
+    pub every_s: u64,
+    /// The configuration file; none for the built-in defaults.
+    pub config: Option<PathBuf>,
+    /// Ledger and state.
+    pub data_dir: PathBuf,
+    /// The current log file.
+    pub log_file: PathBuf,
+    /// Where crashes leave their trace.
+    pub crash_file: PathBuf,
+    /// The loops by name.
+    pub loops: BTreeMap<String, LoopState>,
+    /// What was counted since the start.
+    pub counters: Counters,
+    /// What waits.
+    pub queues: Queues,
+    /// Taps that do not get to the server as others do.
+    pub troubled: Troubled,
+    /// What is connected.
+    pub devices: Devices,
+    /// Memory of the process.
+    pub memory: Memory,
+    /// How often the configuration was read again, and what came of it.
+    pub reloads: u64,
+    /// See `reloads`.
+    pub last_reload: Option<String>,
+    /// Why this run has ended; none while it goes on.
+    pub ended: Option<String>,
+    /// How the run before ended; none for the first.
+    pub last_exit: Option<LastExit>,
+}
+
+/// One loop.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoopState {
+    /// Whether it goes on.
+    pub alive: bool,
+    /// Seconds without a sign of life.
+    pub silent_s: f64,
+    /// Seconds after which it counts as hung.
+    pub limit_s: f64,
+    /// How often it was begun again after a panic.
+    pub restarts: u64,
+}
+
+/// What was counted since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Pictures worked on.
+    pub frames: u64,
+    /// Pictures with a face.
+    pub frames_with_face: u64,
+    /// Pictures that came too fast.
+    pub frames_dropped: u64,
+    /// Faults of every kind.
+    pub faults: u64,
+    /// Times that the camera was opened anew.
+    pub camera_reinits: u64,
+    /// Times that the servo bus was.
+    pub servo_reconnects: u64,
+    /// Times that the readers were.
+    pub reader_reconnects: u64,
+    /// Taps counted.
+    pub taps: u64,
+    /// Taps told as failed.
+    pub taps_failed: u64,
+    /// Taps that the server has.
+    pub delivered: u64,
+}
+
+/// What is connected.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Devices {
+    /// Whether pictures come; none where the camera is turned off.
+    pub camera: Option<bool>,
+    /// Whether the servos answer; none where they are turned off.
+    pub servo: Option<bool>,
+    /// Readers that can be used; none where cards are turned off.
+    pub readers: Option<u32>,
+    /// The server: `none`, `unknown`, `up` or `down`.
+    pub server: String,
+    /// Faces in view; none where no camera can tell.
+    pub faces: Option<u32>,
+}
+
+/// Memory of the process.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Resident, in MiB.
+    pub rss_mb: f64,
+    /// At which it restarts itself.
+    pub limit_mb: f64,
+}
+
+/// Folders in which the file may lie, the first choice first.
+#[must_use]
+pub fn folders(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let named = env("RUNTIME_DIRECTORY")
+        .as_deref()
+        .and_then(|d| d.split(':').next())
+        .filter(|d| !d.is_empty())
+        .map(PathBuf::from);
+    match named {
+        Some(folder) => vec![folder, data_dir.to_owned()],
+        None => {
+            let session = env("XDG_RUNTIME_DIR").filter(|d| !d.is_empty());
+            let session = session.map(|d| Path::new(&d).join("facetap"));
+            let mut folders = vec![PathBuf::from(SYSTEM)];
+            folders.extend(session);
+            folders.push(data_dir.to_owned());
+            folders
+        }
+    }
+}
+
+/// The file that this process is to write: the first of [`folders`] that can be written and is not another living
+/// process's.
+#[must_use]
+pub fn choose(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    folders(data_dir, env).into_iter().find_map(|folder| {
+        let file = folder.join(NAME);
+        let ours = !read(&file).is_ok_and(|state| is_another(&state));
+        // A probe of its own: the permissions do not tell of a read-only disk.
+        (ours && replace(&file, b"{}").is_ok()).then_some(file)
+    })
+}
+
+fn is_another(state: &State) -> bool {
+    state.pid != 0 && state.pid != std::process::id() && is_running(state.pid, state.pid_started)
+}
+
+/// A file of this name in one of the folders that tells of no process, running or ended.
+#[must_use]
+pub fn damaged_file(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let mut files = folders(data_dir, env).into_iter().map(|f| f.join(NAME));
+    files.find(|file| file.exists() && !read(file).is_ok_and(|s| s.pid != 0))
+}
+
+/// Whether this is the service of that data folder.
+#[must_use]
+pub fn is_of(state: &State, data_dir: &Path) -> bool {
+    same_folder(&state.data_dir, data_dir)
+}
+
+/// The file of the service that runs with this data folder, and what is in it.
+#[must_use]
+pub fn find(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<(PathBuf, State)> {
+    let found: Vec<_> = folders(data_dir, env)
+        .into_iter()
+        .filter_map(|folder| {
+            let file = folder.join(NAME);
+            let state = read(&file).ok().filter(|s| s.pid != 0)?;
+            Some((file, state))
+        })
+        .collect();
+    let same = |s: &State| is_of(s, data_dir);
+    let running = |s: &State| is_running(s.pid, s.pid_started);
+    let best = found
+        .iter()
+        .position(|(_, s)| same(s) && running(s))
+        .or_else(|| found.iter().position(|(_, s)| running(s)))
+        .or_else(|| found.iter().position(|(_, s)| same(s)))?;
+    found.into_iter().nth(best)
+}
+
+fn same_folder(a: &Path, b: &Path) -> bool {
+    let real = |p: &Path| std::fs::canonicalize(p).unwrap_or_else(|_| p.to_owned());
+    real(a) == real(b)
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// It is not there, or not what it should be.
+pub fn read(file: &Path) -> Result<State> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", file.display()))
+}
+
+/// Writes it; whoever reads meanwhile sees the old one or the new one.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write(file: &Path, state: &State) -> Result<()> {
+    replace(
+        file,
+        &serde_json::to_vec_pretty(state).context("cannot be written as JSON")?,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_unknown_things_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(NAME);
+        let state = State {
+            pid: 7,
+            state: Phase::Ready,
+            uptime_s: 1.5,
+            ..State::default()
+        };
+        write(&file, &state).unwrap();
+        assert_eq!(read(&file).unwrap(), state);
+        std::fs::write(&file, r#"{"pid": 8, "of a later version": [1]}"#).unwrap();
+        assert_eq!(read(&file).unwrap().pid, 8);
+        std::fs::write(&file, r#"{"pid": "#).unwrap();
+        assert!(read(&file).is_err());
+    }
+
+    #[test]
+    fn the_folder_is_that_of_the_service_manager_if_there_is_one() {
+        let env = |name: &str| (name == "RUNTIME_DIRECTORY").then(|| "/r/a:/r/b".to_owned());
+        assert_eq!(
+            folders(Path::new("/d"), &env),
+            [Path::new("/r/a"), Path::new("/d")]
+        );
+        assert_eq!(
+            folders(Path::new("/d"), &|_| None),
+            [Path::new(SYSTEM), Path::new("/d")]
+        );
+        let session = |name: &str| (name == "XDG_RUNTIME_DIR").then(|| "/run/user/1".to_owned());
+        assert_eq!(
+            folders(Path::new("/d"), &session)[1],
+            Path::new("/run/user/1/facetap")
+        );
+    }
+
+    #[test]
+    fn the_file_of_an_ended_run_elsewhere_is_not_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = folder.path().display().to_string();
+        let env = move |name: &str| (name == "RUNTIME_DIRECTORY").then(|| runtime.clone());
+        let here = Path::new("/nowhere/data");
+        assert_eq!(damaged_file(here, &env), None);
+        let file = folder.path().join(NAME);
+        let ended = State {
+            pid: 1 << 30,
+            data_dir: PathBuf::from("/elsewhere"),
+            ..State::default()
+        };
+        write(&file, &ended).unwrap();
+        assert_eq!((find(here, &env), damaged_file(here, &env)), (None, None));
+        for broken in [r#"{"pid": "#, "{}"] {
+            std::fs::write(&file, broken).unwrap();
+            assert_eq!(damaged_file(here, &env), Some(file.clone()));
+        }
+    }
+
+    #[test]
+    fn a_stale_file_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = folder.path().display().to_string();
+        let env = move |name: &str| (name == "RUNTIME_DIRECTORY").then(|| runtime.clone());
+        let stale = State {
+            // Above the largest number of a process that Linux gives.
+            pid: 1 << 30,
+            ..State::default()
+        };
+        write(&folder.path().join(NAME), &stale).unwrap();
+        assert_eq!(
+            choose(Path::new("/d"), &env),
+            Some(folder.path().join(NAME))
+        );
+    }
+}

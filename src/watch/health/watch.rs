@@ -1,0 +1,275 @@
+//! The thread that looks after all others.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use log::{debug, info};
+
+use super::exit::Keeper;
+use super::restart::{Now, Plan, Restart};
+use super::state::{self, Devices, LoopState, Phase, State};
+use super::{notify, restart};
+use crate::base::beat::{Beats, Pulse};
+use crate::base::clock::{Clock, Monotime, rfc3339};
+use crate::base::stop::{Reason, Stop};
+use crate::critical;
+use crate::say;
+use crate::watch::crash;
+
+/// Time between two looks.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the file is written where that wears a disk, unless there is news.
+const ON_DISK: Duration = Duration::from_secs(60);
+/// A process that was stopped, or a machine that slept, has no hung loops; so long they may take to wake up.
+const AFTER_SLEEP: Duration = Duration::from_secs(10);
+/// The log gets this long to write down what hangs.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// What the loops know about themselves and the thread asks for.
+pub trait Vitals: Send {
+    /// Counters, devices, queues and memory of the state; `rss` in bytes.
+    fn fill(&self, state: &mut State, rss: u64);
+
+    /// When a card was last held to a reader.
+    fn last_card(&self) -> Option<Monotime>;
+
+    /// Whether a face is in view.
+    fn face(&self) -> bool;
+
+    /// Whether taps are on their way to the server.
+    fn sending(&self) -> bool;
+
+    /// Resident memory in bytes.
+    fn rss(&self) -> u64;
+
+    /// In what time the memory reaches its limit, if it grows.
+    fn full_in(&self) -> Option<Duration>;
+}
+
+/// The thread's parts.
+pub struct Health {
+    /// The loops.
+    pub beats: Beats,
+    /// What is known of everything else.
+    pub vitals: Box<dyn Vitals>,
+    /// What does not change: version, paths, the exit before.
+    pub state: State,
+    /// The file; none where none can be written.
+    pub file: Option<PathBuf>,
+    /// When to restart.
+    pub plan: Plan,
+    /// Whether the service is ready.
+    pub ready: Arc<AtomicBool>,
+    /// The record of this run.
+    pub record: Arc<std::sync::Mutex<Keeper>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The order to stop.
+    pub stop: Stop,
+}
+
+impl Health {
+    /// Looks until the order to stop.
+    pub fn run(&mut self) {
+        let start = self.clock.now();
+        let tick = notify::watchdog().map_or(TICK, |limit| TICK.min(limit / 4));
+        let in_data_dir = |file: &PathBuf| file.parent() == Some(self.state.data_dir.as_path());
+        let every = match &self.file {
+            Some(file) if in_data_dir(file) => ON_DISK,
+            _ => TICK,
+        };
+        self.state.every_s = every.as_secs();
+        let mut restart = Restart::new(self.plan);
+        let (mut written, mut said) = (None::<Monotime>, String::new());
+        let mut told = self.news();
+        let (mut last, mut grace) = (start, start);
+        loop {
+            let now = self.clock.now();
+            if now.since(last) > tick * 3 {
+                grace = now + AFTER_SLEEP;
+            }
+            last = now;
+            let pulses = self.beats.pulses(now);
+            if now >= grace && pulses.iter().any(|p| !p.is_alive()) && !self.stop.requested() {
+                self.end_hung(&pulses);
+            }
+            notify::alive();
+            let rss = self.vitals.rss();
+            self.fill(start, &pulses, rss);
+            let news = self.news();
+            if written.is_none_or(|at| now.since(at) >= every) || news != told {
+                (written, told) = (Some(now), news);
+                self.write();
+                let line = status_line(&self.state);
+                if line != said {
+                    notify::status(&line);
+                    said = line;
+                }
+            }
+            crate::base::stop::lock(&self.record).note(self.clock.as_ref());
+            crash::look_after();
+            self.consider(&mut restart, now, now.since(start), rss);
+            if self.clock.wait(&self.stop, tick) {
+                break;
+            }
+        }
+        self.fill(start, &[], self.vitals.rss());
+        self.state.state = Phase::Stopping;
+        self.state.ended = self.stop.reason().map(|reason| reason.to_string());
+        self.write();
+    }
+
+    fn consider(&self, restart: &mut Restart, now: Monotime, uptime: Duration, rss: u64) {
+        let why = restart.decide(&Now {
+            at: now,
+            uptime,
+            card: self.vitals.last_card().map(|at| now.since(at)),
+            face: self.vitals.face(),
+            sending: self.vitals.sending(),
+            rss,
+            full_in: self.vitals.full_in(),
+        });
+        if let Some(why) = why {
+            info!("[AUTO_RESTART] {why}");
+            self.stop.request(Reason::Restart {
+                why: why.to_string(),
+                memory: matches!(why, restart::Why::Memory { .. }),
+            });
+        }
+    }
+
+    /// Names what hangs and ends the process, so that it is started again.
+    fn end_hung(&mut self, pulses: &[Pulse]) {
+        let hung: Vec<_> = pulses.iter().filter(|p| !p.is_alive()).collect();
+        let names: Vec<_> = hung.iter().map(|p| p.name).collect();
+        crash::show_first(&names);
+        let describe = |p: &&Pulse| format!("{} ({:.0} s)", p.name, p.silent.as_secs_f64());
+        let hung = hung.iter().map(describe).collect::<Vec<_>>().join(", ");
+        let what = say!(
+            "hung, no sign of life: {hung}",
+            "応答のないループがあります: {hung}"
+        );
+        critical!(
+            "{}",
+            say!(
+                "{what}; ending, to be started again (traces in crash.log)",
+                "{what}。再起動のため終了します（crash.log に記録）"
+            )
+        );
+        crate::base::stop::lock(&self.record).end(&what, false, self.clock.as_ref());
+        self.state.ended = Some(what);
+        self.write();
+        // Not by the order to stop: what hangs does not hear it.
+        self.clock.wait(&Stop::new(), LAST_WORDS);
+        log::logger().flush();
+        std::process::abort();
+    }
+
+    fn fill(&mut self, start: Monotime, pulses: &[Pulse], rss: u64) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        self.state.updated = rfc3339(&wall);
+        self.state.uptime_s = tenths(now.since(start));
+        self.state.state = if self.ready.load(Ordering::Relaxed) {
+            Phase::Ready
+        } else {
+            Phase::Starting
+        };
+        if !pulses.is_empty() {
+            self.state.loops = pulses.iter().map(loop_state).collect();
+        }
+        self.vitals.fill(&mut self.state, rss);
+    }
+
+    /// What nobody waits for a minute to see.
+    fn news(&self) -> (Phase, u64, Devices, u64) {
+        let state = &self.state;
+        let restarts = state.loops.values().map(|l| l.restarts).sum();
+        let devices = Devices {
+            faces: None,
+            ..state.devices.clone()
+        };
+        (state.state, state.reloads, devices, restarts)
+    }
+
+    fn write(&self) {
+        if let Some(file) = &self.file
+            && let Err(e) = state::write(file, &self.state)
+        {
+            debug!("{e:#}");
+        }
+    }
+}
+
+/// Seconds, to the tenth.
+fn tenths(d: Duration) -> f64 {
+    (d.as_secs_f64() * 10.0).round() / 10.0
+}
+
+fn loop_state(pulse: &Pulse) -> (String, LoopState) {
+    let state = LoopState {
+        alive: pulse.is_alive(),
+        silent_s: tenths(pulse.silent),
+        limit_s: pulse.limit.as_secs_f64(),
+        restarts: pulse.restarts,
+    };
+    (pulse.name.to_owned(), state)
+}
+
+/// What `systemctl status` shows.
+fn status_line(state: &State) -> String {
+    let devices = &state.devices;
+    let yes_no = |there: bool| {
+        if there {
+            say!("ok", "正常")
+        } else {
+            say!("none", "なし")
+        }
+    };
+    let mut parts = Vec::new();
+    if let Some(camera) = devices.camera {
+        parts.push(say!("camera {}", "カメラ {}", yes_no(camera)));
+    }
+    if let Some(servo) = devices.servo {
+        parts.push(say!("servos {}", "サーボ {}", yes_no(servo)));
+    }
+    if let Some(readers) = devices.readers {
+        parts.push(say!("readers {readers}", "カードリーダー {readers}"));
+        let waiting = state.queues.taps_waiting;
+        let server = &devices.server;
+        parts.push(say!(
+            "server {server}, waiting {waiting}",
+            "サーバー {server}, 未送信 {waiting}"
+        ));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::standing::Queues;
+
+    #[test]
+    fn the_line_for_the_service_manager_names_what_is_in_use() {
+        let state = State {
+            devices: Devices {
+                camera: Some(true),
+                servo: None,
+                readers: Some(2),
+                server: "up".to_owned(),
+                faces: None,
+            },
+            queues: Queues {
+                taps_waiting: 3,
+                ..Queues::default()
+            },
+            ..State::default()
+        };
+        assert_eq!(
+            status_line(&state),
+            "camera ok, readers 2, server up, waiting 3"
+        );
+    }
+}
