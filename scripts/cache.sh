@@ -28,7 +28,8 @@ fill() {
             library_root "$suite" "$architecture"
         done
     done
-    prepare_board
+    # Programs of the other architecture in a chroot: for root alone.
+    [[ $EUID -ne 0 ]] || prepare_board
     for architecture in amd64 arm64; do
         use_sysroot "$architecture"
         use_opencv "$architecture"
