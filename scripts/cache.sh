@@ -21,6 +21,9 @@ fill() {
     source "$FACETAP_TOP/tests/package/roots.sh"
     # shellcheck source=tests/emulated-pi/image.sh
     source "$FACETAP_TOP/tests/emulated-pi/image.sh"
+    # scripts/test.sh ends this when a check has failed.
+    # shellcheck disable=SC2034  # for apt_get
+    APT_SHIELD=(setsid --wait)
     use_cargo_deny
     for suite in bookworm trixie; do
         running_root "$suite"

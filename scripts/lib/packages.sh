@@ -14,12 +14,16 @@ DEMO_PACKAGES=("${BUILD_PACKAGES[@]}" opencv-data)
 # shellcheck disable=SC2034  # for scripts/setup.sh
 TEST_PACKAGES=("${DEMO_PACKAGES[@]}" pcscd vsmartcard-vpcd python3 systemd shellcheck e2fsprogs)
 
+# What apt-get is started with, for a script that may be ended by a signal to all of it: packages that are half installed
+# would stand in everybody's way.
+APT_SHIELD=()
+
 # apt-get that asks nothing and waits for another one (boards update themselves after the start). Its many lines
 # are shown only if it fails.
 apt_get() {
     local output status=0
     output=$(mktemp)
-    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+    as_root "${APT_SHIELD[@]}" env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
         apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" \
         >"$output" 2>&1 || status=$?
     if [[ $status -ne 0 ]]; then
