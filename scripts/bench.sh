@@ -1,71 +1,67 @@
 #!/usr/bin/env bash
-# Measures a release as its users meet it: the size of the file, the time from its start to the first picture it has
-# worked on, the peak memory of the whole service with both loops at work, and the processor time a picture costs.
+# Measures a release as its users meet it.
 #
-#   scripts/bench.sh [--binary FILE] [--clip FILE.avi] [--models DIR] [--limits]
-#   scripts/bench.sh --ledger [--binary FILE] [--limits]       the ledger instead: scripts/bench-ledger.sh
+#   scripts/bench.sh [release] [--clip FILE.avi] [--models DIR]    size of the file, time from the start to the first
+#                                        picture worked on, peak memory with both loops at work, processor time a picture
+#   scripts/bench.sh ledger [--folder DIR]     from a card's answer until its tap is durable (2000 taps each with an empty
+#                                        ledger, with a million taps in it that wait for delivery, and while taps are
+#                                        delivered), the start with the million, taps a second that reach a server on
+#                                        this machine; about four minutes
+#   scripts/bench.sh monitor [--seconds N]     processor time of the resource monitor's thread at an interval of 1 s, in
+#                                        per cent of a core: sampling, leak detectors, memory log, writing of the lines
+#
+# All of them: [--binary FILE] [--limits]
 #
 # FILE: target/dist/ARCH/facetap of this machine's architecture if nothing is said (scripts/cross-build.sh makes it).
 # Clip and models are those of $FACETAP_SHARED or ../shared; without a clip it is a drawn face, without models Haar.
-# Servos and reader are the simulated ones, which work in the same process.
+# Servos and reader are the simulated ones, which work in the same process. DIR of the ledgers, some 500 MB: the target
+# folder if nothing is said.
 #
-# --limits: status 1 if the file is above 22 MB or the memory above 32 MB, the limits of a release. Times have no
-# limit here, because they are the machine's as well; compare two builds in one run of this script each.
+# --limits: status 1 if something is not as promised: a file above 22 MB, memory above 32 MB, a ledger that is late, a
+# monitor above 0.5 %. Start and processor time have no limit here, because they are the machine's as well; compare two
+# builds in one run of this script each.
 
 set -euo pipefail
-# shellcheck source=scripts/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=scripts/lib/packages.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/packages.sh"
 
 SIZE_LIMIT_MB=22
 MEMORY_LIMIT_MB=32
 STARTS=7
 SECONDS_AT_WORK=20
+MONITOR_LIMIT_PERCENT=0.5
 
 shared=${FACETAP_SHARED:-$FACETAP_TOP/../shared}
-binary=${CARGO_TARGET_DIR:-$FACETAP_TOP/target}/dist/$(dpkg --print-architecture)/facetap
+target=${CARGO_TARGET_DIR:-$FACETAP_TOP/target}
+tools=$FACETAP_TOP/tests/tools
+binary=$target/dist/$(dpkg --print-architecture)/facetap
 clip=$shared/data/videos/carphone.avi
 models=$shared/models
+folder=$target
+seconds=60
 limits=no
-ledger=no
-while [[ $# -gt 0 ]]; do
-    case $1 in
-        --binary) binary=$2 && shift 2 ;;
-        --clip) clip=$2 && shift 2 ;;
-        --models) models=$2 && shift 2 ;;
-        --limits) limits=yes && shift ;;
-        --ledger) ledger=yes && shift ;;
-        -h | --help)
-            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
-            exit 0
-            ;;
-        *)
-            say "unknown argument \"$1\"; see scripts/bench.sh --help" >&2
-            exit 2
-            ;;
-    esac
-done
-[[ -x $binary ]] || die "$binary is not there; scripts/cross-build.sh --arch $(dpkg --print-architecture) makes it"
-if [[ $ledger == yes ]]; then
-    options=(--binary "$binary")
-    [[ $limits == no ]] || options+=(--limits)
-    exec "$FACETAP_TOP/scripts/bench-ledger.sh" "${options[@]}"
-fi
-install_packages python3
+scratch='' pid=''
 
-folder=$(mktemp -d "${TMPDIR:-/tmp}/facetap-bench.XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-export STATE_DIRECTORY=$folder LOGS_DIRECTORY=$folder RUNTIME_DIRECTORY=$folder
-if [[ -e $clip ]]; then
-    source=$clip
-else
-    source=simulated
-    say "SKIPPED: no clip at $clip; a drawn face is looked at"
-fi
-if [[ ! -d $models ]]; then
-    models=
-    say "SKIPPED: no models at $models; with Haar the memory is another"
-fi
-cat >"$folder/config.json" <<END
+finish() {
+    [[ -z $pid ]] || kill "$pid" 2>/dev/null || true
+    [[ -z $scratch ]] || rm -rf "$scratch"
+}
+trap finish EXIT
+
+bench_release() {
+    local source=$clip
+    install_packages python3
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/facetap-bench.XXXXXX")
+    export STATE_DIRECTORY=$scratch LOGS_DIRECTORY=$scratch RUNTIME_DIRECTORY=$scratch
+    if [[ ! -e $clip ]]; then
+        source=simulated
+        say "SKIPPED: no clip at $clip; a drawn face is looked at"
+    fi
+    if [[ ! -d $models ]]; then
+        models=
+        say "SKIPPED: no models at $models; with Haar the memory is another"
+    fi
+    cat >"$scratch/config.json" <<END
 {
     "camera": {"source": "$source"},
     "detector": {"model_dir": ${models:+\"}${models:-null}${models:+\"}},
@@ -73,52 +69,77 @@ cat >"$folder/config.json" <<END
     "cards": {"readers": "simulated", "repeat_seconds": 10}
 }
 END
+    python3 "$tools/bench_release.py" "$binary" "$scratch" "$STARTS" "$SECONDS_AT_WORK" "$limits" "$SIZE_LIMIT_MB" \
+        "$MEMORY_LIMIT_MB"
+}
 
-python3 - "$binary" "$folder" "$STARTS" "$SECONDS_AT_WORK" "$limits" "$SIZE_LIMIT_MB" "$MEMORY_LIMIT_MB" <<'END'
-import json, os, statistics, subprocess, sys, time
+bench_ledger() {
+    local options=()
+    [[ $limits == no ]] || options=(--limits)
+    install_packages python3
+    mkdir -p "$folder"
+    scratch=$(mktemp -d "$folder/bench-ledger.XXXXXX")
+    "$tools/synchronised.sh" python3 "$tools/bench_ledger.py" --binary "$binary" --folder "$scratch/bench" \
+        "${options[@]}"
+}
 
-binary, folder, starts, at_work, limits, size_limit, memory_limit = sys.argv[1:]
+# Nanoseconds that the thread of /proc/.../comm has been on a processor, from the scheduler itself: ticks are too coarse
+# for so little.
+thread_cost() { # COMM
+    cut -d' ' -f1 "${1%/comm}/schedstat"
+}
 
-
-def run(seconds):
-    """One run: its peak of resident memory in MB, its processor time in s, its trace."""
-    trace = os.path.join(folder, "trace")
-    command = [binary, "run", "--no-display", "--config", os.path.join(folder, "config.json"),
-               "--duration", str(seconds), "--trace", trace]
-    with open(os.path.join(folder, "output"), "w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"{binary} ended with wait status {status}:\n" + open(output.name).read())
-    lines = [json.loads(line) for line in open(trace)]
-    return usage.ru_maxrss * 1024 / 1e6, usage.ru_utime + usage.ru_stime, lines
-
-
-def before_main():
-    """What the loader takes: the time of a command that does nothing."""
-    begin = time.monotonic()
-    subprocess.run([binary, "--version"], stdout=subprocess.DEVNULL, check=True)
-    return time.monotonic() - begin
-
-
-loading = statistics.median(before_main() for _ in range(int(starts)))
-firsts = []
-for _ in range(int(starts)):
-    first = next(line for line in run(3)[2] if "frame" in line)
-    firsts.append(first["t"] + first["age_ms"] / 1000)
-memory, cpu, lines = run(int(at_work))
-frames = [line for line in lines if "frame" in line]
-taps = [line for line in lines if "tap" in line]
-commands = sum(line["command"] is not None for line in frames)
-if not (frames and taps and commands):
-    sys.exit(f"not both loops were at work: {len(frames)} pictures, {commands} commands, {len(taps)} taps")
-size = os.path.getsize(binary) / 1e6
-print(f"size of the file                     {size:8.1f} MB")
-print(f"start to first picture worked on     {(loading + statistics.median(firsts)) * 1000:8.1f} ms "
-      f"(median of {starts}; of it {loading * 1000:.1f} ms before main)")
-print(f"peak memory of the whole service     {memory:8.1f} MB")
-print(f"processor time a picture             {cpu / len(frames) * 1000:8.2f} ms "
-      f"({len(frames)} pictures, {commands} servo commands, {len(taps)} taps in {at_work} s)")
-if limits == "yes" and (size > float(size_limit) or memory > float(memory_limit)):
-    sys.exit(f"above the limits: {size_limit} MB for the file, {memory_limit} MB of memory")
+bench_monitor() {
+    local thread='' before after percent lines
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/facetap-bench.XXXXXX")
+    cat >"$scratch/config.json" <<END
+{
+    "data_dir": "$scratch", "log": {"file": "$scratch/facetap.log"},
+    "camera": {"enabled": false}, "servo": {"enabled": false}, "cards": {"enabled": false},
+    "monitor": {"interval": 1}, "memory_monitor": {"enabled": true, "interval": 1}
+}
 END
+    "$binary" run --no-display --config "$scratch/config.json" 2>/dev/null &
+    pid=$!
+    # The thread of this name; it is there a moment after the start.
+    for _ in {1..100}; do
+        thread=$(grep -lx monitor /proc/"$pid"/task/*/comm 2>/dev/null | head -n 1) || true
+        [[ -z $thread ]] || break
+        sleep 0.1
+    done
+    if [[ -z $thread ]]; then
+        tail -n 20 "$scratch/facetap.log" >&2 || true
+        die "there is no thread \"monitor\"; the end of the program's log is above"
+    fi
+    sleep 2
+    before=$(thread_cost "$thread")
+    sleep "$seconds"
+    after=$(thread_cost "$thread")
+    percent=$(awk -v ns=$((after - before)) -v s="$seconds" 'BEGIN { printf "%.3f", ns / s / 1e7 }')
+    lines=$(grep -c 'RESOURCE_MONITOR\|リソース監視' "$scratch/facetap.log")
+    say "the monitor at an interval of 1 s costs $percent % of a core ($lines lines)"
+    if [[ $limits == yes ]] && awk -v p="$percent" -v l="$MONITOR_LIMIT_PERCENT" 'BEGIN { exit !(p > l) }'; then
+        die "above the limit of $MONITOR_LIMIT_PERCENT %"
+    fi
+}
+
+subject=release
+case ${1:-} in
+    release | ledger | monitor) subject=$1 && shift ;;
+esac
+while [[ $# -gt 0 ]]; do
+    case $subject$1 in
+        "$subject--limits") limits=yes && shift && continue ;;
+        "$subject-h" | "$subject--help")
+            usage
+            exit 0
+            ;;
+        "$subject--binary" | release--clip | release--models | ledger--folder | monitor--seconds) ;;
+        *) unknown_argument "$1" ;;
+    esac
+    [[ -n ${2:-} ]] || wrong_usage "$1 needs a value"
+    declare "${1#--}=$2"
+    shift 2
+done
+[[ -x $binary ]] || die "$binary is not there; scripts/cross-build.sh --arch $(dpkg --print-architecture) makes it"
+"bench_$subject"

@@ -21,8 +21,8 @@
 # minute, must each turn the test red; status 1 if one does not.
 
 set -euo pipefail
-# shellcheck source=scripts/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=scripts/lib/rust.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/rust.sh"
 
 prove_red=no restarts=
 binary=${FACETAP_BINARY:-}
@@ -38,12 +38,11 @@ while [[ $# -gt 0 ]]; do
         --short | --verbose) arguments+=("$1") && shift ;;
         --trials | --only | --side-by-side | --keep | --seed) arguments+=("$1" "$2") && shift 2 ;;
         -h | --help)
-            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            usage
             exit 0
             ;;
         *)
-            say "unknown argument \"$1\"; see scripts/crash-test.sh --help" >&2
-            exit 2
+            unknown_argument "$1"
             ;;
     esac
 done

@@ -11,8 +11,8 @@
 # kept in ~/.cache/facetap for the next time.
 
 set -euo pipefail
-# shellcheck source=scripts/build-opencv.sh
-source "$(dirname "${BASH_SOURCE[0]}")/build-opencv.sh"
+# shellcheck source=scripts/lib/opencv.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/opencv.sh"
 
 # In the order in which a linker resolves: users before what they use.
 OPENCV_STATIC_LIBRARIES=(opencv_objdetect opencv_calib3d opencv_features2d opencv_flann opencv_dnn opencv_videoio
@@ -34,6 +34,7 @@ make_rust_std() { # ARCHITECTURE PACKAGE=VERSION OUT
 setup_target() { # ARCHITECTURE
     local suffix version
     RUST_SYSROOT=
+    # shellcheck disable=SC2119  # no cargo commands beside "build" are wanted
     setup_rust
     has_target && return
     if command -v rustup >/dev/null &&
@@ -129,7 +130,7 @@ if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
     architecture=arm64
     case ${1:-} in
         -h | --help)
-            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            usage
             exit 0
             ;;
         --cross)
@@ -141,8 +142,7 @@ if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
         --arch=*) architecture=${1#--arch=} ;;
         '') ;;
         *)
-            say "unknown argument \"$1\"; see scripts/cross-build.sh --help" >&2
-            exit 2
+            unknown_argument "$1"
             ;;
     esac
     release "$architecture"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds the release and shows FaceTap at work without any hardware: a simulated camera,
+# Installs what is missing, builds, and shows FaceTap at work without any hardware: a simulated camera,
 # simulated servos and a simulated card reader, in a closed loop for 20 seconds.
 #
 #   scripts/demo.sh [OPTION...]      options go to `facetap run`, for example --duration 60 or --trace trace.jsonl
@@ -8,22 +8,23 @@
 # installed FaceTap is left alone.
 
 set -euo pipefail
-# shellcheck source=scripts/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=scripts/lib/rust.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/rust.sh"
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
-    sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+    usage
     exit 0
 fi
 
-"$FACETAP_TOP/scripts/setup.sh" demo
-find_rust
-
-say "building the release; the first time takes minutes"
 CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$FACETAP_TOP/target}")
 export CARGO_TARGET_DIR
-(cd "$FACETAP_TOP" && cargo build --release --locked)
-binary=$CARGO_TARGET_DIR/release/facetap
+# The development build: without the release's optimisation over all crates it is there in a fraction of the time, what
+# works hard is the distribution's OpenCV in both, and `cargo build` and scripts/test.sh find it compiled.
+"$FACETAP_TOP/scripts/setup.sh" demo --ahead 'build --locked'
+find_rust
+say "building; the first time takes minutes"
+(cd "$FACETAP_TOP" && cargo build --locked)
+binary=$CARGO_TARGET_DIR/debug/facetap
 
 # A folder of its own, and no configuration but the defaults unless one is named: on a board in use, simulated taps
 # must reach neither its ledger nor its server.

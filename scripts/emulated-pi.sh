@@ -14,8 +14,8 @@
 # ../shared or $FACETAP_SHARED; steps that need absent ones are skipped.
 
 set -euo pipefail
-# shellcheck source=scripts/cache.sh
-source "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+# shellcheck source=scripts/lib/cache.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/cache.sh"
 # shellcheck source=tests/emulated-pi/image.sh
 source "$FACETAP_TOP/tests/emulated-pi/image.sh"
 
@@ -54,12 +54,11 @@ while [[ $# -gt 0 ]]; do
             exit 0
             ;;
         -h | --help)
-            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            usage
             exit 0
             ;;
         *)
-            say "unknown argument \"$1\"; see scripts/emulated-pi.sh --help" >&2
-            exit 2
+            unknown_argument "$1"
             ;;
     esac
     shift

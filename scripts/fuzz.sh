@@ -9,12 +9,12 @@
 # cargo-fuzz); the first build takes some minutes.
 
 set -euo pipefail
-# shellcheck source=scripts/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=scripts/lib/rust.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/rust.sh"
 
 case ${1:-} in
     -h | --help)
-        sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+        usage
         exit 0
         ;;
 esac

@@ -10,14 +10,14 @@
 # three quarters of an hour on a Raspberry Pi; a package built on a PC (scripts/package.sh --arch arm64) spares that.
 
 set -euo pipefail
-# shellcheck source=scripts/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=scripts/lib/rust.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/rust.sh"
 
 action=install package=''
 while [[ $# -gt 0 ]]; do
     case $1 in
         -h | --help)
-            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            usage
             exit 0
             ;;
         --package)
@@ -28,8 +28,7 @@ while [[ $# -gt 0 ]]; do
         --uninstall) [[ $action == purge ]] || action=remove ;;
         --purge) action=purge ;;
         *)
-            say "unknown argument \"$1\"; see scripts/install.sh --help" >&2
-            exit 2
+            unknown_argument "$1"
             ;;
     esac
     shift

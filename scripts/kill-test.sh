@@ -20,8 +20,8 @@
 # --prove-red: a build that does not keep the order of a card's taps must turn the test red; status 1 if it does not.
 
 set -euo pipefail
-# shellcheck source=scripts/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=scripts/lib/rust.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/rust.sh"
 
 prove_red=no
 binary=${FACETAP_BINARY:-}
@@ -33,12 +33,11 @@ while [[ $# -gt 0 ]]; do
         --binary) binary=$(realpath "$2") && shift 2 ;;
         --taps | --kills | --pcscd | --seed | --rate | --keep | --weights) arguments+=("$1" "$2") && shift 2 ;;
         -h | --help)
-            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            usage
             exit 0
             ;;
         *)
-            say "unknown argument \"$1\"; see scripts/kill-test.sh --help" >&2
-            exit 2
+            unknown_argument "$1"
             ;;
     esac
 done

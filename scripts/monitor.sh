@@ -20,8 +20,8 @@
 # crontab: */5 * * * * /opt/facetap/scripts/monitor.sh once --folder /var/lib/facetap -- facetap run --no-display
 
 set -uo pipefail
-# shellcheck source=scripts/process.sh
-source "$(dirname "${BASH_SOURCE[0]}")/process.sh"
+# shellcheck source=scripts/lib/process.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/process.sh"
 
 SHORT_RUN=60
 LONGEST_PAUSE=300

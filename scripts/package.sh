@@ -13,8 +13,8 @@
 # input gives the same package, byte for byte; its date is $SOURCE_DATE_EPOCH, else that of the last commit.
 
 set -euo pipefail
-# shellcheck source=scripts/sysroot.sh
-source "$(dirname "${BASH_SOURCE[0]}")/sysroot.sh"
+# shellcheck source=scripts/lib/sysroot.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/sysroot.sh"
 
 # What the package may need: Debian 12's C library and C++ library, which Debian 13 has, too.
 GLIBC_NEWEST=2.36
@@ -24,7 +24,7 @@ arch=$(dpkg --print-architecture) binary='' version='' output=''
 while [[ $# -gt 0 ]]; do
     case $1 in
         -h | --help)
-            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            usage
             exit 0
             ;;
         --arch | --binary | --version | --output)
@@ -33,8 +33,7 @@ while [[ $# -gt 0 ]]; do
             shift 2
             ;;
         *)
-            say "unknown argument \"$1\"; see scripts/package.sh --help" >&2
-            exit 2
+            unknown_argument "$1"
             ;;
     esac
 done

@@ -11,8 +11,8 @@
 # Status 0 if all of that holds.
 
 set -euo pipefail
-# shellcheck source=scripts/setup.sh
-source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# shellcheck source=scripts/lib/rust.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/rust.sh"
 
 LIMIT_MS=5000
 kills=20 changes=100 pulls=20 away=60
@@ -26,12 +26,11 @@ while [[ $# -gt 0 ]]; do
             shift
             ;;
         -h | --help)
-            sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+            usage
             exit 0
             ;;
         *)
-            say "unknown argument \"$1\"; see scripts/reader-test.sh --help" >&2
-            exit 2
+            unknown_argument "$1"
             ;;
     esac
     shift

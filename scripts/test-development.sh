@@ -4,23 +4,22 @@
 #   scripts/test-development.sh
 #
 # In a system root of its own, as root or with sudo; nothing stays mounted. The crates have to be fetched already
-# (cargo fetch --locked). About ten minutes on two cores.
+# (cargo fetch --locked). About five minutes on two cores.
 
 set -euo pipefail
-# shellcheck source=scripts/cache.sh
-source "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+# shellcheck source=scripts/lib/cache.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/cache.sh"
 # shellcheck source=tests/package/roots.sh
 source "$FACETAP_TOP/tests/package/roots.sh"
 
 case ${1:-} in
     '') ;;
     -h | --help)
-        sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+        usage
         exit 0
         ;;
     *)
-        say "unknown argument \"$1\"; see scripts/test-development.sh --help" >&2
-        exit 2
+        unknown_argument "$1"
         ;;
 esac
 install_packages mount util-linux

@@ -9,14 +9,14 @@
 # nothing stays mounted. The roots are kept in the cache; the first run takes some minutes to make them.
 
 set -euo pipefail
-# shellcheck source=scripts/cache.sh
-source "$(dirname "${BASH_SOURCE[0]}")/cache.sh"
+# shellcheck source=scripts/lib/cache.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/cache.sh"
 # shellcheck source=tests/package/roots.sh
 source "$FACETAP_TOP/tests/package/roots.sh"
 
 case ${1:-} in
     -h | --help)
-        sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+        usage
         exit 0
         ;;
     '')

@@ -6,6 +6,8 @@ mod attendance_command;
 mod card;
 mod cards;
 mod configuration;
+mod crash;
+mod crash_recovery;
 #[path = "../common/daemon.rs"]
 mod daemon;
 mod damage;

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The SD card of the emulated Raspberry Pi. To be sourced by scripts/emulated-pi.sh, after cache.sh; needs root.
+# The SD card of the emulated Raspberry Pi. To be sourced by scripts/emulated-pi.sh, after scripts/lib/cache.sh; needs root.
 #
 # What takes minutes and depends on Debian alone is kept: kernel with its initial RAM disk, and root file system.
 # What is new at every run takes seconds: our package, the steps, the image.

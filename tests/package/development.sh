@@ -30,8 +30,9 @@ demonstration() {
         grep -E 'frames: [1-9][0-9]*' "$work/demo/facetap.log"
 }
 
-check "$suite: scripts/setup.sh installs what a build needs" in_checkout scripts/setup.sh build
+# The first command of a newcomer comes first; what it has built, the others find.
+check "$suite: scripts/demo.sh" demonstration
+check "$suite: scripts/setup.sh finds what a build needs" in_checkout scripts/setup.sh build
 check "$suite: the development build" in_checkout bash -c 'source scripts/setup.sh; find_rust; cargo build --locked'
 check "$suite: its binary starts" in_checkout /src/target/debug/facetap --version
-check "$suite: scripts/demo.sh" demonstration
 verdict

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# System roots of Debian for the tests of the package, kept in the cache. To be sourced, after scripts/cache.sh.
+# System roots of Debian for the tests of the package, kept in the cache. To be sourced, after scripts/lib/cache.sh.
 
 # What the package depends on, so that it installs without an archive in reach, and what checks it.
 ROOT_PACKAGES=systemd,udev,pcscd,opencv-data,libstdc++6,libgcc-s1

@@ -10,7 +10,7 @@ enter_root "$base"
 cp "$deb" "$top/facetap.deb"
 source_tree=$(dirname "$0")/../..
 mkdir -p "$top/src/scripts"
-cp "$source_tree"/scripts/*.sh "$top/src/scripts"
+cp -r "$source_tree"/scripts/*.sh "$source_tree/scripts/lib" "$top/src/scripts"
 cp "$source_tree/Cargo.toml" "$top/src"
 # No archive: its refreshing is not the subject, and may not be in reach.
 rm -rf "$top"/etc/apt/sources.list*

@@ -11,9 +11,9 @@ use facetap::base::stop::{Reason, Stop};
 use facetap::config::BeepSettings;
 use nix::sys::signal::Signal;
 
+use super::{Watching, a_moment, hex, idm};
 use crate::card::{self, Card};
 use crate::daemon::{Daemon, PORTS, Turn, wait_until};
-use crate::{Watching, a_moment, hex, idm};
 
 /// Threads of this process that talk to the daemon, and sockets. Other tests wait for their turn and have
 /// neither.

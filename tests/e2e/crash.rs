@@ -15,6 +15,8 @@ use nix::unistd::Pid;
 
 /// What hangs takes for ever; a crash takes a second, ten on a loaded machine.
 const HANGS: Duration = Duration::from_secs(60);
+/// A report that is not done by then is cut, so that the process ends: on a machine that has no time to spare.
+const CUT: Duration = Duration::from_secs(3);
 
 struct Crash {
     status: ExitStatus,
@@ -194,9 +196,11 @@ fn an_endless_recursion_is_shown_from_both_ends() {
 fn a_crash_while_others_ask_for_memory_never_hangs() {
     for trial in 0..20 {
         let kind = ["segv", "heap", "stack-overflow-cpp", "abort"][trial % 4];
+        let start = Instant::now();
         let crash = crash(kind, 4);
         assert_eq!(crash.status.signal(), Some(expected(kind).0));
-        assert!(crash.report.contains("\n==== end "), "{}", crash.report);
+        let whole = crash.report.contains("\n==== end ");
+        assert!(whole || start.elapsed() >= CUT, "{}", crash.report);
     }
 }
 

@@ -4,15 +4,8 @@
 //! made, and after a thousand. Each test runs in a process of its own. Pauses between two attempts are skipped, all else
 //! is real: a server on the network, an AVI file, the pseudo-terminal of the simulated servos, the PC/SC daemon.
 
-#[path = "reinit/camera.rs"]
 mod camera;
-#[path = "common/daemon.rs"]
-mod daemon;
-#[path = "reinit/hasty.rs"]
 mod hasty;
-#[path = "reinit/measure.rs"]
 mod measure;
-#[path = "reinit/reader.rs"]
 mod reader;
-#[path = "reinit/servo.rs"]
 mod servo;

@@ -18,9 +18,9 @@ use opencv::core::{CV_8UC3, Mat, Scalar, Size, Vector};
 use opencv::prelude::*;
 use opencv::{imgcodecs, videoio};
 
+use super::hasty::HastyClock;
+use super::measure::{a_thousand_times, alone};
 use crate::daemon::wait_until;
-use crate::hasty::HastyClock;
-use crate::measure::{a_thousand_times, alone};
 
 /// Pictures of a stream before it breaks off.
 const PICTURES: usize = 3;
@@ -120,10 +120,13 @@ fn capture(address: &str, served: &Arc<AtomicUsize>, cycles: usize) {
 
 #[test]
 fn a_stream_that_breaks_off_a_thousand_times() {
-    alone("camera::a_stream_that_breaks_off_a_thousand_times", || {
-        let (address, served) = fickle_camera();
-        a_thousand_times("stream", |cycles| capture(&address, &served, cycles));
-    });
+    alone(
+        "reinit::camera::a_stream_that_breaks_off_a_thousand_times",
+        || {
+            let (address, served) = fickle_camera();
+            a_thousand_times("stream", |cycles| capture(&address, &served, cycles));
+        },
+    );
 }
 
 /// A clip of one second, as cameras record it.
@@ -148,7 +151,7 @@ fn record(file: &str) {
 #[test]
 fn a_clip_and_the_simulated_camera_opened_a_thousand_times() {
     alone(
-        "camera::a_clip_and_the_simulated_camera_opened_a_thousand_times",
+        "reinit::camera::a_clip_and_the_simulated_camera_opened_a_thousand_times",
         || {
             let folder = tempfile::tempdir().unwrap();
             let clip = folder

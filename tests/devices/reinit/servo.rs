@@ -15,9 +15,9 @@ use facetap::follow::control::{Follower, Mode};
 use facetap::follow::servo::{ServoLoop, SimulatedServos};
 use facetap::follow::trace::FrameTrace;
 
+use super::hasty::HastyClock;
+use super::measure::{a_thousand_times, alone, side_by_side};
 use crate::daemon::{PATIENCE, wait_until};
-use crate::hasty::HastyClock;
-use crate::measure::{a_thousand_times, alone, side_by_side};
 
 /// Servos behind a pseudo-terminal to which `link` leads, until they are dropped.
 struct Plugged<'a> {
@@ -88,7 +88,7 @@ fn serve(link: &Path, cycles: usize) {
 #[test]
 fn adapters_that_are_plugged_in_a_thousand_times() {
     alone(
-        "servo::adapters_that_are_plugged_in_a_thousand_times",
+        "reinit::servo::adapters_that_are_plugged_in_a_thousand_times",
         || {
             let folder = tempfile::tempdir().unwrap();
             a_thousand_times("servo port", |cycles| {
