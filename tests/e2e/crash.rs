@@ -1,8 +1,5 @@
 //! Every kind of crash, for real, in a process of its own: how it ends, what it leaves, and whether the names are right.
 
-#[path = "common/program.rs"]
-mod program;
-
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -42,7 +39,7 @@ fn wait(child: &mut std::process::Child) -> ExitStatus {
 fn crash(kind: &str, busy: u8) -> Crash {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("crash.log");
-    let mut child = Command::new(program::facetap())
+    let mut child = Command::new(crate::program::facetap())
         .args(["crash-now", kind, "--busy", &busy.to_string()])
         .arg("--crash-file")
         .arg(&file)
@@ -61,7 +58,7 @@ fn crash(kind: &str, busy: u8) -> Crash {
 }
 
 fn named(file: &Path) -> String {
-    let done = Command::new(program::facetap())
+    let done = Command::new(crate::program::facetap())
         .args(["symbolise", "--report"])
         .arg(file)
         .output()
@@ -208,7 +205,7 @@ fn a_crash_while_others_ask_for_memory_never_hangs() {
 fn a_signal_from_outside_shows_what_every_thread_was_doing() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("facetap.log");
-    let mut child = Command::new(program::facetap())
+    let mut child = Command::new(crate::program::facetap())
         .args(["run", "--demo", "--no-display", "--log-file"])
         .arg(&log)
         .env("LC_ALL", "C")
@@ -254,7 +251,7 @@ fn a_report_that_cannot_be_written_keeps_nothing_from_ending() {
     let file = dir.path().join("crash.log");
     // A disk that is full, from the first byte on.
     std::os::unix::fs::symlink("/dev/full", &file).unwrap();
-    let mut child = Command::new(program::facetap())
+    let mut child = Command::new(crate::program::facetap())
         .args(["crash-now", "segv", "--crash-file"])
         .arg(&file)
         .stdout(Stdio::null())

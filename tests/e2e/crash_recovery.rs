@@ -1,9 +1,6 @@
 //! Whatever way the service crashes or hangs, it leaves a trace and is back, in short; `scripts/crash-test.sh` is the
 //! full form.
 
-#[path = "common/program.rs"]
-mod program;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,7 +15,7 @@ fn run(test: &str, options: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(tool("synchronised.sh"))
         .args(["python3".as_ref(), tool(test).as_os_str()])
         .arg("--binary")
-        .arg(program::facetap())
+        .arg(crate::program::facetap())
         .args(options)
         .stdin(Stdio::null())
         .output()
