@@ -16,10 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("follow", &["base", "config"]),
     ("attend", &["base", "config"]),
     ("service", &["base", "config", "watch", "follow", "attend"]),
-    (
-        "tools",
-        &["base", "config", "watch", "follow", "attend", "service"],
-    ),
+    ("tools", &["base", "config", "watch", "follow", "attend"]),
     (
         "cli",
         &[

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use facetap::base::clock::Monotime;
 use facetap::attend::ledger::{Entry, Ledger, Recorded, probe};
 use facetap::attend::reader::Moment;
 use facetap::attend::reader::atr::CardType;
 use facetap::attend::uid::Uid;
+use facetap::base::clock::Monotime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
