@@ -16,6 +16,7 @@ mod diagnosis;
 mod disk;
 mod doctor;
 mod following;
+mod frozen;
 mod gate;
 mod harness;
 mod health;
