@@ -215,7 +215,10 @@ fn first_difference(report: &str) -> Option<(String, &'static str)> {
             at += 1;
         }
         if !fits(at) {
-            return Some((line.to_owned(), REPORT.get(at).copied().unwrap_or("the end")));
+            return Some((
+                line.to_owned(),
+                REPORT.get(at).copied().unwrap_or("the end"),
+            ));
         }
         at += 1;
     }
