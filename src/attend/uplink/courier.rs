@@ -169,7 +169,12 @@ impl<'a> Courier<'a> {
             }
             Ok(false) => {
                 self.ledger_backoff.reset();
-                self.pause(next, now)
+                // A tap that was recorded may have changed it.
+                if self.road.pace.next(now) == next {
+                    self.pause(next, now)
+                } else {
+                    Duration::ZERO
+                }
             }
             Err(e) => {
                 self.outbox = None;

@@ -82,6 +82,8 @@ struct Out {
     /// When the last attempt that says so was noted: what was sent before it is no news.
     since: Monotime,
     retry: Monotime,
+    /// There is nothing to try it with before this, unless a tap is recorded.
+    idle: Monotime,
     ask: Monotime,
     /// Somebody takes connections.
     there: bool,
@@ -117,12 +119,13 @@ impl Pace {
         };
         let knock = out.since + KNOCK_AFTER;
         let knocked = out.knocked && out.there;
+        let retry = out.retry.max(out.idle);
         match () {
-            () if out.retry <= now => Next::Probe,
+            () if retry <= now => Next::Probe,
             () if knocked && knock <= now => Next::Knock,
             () if out.ask <= now => Next::AskHealth,
-            () if knocked => Next::Wait(out.retry.min(out.ask).min(knock).since(now)),
-            () => Next::Wait(out.retry.min(out.ask).since(now)),
+            () if knocked => Next::Wait(retry.min(out.ask).min(knock).since(now)),
+            () => Next::Wait(retry.min(out.ask).since(now)),
         }
     }
 
@@ -133,24 +136,23 @@ impl Pace {
 
     /// A tap was recorded.
     pub fn knock(&mut self) {
-        self.knocked(true);
+        if let Some(out) = &mut self.out {
+            out.knocked = true;
+            out.idle = Monotime::default();
+        }
     }
 
     /// It was tried, or need not be.
     pub fn knock_is_over(&mut self) {
-        self.knocked(false);
-    }
-
-    fn knocked(&mut self, knocked: bool) {
         if let Some(out) = &mut self.out {
-            out.knocked = knocked;
+            out.knocked = false;
         }
     }
 
     /// It is time for a probe, but there is nothing to send before `until`.
     pub fn nothing_before(&mut self, until: Monotime) {
         if let Some(out) = &mut self.out {
-            out.retry = out.retry.max(until);
+            out.idle = until;
         }
     }
 
@@ -248,6 +250,7 @@ impl Pace {
         self.out = Some(Out {
             since: now,
             retry: now + pause.max(self.asked.min(self.longest)),
+            idle: Monotime::default(),
             ask: now + self.ask_every,
             there,
             well,
@@ -445,6 +448,10 @@ mod tests {
         assert_eq!(pace.next(at(1)), wait(9), "it is asked for its health");
         pace.health(false, false, at(10), MIDDLE);
         pace.health(false, false, at(25), MIDDLE);
+        assert_eq!(pace.next(at(30)), wait(1));
         assert_eq!(pace.next(at(31)), Next::Probe);
+        pace.nothing_before(at(61));
+        pace.knock();
+        assert_eq!(pace.next(at(32)), Next::Probe, "a tap was recorded");
     }
 }

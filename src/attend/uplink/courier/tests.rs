@@ -44,6 +44,18 @@ fn a_server_that_was_gone_gets_everything_once_and_soon_after_its_return() {
     assert_eq!(s.posts() - before, 10);
 }
 
+/// There was nothing to find that out with.
+#[test]
+fn the_first_tap_after_the_return_of_a_server_is_sent_at_once() {
+    let mut s = scene(Mode::Gone);
+    s.courier.greet();
+    s.pass(5 * SECOND);
+    s.mode(Mode::Fine);
+    s.book.count(1);
+    s.ring();
+    assert_eq!(s.rows(1), 1);
+}
+
 #[test]
 fn answers_that_get_lost_do_not_count_twice() {
     let mut s = scene(Mode::DropsAnswer);
