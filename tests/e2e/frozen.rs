@@ -177,10 +177,10 @@ fn health_json_is_what_it_was() {
 }
 
 /// The lines of a report in `crash.log`, each part once and in this order; a line that repeats stands for all of its kind.
-const REPORT: [&str; 20] = [
-    r"^==== crash \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ \d+-\d+\.1$",
+const REPORT: [&str; 21] = [
+    r"^==== crash \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \d+-\d+\.1$",
     r"^what: SIGSEGV \(11\), .* \(code 1\), address 0x8$",
-    r"^local time: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d$",
+    r"^local time: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$",
     r"^program: facetap \d+\.\d+\.\d+ \w+, build id [0-9a-f]+$",
     r"^boot id: \S+$",
     r"^uptime: \d+\.\d{3} s$",
@@ -192,6 +192,7 @@ const REPORT: [&str; 20] = [
     r"^modules:$",
     r"^  [0-9a-f]+-[0-9a-f]+ ([0-9a-f]+|-) \S",
     r"^last lines of the log:$",
+    r"^  .",
     r"^memory:$",
     r"^  \w+:\s",
     r"^other threads:$",

@@ -22,7 +22,10 @@ fn texts(folder: &Path, into: &mut Vec<String>) {
             }
         } else if path.extension().is_some_and(|e| e == "rs") && !name.ends_with("tests") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            let text = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or_default();
             literals(text.parse().unwrap(), into);
         }
     }
