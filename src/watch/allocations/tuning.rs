@@ -13,8 +13,8 @@ const KEEP: libc::c_int = 16 << 20;
 const OWN_MAPPING: libc::c_int = 16 << 20;
 
 /// Heaps that threads share. glibc's own eight a core give each of two dozen threads one of its own, and what is free
-/// in one is of no use to the others.
-const HEAPS: libc::c_int = 2;
+/// in one is of no use to the others: models are read by one thread and pictures worked on by another.
+const HEAPS: libc::c_int = 1;
 
 /// Sets glibc's allocator for a program that takes and frees pictures. For the beginning of `main`.
 pub fn tune() {
