@@ -69,9 +69,9 @@ pub enum Verdict {
     Trouble,
 }
 
-/// Refusals that say nothing of the tap, whoever speaks: token, address, method, proxy, too slow, misdirected, too
-/// early, too many.
-const NOT_OF_THE_TAP: &[u16] = &[401, 403, 404, 405, 407, 408, 421, 425, 429];
+/// Refusals that say nothing of the tap, whoever speaks: token, permission, proxy, too slow, misdirected, too early, too
+/// many (RFC 9110, RFC 6585).
+const NOT_OF_THE_TAP: &[u16] = &[401, 403, 407, 408, 421, 425, 429];
 
 /// Judges the answer to a tap. A page of a proxy, a firewall or a captive portal is an answer too, but never a verdict.
 #[must_use]
@@ -173,6 +173,7 @@ mod tests {
             (204, "", Trouble),
             (302, "", Trouble),
             (400, ERROR, Rejected),
+            (404, ERROR, Rejected),
             (409, ERROR, Rejected),
             (422, ERROR, Rejected),
             (500, ERROR, Trouble),
@@ -200,7 +201,7 @@ mod tests {
                 assert_eq!(verdict(status, body), Verdict::Trouble, "{status} {body}");
             }
         }
-        // A wrong token or address must not reject a day of taps.
+        // A wrong token must not reject a day of taps.
         for status in NOT_OF_THE_TAP {
             assert_eq!(verdict(*status, ERROR), Verdict::Trouble, "{status}");
         }
