@@ -271,7 +271,7 @@ pub fn open(
             if let Some(host) = http::url::server(url) {
                 let name = redacted(url);
                 env.names
-                    .look_up(host, 0, NAME)
+                    .look_up(&host, 0, NAME)
                     .map_err(|why| anyhow::Error::new(why).context(name))?;
             }
             Box::new(OtherSource::stream(url, clock)?)

@@ -4,6 +4,8 @@
 //! segment, too. The segments are walked instead, and only the data of a scan are searched: there, FF is
 //! always followed by 00, by FF or by a marker (ITU-T T.81 B.1.1.5).
 
+use memchr::{memchr, memmem};
+
 use crate::base::clock::Monotime;
 use crate::follow::camera::jpeg::{self, EOI, MAX_PICTURE, Place, SOI_CODE, SOS};
 
@@ -102,11 +104,7 @@ impl Splitter {
 
     /// Drops what is no beginning of a picture. None if there is none yet.
     fn find_beginning(&mut self) -> Option<()> {
-        let found = self
-            .received
-            .windows(BEGINNING.len())
-            .position(|w| w == BEGINNING);
-        match found {
+        match memmem::find(&self.received, &BEGINNING) {
             Some(at) => {
                 self.drop_front(at);
                 self.state = State::Head(BEGINNING.len() - 1);
@@ -125,7 +123,7 @@ impl Splitter {
         let data = self.received.get(from..)?;
         let mut at = 0;
         loop {
-            at += data.get(at..)?.iter().position(|b| *b == 0xFF)?;
+            at += memchr(0xFF, data.get(at..)?)?;
             match data.get(at + 1) {
                 Some(0x00 | 0xD0..=0xD7) => at += 2,
                 Some(0xFF) => at += 1,
@@ -207,7 +205,7 @@ mod tests {
 
     /// Bytes before the first scan.
     fn head_of(jpeg: &[u8]) -> usize {
-        jpeg.windows(2).position(|w| w == [0xFF, SOS]).unwrap()
+        memmem::find(jpeg, &[0xFF, SOS]).unwrap()
     }
 
     fn split(stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, u64) {
