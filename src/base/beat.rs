@@ -147,15 +147,10 @@ impl Beats {
 mod tests {
     use super::*;
     use crate::base::clock::ManualClock;
-    use jiff::Timestamp;
-
     const LIMIT: Duration = Duration::from_secs(15);
 
     fn watched() -> (Arc<ManualClock>, Arc<dyn Clock>, Beats, Beat) {
-        let manual = Arc::new(ManualClock::new(
-            Duration::from_secs(100),
-            Timestamp::UNIX_EPOCH,
-        ));
+        let manual = ManualClock::shared(Duration::from_secs(100));
         let clock: Arc<dyn Clock> = manual.clone();
         let beats = Beats::default();
         let beat = beats.watch("loop", LIMIT, &clock);

@@ -158,10 +158,7 @@ mod tests {
     fn a_loop_is_begun_again_after_a_panic_until_it_is_too_often() {
         use crate::base::beat::Beats;
         use crate::base::clock::ManualClock;
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(
-            Duration::ZERO,
-            jiff::Timestamp::UNIX_EPOCH,
-        ));
+        let clock: Arc<dyn Clock> = ManualClock::shared(Duration::ZERO);
         let (beats, stop) = (Beats::default(), Stop::new());
         let beat = beats.watch("shaky", Duration::from_secs(9), &clock);
         let mut threads = Threads::default();

@@ -189,10 +189,7 @@ fn headers_that_cannot_be_played_are_refused() {
 }
 
 fn source(file: Vec<u8>, repeat: bool) -> (AviSource<Cursor<Vec<u8>>>, Arc<ManualClock>) {
-    let clock = Arc::new(ManualClock::new(
-        Duration::from_secs(100),
-        jiff::Timestamp::UNIX_EPOCH,
-    ));
+    let clock = ManualClock::shared(Duration::from_secs(100));
     let source = AviSource::new(
         "clip.avi".to_owned(),
         Cursor::new(file),
