@@ -131,6 +131,18 @@ pub(super) struct Terms {
     pub keeps: bool,
 }
 
+impl Terms {
+    /// Those of most calls.
+    pub(super) const fn within(limit: Duration) -> Self {
+        Self {
+            limit,
+            hears_stop: true,
+            waits_for_hung: false,
+            keeps: true,
+        }
+    }
+}
+
 impl<S: Send + 'static> Limited<S> {
     /// Calls on a thread called `name`. Waiting ends early at the order to stop, and is announced to `beat`: it has a
     /// limit, whatever the call does.
@@ -155,13 +167,7 @@ impl<S: Send + 'static> Limited<S> {
         limit: Duration,
         open: impl FnOnce() -> Result<S, E> + Send + 'static,
     ) -> Result<Result<(), E>, NotDone> {
-        let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
-            keeps: true,
-        };
-        self.attempt(terms, move |kept| {
+        self.attempt(Terms::within(limit), move |kept| {
             if kept.is_none() {
                 *kept = Some(open()?);
             }
@@ -179,10 +185,8 @@ impl<S: Send + 'static> Limited<S> {
         call: impl FnOnce(&mut S) -> T + Send + 'static,
     ) -> Result<T, NotDone> {
         let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
             keeps: false,
+            ..Terms::within(limit)
         };
         self.attempt(terms, move |kept| kept.as_mut().map(call))?
             .ok_or(NotDone::Closed)
@@ -194,10 +198,8 @@ impl<S: Send + 'static> Limited<S> {
     /// See [`NotDone`].
     pub fn take(&self, limit: Duration) -> Result<S, NotDone> {
         let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
             keeps: false,
+            ..Terms::within(limit)
         };
         self.attempt(terms, Option::take)?.ok_or(NotDone::Closed)
     }
@@ -212,10 +214,10 @@ impl<S: Send + 'static> Limited<S> {
         call: impl FnOnce(S) -> T + Send + 'static,
     ) -> Result<Option<T>, NotDone> {
         let terms = Terms {
-            limit,
             hears_stop: false,
             waits_for_hung: true,
             keeps: false,
+            ..Terms::within(limit)
         };
         self.attempt(terms, move |kept| kept.take().map(call))
     }
@@ -229,13 +231,7 @@ impl<S: Send + 'static> Limited<S> {
         limit: Duration,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotDone> {
-        let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
-            keeps: true,
-        };
-        self.attempt(terms, |_| call())
+        self.attempt(Terms::within(limit), |_| call())
     }
 
     /// A call that opens nothing and is made also after the order to stop, as the last words of a loop.
@@ -248,10 +244,8 @@ impl<S: Send + 'static> Limited<S> {
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotDone> {
         let terms = Terms {
-            limit,
             hears_stop: false,
-            waits_for_hung: false,
-            keeps: true,
+            ..Terms::within(limit)
         };
         self.attempt(terms, |_| call())
     }

@@ -114,12 +114,7 @@ impl Names {
         if let Ok(address) = literal.parse::<IpAddr>() {
             return Ok(vec![address]);
         }
-        let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
-            keeps: true,
-        };
+        let terms = Terms::within(limit);
         let heard = Arc::new(AtomicBool::new(false));
         let (name, by_us) = (host.to_owned(), Arc::clone(&heard));
         let found = self.0.attempt(terms, move |last: &mut Option<Found>| {
