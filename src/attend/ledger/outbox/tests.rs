@@ -200,14 +200,20 @@ fn an_answer_never_settles_the_tap_of_another_ledger() {
     assert_eq!(book.outbox().pending().unwrap(), 1);
 }
 
+/// A tap that the server has rejected, and a later one of the same card that waits.
+fn rejected_and_later() -> (Book, i64, i64) {
+    let mut book = Book::new();
+    let rejected = book.count(1);
+    end(&book, rejected, Settled::Rejected);
+    book.advance(CLOCK_STEP);
+    let later = book.count(1);
+    (book, rejected, later)
+}
+
 /// Candidates may be older than what a person has done since.
 #[test]
 fn a_card_begins_with_the_tap_that_is_the_first_at_that_moment() {
-    let mut book = Book::new();
-    let a = book.count(1);
-    end(&book, a, Settled::Rejected);
-    book.advance(CLOCK_STEP);
-    let b = book.count(1);
+    let (book, a, b) = rejected_and_later();
     let mut outbox = book.outbox();
     let heads = outbox.heads().unwrap();
     assert_eq!(ids(&heads), [b]);
@@ -220,11 +226,7 @@ fn a_card_begins_with_the_tap_that_is_the_first_at_that_moment() {
 /// The server knows it for a repeat only as long as it is the last of its card.
 #[test]
 fn what_the_server_may_have_goes_before_an_older_tap_that_is_sent_again() {
-    let mut book = Book::new();
-    let a = book.count(1);
-    end(&book, a, Settled::Rejected);
-    book.advance(CLOCK_STEP);
-    let b = book.count(1);
+    let (book, a, b) = rejected_and_later();
     let mut outbox = book.outbox();
     let heads = outbox.heads().unwrap();
     for (maybe_stored, first) in [(false, a), (true, b)] {
