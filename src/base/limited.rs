@@ -1,4 +1,4 @@
-//! Do this, but not for longer than so: calls that may never return, each waited for up to a limit.
+//! Calls that may never return, each waited for up to a time-out.
 //!
 //! A driver that hangs, a disk at the far end of a dead network, a name server that does not answer: the system call
 //! comes back late or never, and nobody can end it from outside. So such a call is made on a thread of its own, and
@@ -86,7 +86,7 @@ impl<S> std::fmt::Debug for Limited<S> {
 /// The thread, whatever is kept on it: one code for all kinds of devices.
 struct Thread {
     shared: Arc<Shared>,
-    /// Lets go of what is open.
+    /// Drops what is open.
     clear: Arc<dyn Fn() + Send + Sync>,
     stop: Stop,
     beat: Beat,
@@ -104,7 +104,7 @@ struct State {
     next: Option<Call>,
     /// A call is about to be made, is being made, or is overdue.
     busy: bool,
-    /// Nobody waits for the call under way any more.
+    /// The caller of the running call has timed out.
     overdue: bool,
     /// Calls that have ended.
     ended: u64,
@@ -192,7 +192,7 @@ impl<S: Send + 'static> Limited<S> {
             .ok_or(NotDone::Closed)
     }
 
-    /// Hands out what is open.
+    /// Moves out what is open.
     ///
     /// # Errors
     /// See [`NotDone`].
@@ -266,7 +266,7 @@ impl<S: Send + 'static> Limited<S> {
                 call(&mut kept)
             }));
             if done.is_err() {
-                // What was left half done is of no use.
+                // The call panicked, so the state may be inconsistent: drop it.
                 *kept = None;
             }
             *lock(&to) = Some(done);
@@ -296,7 +296,7 @@ impl Thread {
         let woken = Arc::downgrade(&shared);
         stop.on_request(move || {
             if let Some(shared) = woken.upgrade() {
-                // Under the lock, or who is just about to wait would not hear it.
+                // Notify under the lock, or a waiter that is about to wait would miss it.
                 let _state = lock(&shared.state);
                 shared.changed.notify_all();
             }
@@ -380,7 +380,7 @@ impl Drop for Thread {
     }
 }
 
-/// Makes one call after the other, until nobody can ask for another.
+/// Thread body: makes one call after the other until all handles are dropped.
 fn serve(shared: &Shared, clear: &dyn Fn()) {
     let mut state = lock(&shared.state);
     loop {

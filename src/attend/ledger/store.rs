@@ -1,4 +1,4 @@
-//! The ledger of this process: its file, its lock, and whose turn it is to write.
+//! The ledger of this process: its file, its lock file and its write lock.
 //!
 //! Keeper, uplink and upkeep write through connections of their own (`writer`).
 
@@ -29,7 +29,7 @@ use crate::say;
 /// How long a tap waits for the clock to be synchronised, at most.
 pub const HOLD: Duration = Duration::from_secs(600);
 
-/// Asks what is known of the wall clock.
+/// Reads the synchronisation state of the wall clock.
 type AskSync = Box<dyn Fn() -> Sync + Send + std::marker::Sync>;
 
 /// The ledger of this process.
@@ -40,7 +40,7 @@ pub struct Store {
     /// Counts up when the file is set aside for another.
     generation: AtomicU64,
     reserve: Reserve,
-    /// Whether the room of the reserve was needed, and has been spoken of.
+    /// Whether the reserved space was used and that has been logged.
     full: AtomicBool,
     /// The file system, if it forgets everything at a power cut.
     forgetful: Option<&'static str>,
@@ -179,7 +179,7 @@ impl Store {
         &self.time
     }
 
-    /// Puts room by for the last taps. What cannot be put by now can be later.
+    /// Reserves space for the last taps. A failure is not final: it is tried again later.
     pub(super) fn put_by(&self) {
         if self.reserve.put_by().is_ok_and(|there| there)
             && self.full.swap(false, Ordering::Relaxed)
@@ -261,7 +261,7 @@ impl Store {
         );
     }
 
-    /// Gives the room up that was put by. True if there was some.
+    /// Releases the reserved space. True if there was some.
     pub(super) fn give_room(&self) -> bool {
         if !self.reserve.is_needed() || !self.reserve.give_up() {
             return false;
@@ -285,7 +285,7 @@ fn look_for_a_lost_one(file: &Path, reserve: &Reserve) -> Result<()> {
         return Ok(());
     }
     if journal::length(file) > 0 {
-        // SQLite would throw the journal of an empty file away.
+        // SQLite would discard the journal of an empty file.
         let why = schema::Damaged("the file is empty, its journal is not".to_owned());
         damage::set_aside(file, identity(file).ok(), &why.into())?;
     } else if reserve.is_there() {

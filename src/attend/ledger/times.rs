@@ -16,7 +16,7 @@ pub(super) fn noted_anchor(db: &Connection, boot_id: &str) -> rusqlite::Result<O
         .prepare_cached("SELECT boottime_ms, utc_time FROM anchor WHERE boot_id = ?1")?
         .query_row([boot_id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    // What is no time was not written by us: as if nothing had been noted.
+    // A value that is not a time was not written by us: ignore it.
     Ok(noted.and_then(|(boottime, utc)| {
         Some(Anchor {
             boottime: Duration::from_millis(u64::try_from(boottime).ok()?),

@@ -20,12 +20,12 @@ use crate::base::stop::Stop;
 use crate::config::Config;
 use crate::say;
 
-/// Limits of the old client, which the server was sized for.
+/// Time-outs of the old client, for which the server was sized.
 const TAP_TIMEOUT: Duration = Duration::from_secs(5);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 /// A machine of the LAN that is there answers a connection well within this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// No answer of the API comes near this.
+/// Largest answer that is read, in bytes; those of the API are much smaller.
 const ANSWER_MAX: u64 = 64 * 1024;
 /// Time for reading a small file. A disk that takes longer hangs; the tap is tried again later.
 const FILE: Duration = Duration::from_secs(2);

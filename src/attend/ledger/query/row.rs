@@ -38,7 +38,7 @@ pub struct Row {
     pub attempts: Option<i64>,
     /// What the server answered last.
     pub answer: Option<String>,
-    /// Words why a person should look.
+    /// Review remarks: why a person should look at it.
     pub review: Option<String>,
     /// Why it was not counted.
     pub why: Option<String>,

@@ -12,7 +12,7 @@ use crate::follow::camera::jpeg::MAX_PICTURE;
 /// Largest head of a part, and the most that may come before a boundary, in bytes.
 const MAX_BETWEEN: usize = 64 << 10;
 
-/// Takes a stream apart, as far as it has arrived.
+/// Incremental parser of the stream.
 #[derive(Debug)]
 pub struct Parts {
     received: Vec<u8>,

@@ -25,7 +25,7 @@ pub struct Arrived {
     pub begun: Monotime,
 }
 
-/// Takes a stream apart, as far as it has arrived. Garbage between pictures is passed over; a picture
+/// Incremental parser of the stream. Garbage between pictures is skipped; a picture
 /// that is cut short costs itself, and one that is cut in its head what a length there leads over. Never holds more than [`MAX_PICTURE`] and what was pushed last.
 #[derive(Debug, Default)]
 pub struct Splitter {
@@ -78,7 +78,7 @@ impl Splitter {
                         self.state = State::Head(body.end);
                     }
                     Some(Place::Alone(SOI_CODE, _)) => self.give_up(at),
-                    // A length that leads into nowhere: the next picture may lie within it.
+                    // An invalid segment length: the next picture may begin within it.
                     Some(_) => self.give_up(BEGINNING.len() - 1),
                 },
                 State::Scan(from) => {
@@ -132,7 +132,7 @@ impl Splitter {
         }
     }
 
-    /// Nothing complete yet; a picture that grows without end is given up.
+    /// No complete picture yet; one that exceeds the size limit is dropped.
     fn wait(&mut self) -> Option<Arrived> {
         if self.received.len() > MAX_PICTURE {
             self.give_up(self.received.len());
