@@ -17,7 +17,7 @@ use super::planted;
 use super::stop::{Stop, lock};
 use crate::say;
 
-/// The names of the threads on which a call is under way, for whoever ends the process.
+/// The names of the threads with a running call, for the end of the process.
 static UNDER_WAY: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 
 /// The threads that are in a call at this moment. At the end of the process they are left behind.

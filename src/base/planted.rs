@@ -25,7 +25,7 @@ pub enum Kind {
     Panic,
     /// It hangs for ever.
     Hang,
-    /// It hangs for so long, deaf to the order to stop.
+    /// It hangs for this long and ignores the order to stop.
     Stall(Duration),
 }
 

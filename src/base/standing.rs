@@ -58,7 +58,7 @@ pub struct HeldTap {
     pub tap: i64,
     /// The card, upper-case hex.
     pub card: String,
-    /// How often it was tried in vain, in a row and by this process.
+    /// Consecutive failed attempts by this process.
     pub attempts: u32,
     /// Status and beginning of what answered, or why nothing did.
     pub answer: String,

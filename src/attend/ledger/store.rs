@@ -37,7 +37,7 @@ pub struct Store {
     dir: PathBuf,
     file: PathBuf,
     pub(super) turn: Turn,
-    /// Counts up when the file is set aside for another.
+    /// Incremented whenever the file is replaced or its journal rebuilt.
     generation: AtomicU64,
     reserve: Reserve,
     /// Whether the reserved space was used and that has been logged.
@@ -206,7 +206,7 @@ impl Store {
     }
 
     /// Sets the file aside, if it is still the one that damage was found in: otherwise that was somebody else, and what is
-    /// there now has to be looked at by itself. Whoever calls this has the turn.
+    /// there now has to be checked by itself. The caller holds the write lock.
     pub(super) fn set_aside(&self, found_in: Edition, why: &anyhow::Error) -> Result<()> {
         if self.edition() == found_in && damage::set_aside(&self.file, found_in.file, why)? {
             self.generation.fetch_add(1, Ordering::Release);
@@ -226,7 +226,7 @@ impl Store {
         share(&self.dir)
     }
 
-    /// Puts what `deleted` still has into `fresh`. Whoever calls this has the turn.
+    /// Copies what `deleted` still has into `fresh`. The caller holds the write lock.
     pub(super) fn carry_over_deleted(&self, deleted: &Connection, fresh: &mut Connection) {
         self.generation.fetch_add(1, Ordering::Release);
         let file = self.file.display();

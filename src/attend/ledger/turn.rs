@@ -35,7 +35,7 @@ pub(super) struct Turn {
 pub(super) struct Mine<'a>(&'a Turn);
 
 impl Turn {
-    /// Waits for the turn.
+    /// Waits for the write lock.
     pub fn take(&self, urgency: Urgency) -> Mine<'_> {
         let mut state = lock(&self.state);
         let tap = urgency == Urgency::Tap;
@@ -75,7 +75,7 @@ mod tests {
                 sender.send(urgency).unwrap();
                 drop(mine);
             });
-            // The tap at least has to be in line before the turn is given back.
+            // The tap must be waiting before the lock is released.
             while lock(&turn.state).taps < waiting {
                 std::thread::yield_now();
             }

@@ -30,7 +30,7 @@ const TICK: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Taps that are removed at once: a tap that comes meanwhile waits for them.
 const PRUNE_BATCH: usize = 200;
-/// How often the anchor is noted while nothing happens; the wall clock moves by no more than a second meanwhile.
+/// How often the anchor is stored while nothing happens; the wall clock drifts by at most a second meanwhile.
 const NOTE_EVERY: Duration = Duration::from_secs(1800);
 /// How often the waiting taps are counted; in between they are reckoned.
 const COUNT_EVERY: Duration = Duration::from_secs(60);

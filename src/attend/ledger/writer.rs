@@ -80,7 +80,7 @@ impl Writer {
         &self.db
     }
 
-    /// Lets `act` read. Where the file proves to be damaged, it is set aside and read once more.
+    /// Runs `act` as a read. If the file is damaged, it is quarantined and read once more.
     pub fn read<T>(
         &mut self,
         store: &Store,

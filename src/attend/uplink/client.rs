@@ -34,7 +34,7 @@ const FILE_MAX: u64 = 4 << 20;
 /// A connection that was idle for longer may have been closed by the server meanwhile.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
-/// What came back.
+/// Result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// An HTTP answer, whatever it says.
@@ -46,7 +46,7 @@ pub enum Reply {
         /// When to come again, where it says so (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// Nobody took the connection. Why, for people.
+    /// No connection could be made. The reason, for people.
     Unreachable(String),
     /// The connection ended without a whole answer. The server may or may not have the tap, but is done with it.
     NoAnswer(String),

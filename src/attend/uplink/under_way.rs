@@ -29,7 +29,7 @@ struct Attempt {
 /// An answer that has come.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
-    /// What was sent, and what came back.
+    /// The request and its answer.
     pub sent: Sent,
     /// When it was sent.
     pub begun: Monotime,
@@ -65,7 +65,7 @@ impl UnderWay {
         self.sent.insert(tap.id, Attempt { tap, begun: now });
     }
 
-    /// An answer has come. False if nobody waits for it any more: the attempt was given up.
+    /// An answer has arrived. False if its attempt was already given up.
     pub fn hear(&mut self, sent: Sent) -> bool {
         let waited_for = (self.sent.get(&sent.tap.id))
             .is_some_and(|attempt| attempt.tap.attempts == sent.tap.attempts);

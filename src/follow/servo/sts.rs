@@ -31,7 +31,7 @@ pub mod instruction {
     pub const READ: u8 = 0x02;
     /// Change registers and answer with the status.
     pub const WRITE: u8 = 0x03;
-    /// Change registers of several servos; nobody answers.
+    /// Sync write: registers of several servos, without replies.
     pub const SYNC_WRITE: u8 = 0x83;
 }
 
@@ -77,7 +77,7 @@ pub fn write(id: u8, register: u8, data: &[u8]) -> Vec<u8> {
     frame(id, instruction::WRITE, &parameters)
 }
 
-/// Writes two bytes at `register` of several servos at once; nobody answers.
+/// Sync write: two bytes at `register` of several servos at once, without replies.
 #[must_use]
 pub fn sync_write(register: u8, values: &[(u8, u16)]) -> Vec<u8> {
     let mut parameters = vec![register, 2];

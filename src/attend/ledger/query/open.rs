@@ -1,4 +1,4 @@
-//! Opening a ledger for reading, whatever state it is in and whoever asks.
+//! Opens a ledger for reading, with or without a running service and whatever the rights of this user.
 
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;

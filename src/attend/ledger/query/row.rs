@@ -10,7 +10,7 @@ use crate::attend::trace::Outcome;
 pub struct Row {
     /// Number of the tap; none if it was not counted.
     pub number: Option<i64>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// The card, upper-case hex.
     pub uid: String,
