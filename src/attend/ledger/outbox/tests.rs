@@ -131,6 +131,11 @@ fn a_tap_that_waits_for_the_right_time_holds_up_its_card_alone() {
     assert_eq!(ids(&outbox.arrivals(a).unwrap()), [b]);
 }
 
+/// The local time of a tap, as the server gets it.
+fn time(book: &Book, id: i64) -> DateTime {
+    book.text(id, "local_time").unwrap().parse().unwrap()
+}
+
 /// The clock was set back by the time that lies between two taps of a card.
 #[test]
 fn a_tap_with_the_time_of_the_one_before_is_moved_and_marked() {
@@ -145,14 +150,8 @@ fn a_tap_with_the_time_of_the_one_before_is_moved_and_marked() {
     let heads = outbox.heads().unwrap();
     let sent = begin_all(&mut outbox, &heads, &book.now()).remove(0);
     assert_eq!(sent.id, second);
-    let time = |id| {
-        book.text(id, "local_time")
-            .unwrap()
-            .parse::<DateTime>()
-            .unwrap()
-    };
     assert_eq!(
-        time(second).duration_since(time(first)),
+        time(&book, second).duration_since(time(&book, first)),
         SignedDuration::from_secs(OUT_OF_WINDOW_S)
     );
     assert_eq!(sent.clock, "uncertain");
@@ -268,14 +267,8 @@ fn a_tap_that_is_sent_again_is_not_taken_for_a_later_one() {
     let mut outbox = book.outbox();
     let heads = outbox.heads().unwrap();
     let sent = begin_all(&mut outbox, &heads, &book.now()).remove(0);
-    let time = |id| {
-        book.text(id, "local_time")
-            .unwrap()
-            .parse::<DateTime>()
-            .unwrap()
-    };
     assert_eq!(
-        time(b).duration_since(time(a)),
+        time(&book, b).duration_since(time(&book, a)),
         SignedDuration::from_secs(OUT_OF_WINDOW_S),
         "still before it"
     );
