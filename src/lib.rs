@@ -14,6 +14,10 @@
 //! A room imports what lies below it; `watch`, `follow` and `attend` stand side by side and do not know each other.
 //! `tests/architecture.rs` holds that. A module that drives a piece of hardware is the only one that knows its crate.
 
+// Scenes that unit tests share with the programs in `tests` call this crate by its name.
+#[cfg(test)]
+extern crate self as facetap;
+
 pub mod attend;
 pub mod base;
 pub mod cli;

@@ -51,7 +51,7 @@ pub struct Keeper {
     pub presence: Arc<Presence>,
     /// Whether a tap without a face in view is marked for review.
     pub require_face: bool,
-    /// What the person sees and hears.
+    /// The indicators for the person at the reader.
     pub panel: Panel,
     /// Told that one more tap waits.
     pub standing: Arc<Standing>,
@@ -71,13 +71,13 @@ pub struct Keeper {
     pub in_hand: Option<(Tap, u32)>,
 }
 
-/// What became of a tap, as far as it is told.
+/// Outcome of a tap for the indicators.
 enum Verdict {
     Counted {
         id: i64,
         /// The ledger's file system, if it forgets everything at a power cut.
         forgetful: Option<&'static str>,
-        /// Nobody vouches for the time.
+        /// The time is uncertain.
         uncertain: bool,
         /// A face was required, and none was seen: the word for it in the ledger.
         faceless: Option<&'static str>,
@@ -146,7 +146,7 @@ impl Keeper {
         self.conclude(tap, &verdict, &name);
     }
 
-    /// Tells everybody what became of the tap.
+    /// Publishes the outcome of the tap: indicators, trace, counters.
     fn conclude(&self, tap: &Tap, verdict: &Verdict, name: &Name) {
         let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
         let durable =

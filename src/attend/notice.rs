@@ -28,7 +28,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether it tells somebody what came of their tap.
+    /// Whether it is the outcome of a tap.
     #[must_use]
     pub fn answers_a_tap(self) -> bool {
         match self {
@@ -55,7 +55,7 @@ pub struct Notice {
 }
 
 impl From<Event> for Notice {
-    /// What concerns no reader and nobody in particular.
+    /// An event without a reader and without a tap.
     fn from(event: Event) -> Self {
         Self {
             event,
@@ -86,7 +86,7 @@ impl Panel {
         let notice = notice.into();
         for display in &self.0 {
             match display.try_send(notice.clone()) {
-                // Without a display nobody looks.
+                // Without a display the receiver is dropped.
                 Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
             }
         }

@@ -1,4 +1,4 @@
-//! What became of a tap, and what the trace tells of it.
+//! Outcome of a tap and its line in the trace.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::base::clock::Monotime;
 use crate::base::trace::{TraceFile, milliseconds};
 
-/// What became of a tap.
+/// Outcome of a tap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Durable in the ledger.
@@ -44,7 +44,7 @@ pub struct TapRecord<'a> {
     pub uid: &'a str,
     /// Name of the reader.
     pub reader: &'a str,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// From the card's answer until it was durable; none if nothing was stored.
     pub durable: Option<Duration>,

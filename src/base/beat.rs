@@ -1,4 +1,4 @@
-//! Signs of life: a loop tells that it goes on, and whoever watches sees which one has stopped.
+//! Heartbeats: each loop reports at every turn, and the watchdog sees which one has stopped.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use super::clock::{Clock, Monotime};
 use super::planted;
 use super::stop::{Stop, lock};
 
-/// One loop's sign of life. The default one is watched by nobody.
+/// The heartbeat of one loop. The default one is not watched.
 #[derive(Clone, Default)]
 pub struct Beat(Option<Arc<Watched>>);
 
@@ -24,7 +24,7 @@ struct Watched {
     name: &'static str,
     limit: Duration,
     clock: Arc<dyn Clock>,
-    /// Until when the silence is in order without counting, in ms of the monotonic clock.
+    /// Deadline of an announced pause, in ms of the monotonic clock. Silence until then does not count.
     quiet_until: AtomicU64,
     restarts: AtomicU64,
     over: AtomicBool,
@@ -35,7 +35,7 @@ fn milliseconds(at: Monotime) -> u64 {
 }
 
 impl Beat {
-    /// The loop has come round once more.
+    /// Reports one turn of the loop.
     pub fn turn(&self) {
         self.during(Duration::ZERO);
         if let Some(watched) = &self.0 {
@@ -43,7 +43,7 @@ impl Beat {
         }
     }
 
-    /// The next sign may come this much later than usual: a step begins that is known to be long.
+    /// Extends the deadline of the next sign of life; call before a blocking step.
     pub fn during(&self, long: Duration) {
         if let Some(watched) = &self.0 {
             let until = milliseconds(watched.clock.now() + long);
@@ -51,7 +51,7 @@ impl Beat {
         }
     }
 
-    /// Waits as [`Clock::wait`] does, in good order.
+    /// Waits as [`Clock::wait`] does, as an announced pause.
     #[must_use]
     pub fn wait(&self, clock: &dyn Clock, stop: &Stop, pause: Duration) -> bool {
         self.during(pause);
@@ -67,7 +67,7 @@ impl Beat {
         }
     }
 
-    /// The loop has ended, as it should; nothing more is expected of it.
+    /// The loop has ended normally and is no longer watched.
     pub(super) fn over(&self) {
         if let Some(watched) = &self.0 {
             watched.over.store(true, Ordering::Relaxed);
@@ -75,21 +75,21 @@ impl Beat {
     }
 }
 
-/// How a loop is.
+/// State of a loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulse {
     /// The loop's name, which is that of its thread.
     pub name: &'static str,
-    /// For how long it has given no sign, pauses that it had announced left out.
+    /// Time since its last sign of life, without announced pauses.
     pub silent: Duration,
-    /// The longest silence that is in order.
+    /// The longest silence that is allowed.
     pub limit: Duration,
     /// How often it was begun again after a panic.
     pub restarts: u64,
 }
 
 impl Pulse {
-    /// Whether it goes on.
+    /// Whether it is still within its limit.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.silent <= self.limit
@@ -109,7 +109,7 @@ impl std::fmt::Debug for Beats {
 }
 
 impl Beats {
-    /// A loop that is to give a sign at least every `limit` from now on.
+    /// Watches a loop that must report at least every `limit` from now on.
     #[must_use]
     pub fn watch(&self, name: &'static str, limit: Duration, clock: &Arc<dyn Clock>) -> Beat {
         let watched = Arc::new(Watched {
@@ -124,7 +124,7 @@ impl Beats {
         Beat(Some(watched))
     }
 
-    /// How each loop that has not ended is at this moment.
+    /// The present state of each loop that has not ended.
     #[must_use]
     pub fn pulses(&self, now: Monotime) -> Vec<Pulse> {
         let now = milliseconds(now);
@@ -147,15 +147,10 @@ impl Beats {
 mod tests {
     use super::*;
     use crate::base::clock::ManualClock;
-    use jiff::Timestamp;
-
     const LIMIT: Duration = Duration::from_secs(15);
 
     fn watched() -> (Arc<ManualClock>, Arc<dyn Clock>, Beats, Beat) {
-        let manual = Arc::new(ManualClock::new(
-            Duration::from_secs(100),
-            Timestamp::UNIX_EPOCH,
-        ));
+        let manual = ManualClock::shared(Duration::from_secs(100));
         let clock: Arc<dyn Clock> = manual.clone();
         let beats = Beats::default();
         let beat = beats.watch("loop", LIMIT, &clock);

@@ -114,6 +114,12 @@ impl ManualClock {
         }
     }
 
+    /// A clock for several, which starts `since_boot` after boot, in 1970.
+    #[must_use]
+    pub fn shared(since_boot: Duration) -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self::new(since_boot, Timestamp::UNIX_EPOCH))
+    }
+
     /// Lets time pass on every clock.
     pub fn advance(&self, d: Duration) {
         let mut state = super::stop::lock(&self.state);

@@ -100,7 +100,7 @@ mod tests {
         // A file in the way is left alone.
         assert!(open_in_folder(&options, &path.join("c")).is_err());
         assert!(path.is_file());
-        // What was not to be made is not.
+        // Without the option no file is created.
         assert!(open_in_folder(OpenOptions::new().read(true), &dir.path().join("d")).is_err());
         assert!(!dir.path().join("d").exists());
     }

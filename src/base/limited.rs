@@ -1,4 +1,4 @@
-//! Do this, but not for longer than so: calls that may never return, each waited for up to a limit.
+//! Calls that may never return, each waited for up to a time-out.
 //!
 //! A driver that hangs, a disk at the far end of a dead network, a name server that does not answer: the system call
 //! comes back late or never, and nobody can end it from outside. So such a call is made on a thread of its own, and
@@ -17,7 +17,7 @@ use super::planted;
 use super::stop::{Stop, lock};
 use crate::say;
 
-/// The names of the threads on which a call is under way, for whoever ends the process.
+/// The names of the threads with a running call, for the end of the process.
 static UNDER_WAY: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 
 /// The threads that are in a call at this moment. At the end of the process they are left behind.
@@ -86,7 +86,7 @@ impl<S> std::fmt::Debug for Limited<S> {
 /// The thread, whatever is kept on it: one code for all kinds of devices.
 struct Thread {
     shared: Arc<Shared>,
-    /// Lets go of what is open.
+    /// Drops what is open.
     clear: Arc<dyn Fn() + Send + Sync>,
     stop: Stop,
     beat: Beat,
@@ -104,7 +104,7 @@ struct State {
     next: Option<Call>,
     /// A call is about to be made, is being made, or is overdue.
     busy: bool,
-    /// Nobody waits for the call under way any more.
+    /// The caller of the running call has timed out.
     overdue: bool,
     /// Calls that have ended.
     ended: u64,
@@ -131,6 +131,18 @@ pub(super) struct Terms {
     pub keeps: bool,
 }
 
+impl Terms {
+    /// Those of most calls.
+    pub(super) const fn within(limit: Duration) -> Self {
+        Self {
+            limit,
+            hears_stop: true,
+            waits_for_hung: false,
+            keeps: true,
+        }
+    }
+}
+
 impl<S: Send + 'static> Limited<S> {
     /// Calls on a thread called `name`. Waiting ends early at the order to stop, and is announced to `beat`: it has a
     /// limit, whatever the call does.
@@ -155,13 +167,7 @@ impl<S: Send + 'static> Limited<S> {
         limit: Duration,
         open: impl FnOnce() -> Result<S, E> + Send + 'static,
     ) -> Result<Result<(), E>, NotDone> {
-        let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
-            keeps: true,
-        };
-        self.attempt(terms, move |kept| {
+        self.attempt(Terms::within(limit), move |kept| {
             if kept.is_none() {
                 *kept = Some(open()?);
             }
@@ -179,25 +185,21 @@ impl<S: Send + 'static> Limited<S> {
         call: impl FnOnce(&mut S) -> T + Send + 'static,
     ) -> Result<T, NotDone> {
         let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
             keeps: false,
+            ..Terms::within(limit)
         };
         self.attempt(terms, move |kept| kept.as_mut().map(call))?
             .ok_or(NotDone::Closed)
     }
 
-    /// Hands out what is open.
+    /// Moves out what is open.
     ///
     /// # Errors
     /// See [`NotDone`].
     pub fn take(&self, limit: Duration) -> Result<S, NotDone> {
         let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
             keeps: false,
+            ..Terms::within(limit)
         };
         self.attempt(terms, Option::take)?.ok_or(NotDone::Closed)
     }
@@ -212,10 +214,10 @@ impl<S: Send + 'static> Limited<S> {
         call: impl FnOnce(S) -> T + Send + 'static,
     ) -> Result<Option<T>, NotDone> {
         let terms = Terms {
-            limit,
             hears_stop: false,
             waits_for_hung: true,
             keeps: false,
+            ..Terms::within(limit)
         };
         self.attempt(terms, move |kept| kept.take().map(call))
     }
@@ -229,13 +231,7 @@ impl<S: Send + 'static> Limited<S> {
         limit: Duration,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotDone> {
-        let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
-            keeps: true,
-        };
-        self.attempt(terms, |_| call())
+        self.attempt(Terms::within(limit), |_| call())
     }
 
     /// A call that opens nothing and is made also after the order to stop, as the last words of a loop.
@@ -248,10 +244,8 @@ impl<S: Send + 'static> Limited<S> {
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotDone> {
         let terms = Terms {
-            limit,
             hears_stop: false,
-            waits_for_hung: false,
-            keeps: true,
+            ..Terms::within(limit)
         };
         self.attempt(terms, |_| call())
     }
@@ -272,7 +266,7 @@ impl<S: Send + 'static> Limited<S> {
                 call(&mut kept)
             }));
             if done.is_err() {
-                // What was left half done is of no use.
+                // The call panicked, so the state may be inconsistent: drop it.
                 *kept = None;
             }
             *lock(&to) = Some(done);
@@ -302,7 +296,7 @@ impl Thread {
         let woken = Arc::downgrade(&shared);
         stop.on_request(move || {
             if let Some(shared) = woken.upgrade() {
-                // Under the lock, or who is just about to wait would not hear it.
+                // Notify under the lock, or a waiter that is about to wait would miss it.
                 let _state = lock(&shared.state);
                 shared.changed.notify_all();
             }
@@ -386,7 +380,7 @@ impl Drop for Thread {
     }
 }
 
-/// Makes one call after the other, until nobody can ask for another.
+/// Thread body: makes one call after the other until all handles are dropped.
 fn serve(shared: &Shared, clear: &dyn Fn()) {
     let mut state = lock(&shared.state);
     loop {

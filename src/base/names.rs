@@ -1,4 +1,4 @@
-//! Addresses of names. The C library asks the name servers without any limit of ours, and one that does not answer is
+//! Name resolution with a time-out. The C library has no limit that we control: a name server that does not answer is
 //! waited for again and again.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use super::limited::{Limited, NotDone, Terms};
 use super::stop::Stop;
 use crate::say;
 
-/// An answer that came too late for who asked is good for the next one for so long.
+/// How long an answer that came too late for its caller may be used for the next look-up.
 const GOOD_FOR: Duration = Duration::from_secs(60);
 
 /// Environment variable of the C library, read at its first look-up: set it before any thread is started. A name
@@ -75,7 +75,7 @@ struct Found {
     host: String,
     addresses: Vec<IpAddr>,
     at: Monotime,
-    /// Whether who asked has had it.
+    /// Whether the caller received it.
     heard: Arc<AtomicBool>,
 }
 
@@ -98,7 +98,7 @@ impl Names {
         limit: Duration,
     ) -> Result<Vec<SocketAddr>, NoAddress> {
         let found = self.find(host, limit, |host| {
-            // The port has no part in it.
+            // The port is not part of the look-up.
             Ok((host, 0).to_socket_addrs()?.map(|a| a.ip()).collect())
         })?;
         Ok(found.into_iter().map(|ip| (ip, port).into()).collect())
@@ -114,12 +114,7 @@ impl Names {
         if let Ok(address) = literal.parse::<IpAddr>() {
             return Ok(vec![address]);
         }
-        let terms = Terms {
-            limit,
-            hears_stop: true,
-            waits_for_hung: false,
-            keeps: true,
-        };
+        let terms = Terms::within(limit);
         let heard = Arc::new(AtomicBool::new(false));
         let (name, by_us) = (host.to_owned(), Arc::clone(&heard));
         let found = self.0.attempt(terms, move |last: &mut Option<Found>| {
@@ -150,7 +145,7 @@ impl Names {
             Ok(Ok(addresses)) => Ok(addresses),
             Ok(Err(e)) => Err(refusal(host, &e)),
             Err(NotDone::Hangs) => {
-                // It was not: whoever asks next may have it.
+                // The caller did not receive it: keep it for the next look-up.
                 heard.store(false, Ordering::Relaxed);
                 Err(NoAddress::Silent { host })
             }
@@ -159,7 +154,7 @@ impl Names {
     }
 }
 
-/// What the C library says of a name, told apart: nobody answers, or nobody knows it.
+/// Tells the two resolver errors apart: no name server answers, or the name does not exist.
 fn refusal(host: String, e: &std::io::Error) -> NoAddress {
     let text = e.to_string();
     let why = text.rsplit(": ").next().unwrap_or(&text).to_owned();

@@ -1,4 +1,4 @@
-//! Planted faults, as far as the loops come upon them: what is planted lies here, the module `fault` plants it.
+//! Fault injection points of the loops. The module `fault` sets the faults, this one holds and triggers them.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,13 +23,13 @@ static LOST_TAPS: AtomicBool = AtomicBool::new(false);
 pub enum Kind {
     /// It panics.
     Panic,
-    /// It never comes round again.
+    /// It hangs for ever.
     Hang,
-    /// It hangs for so long, deaf to the order to stop.
+    /// It hangs for this long and ignores the order to stop.
     Stall(Duration),
 }
 
-/// A loop or a call of this name comes by: what was planted for it happens here.
+/// Called by the loop or call of this name; triggers the fault that was planted for it.
 pub fn point(name: &str) {
     if !ANY.load(Ordering::Relaxed) {
         return;
@@ -43,7 +43,7 @@ pub fn point(name: &str) {
     drop(planted);
     match kind {
         Kind::Panic => panic!("planted in the loop \"{name}\" ({VARIABLE})"),
-        // Deaf to the order to stop, as a real one.
+        // Ignores the order to stop, as a real hang would.
         Kind::Hang => loop {
             std::thread::park();
         },

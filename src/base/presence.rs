@@ -1,4 +1,4 @@
-//! Who is in view now: where the two loops meet. Vision tells it, a tap records it.
+//! Faces in view now, shared between the two loops: vision writes it, a tap records it.
 
 use std::sync::Mutex;
 use std::time::Duration;

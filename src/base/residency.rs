@@ -1,4 +1,4 @@
-//! Memory that only the start has needed.
+//! Releases memory that was needed only during the start.
 
 use nix::libc;
 

@@ -1,4 +1,4 @@
-//! When a loop that has panicked is begun again, and when that is of no use any more. Pure.
+//! When a loop that has panicked is restarted, and when to give up. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -32,7 +32,7 @@ fn listen_for_a_second(first_came: &Arc<AtomicBool>) {
     }
 }
 
-/// Whether somebody has asked for the end, also while the program was about to end for another reason.
+/// Whether a stop was requested by signal, also while the program was already ending for another reason.
 #[derive(Debug, Clone, Default)]
 pub struct Asked(Arc<AtomicBool>);
 
@@ -95,7 +95,7 @@ pub fn watch(
             }
         }
     })?;
-    // What waited since leave_to_the_next comes now.
+    // Signals that have been pending since leave_to_the_next are delivered now.
     let _ = all().thread_unblock();
     Ok(asked)
 }

@@ -71,7 +71,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// No more items will come; what lies in the slot can still be taken.
+    /// Closes the slot for new items; the item in it can still be taken.
     pub fn close(&self) {
         lock(&self.state).closed = true;
         self.changed.notify_all();

@@ -1,4 +1,4 @@
-//! How the card side stands now, in numbers that every thread may look at: what a display at rest shows.
+//! Present state of the card side, in counters that every thread may read; the idle display shows them.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -58,13 +58,13 @@ pub struct HeldTap {
     pub tap: i64,
     /// The card, upper-case hex.
     pub card: String,
-    /// How often it was tried in vain, in a row and by this process.
+    /// Consecutive failed attempts by this process.
     pub attempts: u32,
     /// Status and beginning of what answered, or why nothing did.
     pub answer: String,
 }
 
-/// How things stand. The numbers are for people: each is right within a minute.
+/// Present state. The numbers are for display: each is correct within a minute.
 #[derive(Debug, Default)]
 pub struct Standing {
     readers: AtomicU32,

@@ -1,4 +1,4 @@
-//! The two languages that FaceTap speaks to people.
+//! The two languages of log, LCD and command output.
 //!
 //! Both wordings stand side by side where they are used: `say!("camera opened", "カメラを開きました")`.
 //! The choice is made once, at the start, before the first line is written.

@@ -1,4 +1,4 @@
-//! Named threads that are joined, and named again when they will not end.
+//! Named threads, joined at the end with a time-out; those that do not end are named.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl Threads {
         let (order, clock, beat) = (stop.clone(), Arc::clone(clock), beat.clone());
         self.start(name, stop, move || {
             let mut restarts = Restarts::default();
-            // What a body leaves behind half done is its own: it is told to begin afresh.
+            // Unwind safety: the body restarts from the beginning and must not rely on its old state.
             while catch_unwind(AssertUnwindSafe(&mut body)).is_err() && !order.requested() {
                 match restarts.panicked(clock.now()) {
                     Decision::Again(pause) => {
@@ -158,10 +158,7 @@ mod tests {
     fn a_loop_is_begun_again_after_a_panic_until_it_is_too_often() {
         use crate::base::beat::Beats;
         use crate::base::clock::ManualClock;
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(
-            Duration::ZERO,
-            jiff::Timestamp::UNIX_EPOCH,
-        ));
+        let clock: Arc<dyn Clock> = ManualClock::shared(Duration::ZERO);
         let (beats, stop) = (Beats::default(), Stop::new());
         let beat = beats.watch("shaky", Duration::from_secs(9), &clock);
         let mut threads = Threads::default();

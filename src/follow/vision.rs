@@ -41,7 +41,7 @@ pub struct Vision {
     pub slot: Arc<Slot<Frame>>,
     /// Tells the capture thread whether its pictures are of any use.
     pub feedback: Arc<CaptureFeedback>,
-    /// Who is told where the face is.
+    /// Receives the position of the face.
     pub follower: Arc<Mutex<Follower>>,
     /// Told who is in view.
     pub presence: Arc<Presence>,

@@ -65,7 +65,7 @@ pub struct Service {
     pub health_file: Option<PathBuf>,
     /// The trace.
     pub trace: Arc<TraceFile>,
-    /// What came of the configuration's being read again.
+    /// Outcome of the last SIGHUP reload.
     pub reloads: Arc<Reloads>,
     /// Time.
     pub clock: Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! What came of the configuration's being read again, for whoever asked for it.
+//! Outcome of the last SIGHUP reload.
 
 use std::sync::Mutex;
 

@@ -8,5 +8,7 @@ mod daemon;
 mod pcscd;
 mod reinit;
 mod servo_bus;
+#[path = "../common/servo_loop.rs"]
+mod servo_loop;
 #[path = "../common/servos.rs"]
 mod servos;

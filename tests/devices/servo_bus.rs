@@ -1,104 +1,27 @@
 //! The servo loop against servos that share no code with it: `tests/tools/sts_servos.py`.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use facetap::follow::control::Mode;
+
+use crate::servo_loop::{Service, face_at};
 use crate::servos::Servos;
-use facetap::base::beat::Beat;
-use facetap::base::clock::{Clock, SystemClock};
-use facetap::base::limited::Limited;
-use facetap::base::stats::Stats;
-use facetap::base::stop::{Reason, Stop, lock};
-use facetap::base::threads::Threads;
-use facetap::config::Config;
-use facetap::follow::control::{Follower, Mode, Observation};
-use facetap::follow::detect::{Face, Point};
-use facetap::follow::servo::ServoLoop;
-use facetap::follow::trace::FrameTrace;
-
-/// Far longer than anything here takes, even on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
 
 /// The servos at `port` in this folder.
 fn start_servos(folder: &Path, options: &[&str]) -> Option<Servos> {
     Servos::start(&folder.join("port"), &folder.join("frames.jsonl"), options)
 }
 
-/// The loop, and a picture that shows a face at one place whatever the mount does.
-struct Service {
-    follower: Arc<Mutex<Follower>>,
-    stats: Arc<Stats>,
-    clock: Arc<dyn Clock>,
-    stop: Stop,
-    threads: Threads,
+/// The loop with these servos.
+fn start_loop(folder: &Path) -> Service {
+    let mut service = Service::new();
+    service.drive(&folder.join("port"));
+    service
 }
 
-impl Service {
-    fn start(port: &Path) -> Self {
-        let config = Config::default();
-        let follower = Follower::new(&config.tracking, &config.camera, &config.servo.axes);
-        let mut service = Self {
-            follower: Arc::new(Mutex::new(follower)),
-            stats: Arc::default(),
-            clock: Arc::new(SystemClock),
-            stop: Stop::new(),
-            threads: Threads::default(),
-        };
-        let mut servo = config.servo;
-        servo.port = port.to_string_lossy().into_owned();
-        let servos = ServoLoop {
-            config: servo,
-            tracking: config.tracking,
-            follower: Arc::clone(&service.follower),
-            trace: Arc::new(FrameTrace::default()),
-            stats: Arc::clone(&service.stats),
-            clock: Arc::clone(&service.clock),
-            stop: service.stop.clone(),
-            beat: Beat::default(),
-            port: Limited::new("servo-port", &service.stop, &Beat::default()),
-        };
-        service
-            .threads
-            .start("servos", &service.stop, move || servos.run())
-            .unwrap();
-        service
-    }
-
-    /// Shows the face at pixel (x, y) of 640x480 until `done`.
-    fn show(&self, x: f32, y: f32, what: &str, mut done: impl FnMut() -> bool) {
-        let start = self.clock.now();
-        for frame in 0.. {
-            let now = self.clock.now();
-            let face = Face {
-                x: x - 40.0,
-                y: y - 40.0,
-                w: 80.0,
-                h: 80.0,
-                left_eye: Point { x: x - 20.0, y },
-                right_eye: Point { x: x + 20.0, y },
-                score: 0.9,
-            };
-            lock(&self.follower).observe(Observation {
-                frame,
-                captured: now,
-                now,
-                width: 640,
-                height: 480,
-                face: Some(face),
-            });
-            if done() {
-                return;
-            }
-            assert!(now.since(start) < LONG, "waited in vain: {what}");
-            self.clock.wait(&Stop::new(), Duration::from_millis(40));
-        }
-    }
-
-    fn end(self) {
-        self.stop.request(Reason::Duration);
-        assert!(self.threads.join(&self.clock, LONG).is_empty());
-    }
+/// Shows a face at pixel (x, y) of 640x480 until `done`, whatever the mount does.
+fn show(service: &Service, x: f32, y: f32, what: &str, done: impl FnMut() -> bool) {
+    service.until(what, |frame| service.see(frame, Some(face_at(x, y))), done);
 }
 
 fn last(goals: &[i64]) -> i64 {
@@ -112,14 +35,14 @@ fn left_stays_left_up_stays_up_and_the_end_is_released() {
         let Some(servos) = start_servos(folder.path(), options) else {
             return;
         };
-        let service = Service::start(&folder.path().join("port"));
+        let service = start_loop(folder.path());
         // Left of the middle and above it.
-        service.show(120.0, 120.0, "goals to the left", || {
+        show(&service, 120.0, 120.0, "goals to the left", || {
             last(&servos.goals("1")) < 1600 && last(&servos.goals("3")) > 2400
         });
         let goals = servos.goals("1");
         assert!(goals.iter().all(|g| (1480..=2049).contains(g)), "{goals:?}");
-        service.show(520.0, 360.0, "goals to the right", || {
+        show(&service, 520.0, 360.0, "goals to the right", || {
             last(&servos.goals("1")) > 2500 && last(&servos.goals("3")) < 1700
         });
         service.end();
@@ -145,8 +68,8 @@ fn torque_comes_on_where_the_servo_stands() {
     let Some(servos) = start_servos(folder.path(), &["--start", "1=2900"]) else {
         return;
     };
-    let service = Service::start(&folder.path().join("port"));
-    service.show(320.0, 240.0, "goals within the limits", || {
+    let service = start_loop(folder.path());
+    show(&service, 320.0, 240.0, "goals within the limits", || {
         servos.goals("1").last().is_some_and(|g| *g <= 2616)
     });
     service.end();
@@ -175,8 +98,8 @@ fn servos_that_report_one_position_are_still_turned_to_the_face() {
     let Some(servos) = start_servos(folder.path(), &["--frozen"]) else {
         return;
     };
-    let service = Service::start(&folder.path().join("port"));
-    service.show(220.0, 240.0, "a goal to the left", || {
+    let service = start_loop(folder.path());
+    show(&service, 220.0, 240.0, "a goal to the left", || {
         last(&servos.goals("1")) < 2048 - 80
     });
     service.end();
@@ -189,10 +112,10 @@ fn a_mechanical_end_is_not_pressed_against() {
     let Some(servos) = start_servos(folder.path(), &["--load-at-stop", "200"]) else {
         return;
     };
-    let service = Service::start(&folder.path().join("port"));
+    let service = start_loop(folder.path());
     // The goal passes the end at 2248, and comes back to it though the face stays on the right.
     let mut passed = false;
-    service.show(520.0, 240.0, "the way back to the end", || {
+    show(&service, 520.0, 240.0, "the way back to the end", || {
         let goal = last(&servos.goals("1"));
         passed |= goal > 2260;
         passed && goal <= 2252
@@ -202,7 +125,7 @@ fn a_mechanical_end_is_not_pressed_against() {
         "never reached the soft limit"
     );
     // The other direction is free.
-    service.show(120.0, 240.0, "goals to the left", || {
+    show(&service, 120.0, 240.0, "goals to the left", || {
         last(&servos.goals("1")) < 2000
     });
     service.end();
@@ -214,20 +137,20 @@ fn a_missing_axis_does_not_stop_the_others_and_a_lost_bus_comes_back() {
     let Some(servos) = start_servos(folder.path(), &["--ids", "1,3"]) else {
         return;
     };
-    let service = Service::start(&folder.path().join("port"));
-    service.show(120.0, 240.0, "goals to the left", || {
+    let service = start_loop(folder.path());
+    show(&service, 120.0, 240.0, "goals to the left", || {
         last(&servos.goals("1")) < 1900
     });
     // As when the adapter is pulled; the link stays behind and leads nowhere.
     drop(servos);
-    service.show(120.0, 240.0, "the loss", || {
-        lock(&service.follower).mode() == Mode::Absent
+    show(&service, 120.0, 240.0, "the loss", || {
+        service.mode() == Mode::Absent
     });
     std::fs::remove_file(folder.path().join("frames.jsonl")).unwrap();
     let Some(servos) = start_servos(folder.path(), &["--start", "1=2300"]) else {
         return;
     };
-    service.show(320.0, 240.0, "the return", || {
+    show(&service, 320.0, 240.0, "the return", || {
         service.stats.servo_reconnects.get() == 1 && servos.torque(2) == Some(1)
     });
     service.end();

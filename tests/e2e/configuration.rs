@@ -1,5 +1,6 @@
 //! What the binary says to configuration files, right and wrong.
 
+use std::path::Path;
 use std::process::Output;
 
 use crate::harness::facetap;
@@ -76,6 +77,16 @@ fn a_missing_file_and_unknown_options_are_mistakes_too() {
     }
 }
 
+fn assert_valid(file: &Path) {
+    let checked = facetap()
+        .args(["config", "check"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+}
+
 #[test]
 fn the_default_configuration_is_valid_and_the_schema_lists_its_keys() {
     let default = facetap().args(["config", "default"]).output().unwrap();
@@ -83,16 +94,7 @@ fn the_default_configuration_is_valid_and_the_schema_lists_its_keys() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.json");
     std::fs::write(&file, &default.stdout).unwrap();
-    let checked = facetap()
-        .args(["config", "check"])
-        .arg(&file)
-        .output()
-        .unwrap();
-    assert!(
-        checked.status.success(),
-        "{}",
-        String::from_utf8_lossy(&checked.stderr)
-    );
+    assert_valid(&file);
 
     let schema = facetap().args(["config", "schema"]).output().unwrap();
     let schema = String::from_utf8(schema.stdout).unwrap();
@@ -109,13 +111,5 @@ fn the_default_configuration_is_valid_and_the_schema_lists_its_keys() {
 #[test]
 fn the_example_in_the_repository_is_valid() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/facetap.json");
-    let checked = facetap()
-        .args(["config", "check", example])
-        .output()
-        .unwrap();
-    assert!(
-        checked.status.success(),
-        "{}",
-        String::from_utf8_lossy(&checked.stderr)
-    );
+    assert_valid(Path::new(example));
 }

@@ -21,7 +21,7 @@ const TRIES: u32 = 50;
 const ENDLESS: u32 = 20_000;
 
 /// A service whose data folder is a file system of its own; the server is not there yet.
-struct Desk {
+struct DiskScene {
     scene: Scene,
     cards: Cards,
     server: Server,
@@ -29,7 +29,7 @@ struct Desk {
     taps: BTreeMap<String, String>,
 }
 
-impl Desk {
+impl DiskScene {
     fn new() -> Self {
         let (scene, cards) = cards::scene();
         let server = Server::new(&scene);
@@ -115,83 +115,83 @@ fn alarms(scene: &Scene, text: &str) -> usize {
     alarms.filter(|l| l.contains(text)).count()
 }
 
-/// A desk whose data folder is a small disk of its own; with the disk's image and the folder.
-fn on_a_disk(test: impl FnOnce(Desk, PathBuf, PathBuf) + Send + 'static) {
+/// A service whose data folder is a small disk of its own; with the disk's image and the folder.
+fn on_a_disk(test: impl FnOnce(DiskScene, PathBuf, PathBuf) + Send + 'static) {
     isolated(move || {
-        let desk = Desk::new();
-        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
+        let disk = DiskScene::new();
+        let (image, data) = (disk.scene.path("image"), disk.scene.path("data"));
         if mounts::ext4(&image, &data, 24) {
-            test(desk, image, data);
+            test(disk, image, data);
         }
     });
 }
 
 /// Full, room again, full again, killed.
-fn fills_up(mut desk: Desk) {
-    let filler = desk.scene.path("data/filler");
-    let running = desk.cards.run(&desk.scene);
-    assert!(desk.tap(25));
+fn fills_up(mut disk: DiskScene) {
+    let filler = disk.scene.path("data/filler");
+    let running = disk.cards.run(&disk.scene);
+    assert!(disk.tap(25));
 
     fill(&filler);
-    desk.tap_until_it_fails(&filler);
+    disk.tap_until_it_fails(&filler);
     assert!(
-        alarms(&desk.scene, "not counted") > 0,
+        alarms(&disk.scene, "not counted") > 0,
         "{}",
-        desk.scene.log()
+        disk.scene.log()
     );
 
     std::fs::remove_file(&filler).unwrap();
-    desk.tap_until_it_counts();
-    assert!(desk.tap(25));
+    disk.tap_until_it_counts();
+    assert!(disk.tap(25));
 
     fill(&filler);
-    desk.tap_until_it_fails(&filler);
+    disk.tap_until_it_fails(&filler);
     // SIGKILL.
     drop(running);
     std::fs::remove_file(&filler).unwrap();
-    desk.compare();
-    desk.deliver();
+    disk.compare();
+    disk.deliver();
 }
 
 #[test]
 fn a_full_disk_fails_taps_and_loses_none() {
-    on_a_disk(|desk, _, _| fills_up(desk));
+    on_a_disk(|disk, _, _| fills_up(disk));
 }
 
 #[test]
 fn a_full_disk_in_memory_fails_taps_and_loses_none() {
     isolated(|| {
-        let desk = Desk::new();
-        mounts::tmpfs(&desk.scene.path("data"), "12m");
-        fills_up(desk);
+        let disk = DiskScene::new();
+        mounts::tmpfs(&disk.scene.path("data"), "12m");
+        fills_up(disk);
     });
 }
 
 /// ext4 turns itself read-only at a fault of its medium; this is its own way to rehearse that.
 #[test]
 fn a_disk_that_turns_read_only_fails_taps_and_loses_none() {
-    on_a_disk(|mut desk, image, data| {
-        let running = desk.cards.run(&desk.scene);
-        assert!(desk.tap(25));
+    on_a_disk(|mut disk, image, data| {
+        let running = disk.cards.run(&disk.scene);
+        assert!(disk.tap(25));
         if let Err(why) = mounts::remount(&data, "abort") {
             eprintln!("SKIPPED: this kernel does not let ext4 fail on request: {why}");
             return;
         }
-        assert!(!desk.tap(25));
+        assert!(!disk.tap(25));
         assert!(
-            alarms(&desk.scene, "not counted") > 0,
+            alarms(&disk.scene, "not counted") > 0,
             "{}",
-            desk.scene.log()
+            disk.scene.log()
         );
         drop(running);
         mounts::unmount(&data);
         mounts::remount_image(&image, &data).unwrap();
-        desk.compare();
+        disk.compare();
 
-        let running = desk.cards.run(&desk.scene);
-        assert!(desk.tap(25));
+        let running = disk.cards.run(&disk.scene);
+        assert!(disk.tap(25));
         assert_eq!(running.stop().0.code(), Some(0));
-        desk.deliver();
+        disk.deliver();
     });
 }
 
@@ -200,9 +200,9 @@ fn a_disk_that_turns_read_only_fails_taps_and_loses_none() {
 /// left out: it is mapped into memory, where the kernel answers a forbidden write with SIGBUS.
 #[test]
 fn files_that_turn_read_only_fail_taps_until_they_can_be_written_again() {
-    on_a_disk(|mut desk, _, data| {
-        let running = desk.cards.run(&desk.scene);
-        assert!(desk.tap(25));
+    on_a_disk(|mut disk, _, data| {
+        let running = disk.cards.run(&disk.scene);
+        assert!(disk.tap(25));
         let immutable = |sign: &str| {
             let mut chattr = Command::new("chattr");
             chattr.arg(format!("{sign}i")).arg(&data);
@@ -210,34 +210,34 @@ fn files_that_turn_read_only_fail_taps_until_they_can_be_written_again() {
             assert!(chattr.status().unwrap().success(), "chattr {sign}i");
         };
         immutable("+");
-        assert!(!desk.tap(25));
+        assert!(!disk.tap(25));
         immutable("-");
-        desk.tap_until_it_counts();
+        disk.tap_until_it_counts();
         drop(running);
-        desk.compare();
-        desk.deliver();
+        disk.compare();
+        disk.deliver();
     });
 }
 
 /// With blocks of 1 KiB, as small disks have, SQLite's index of the journal would have holes.
 #[test]
 fn a_start_on_a_full_disk_is_refused_in_words_and_goes_well_later() {
-    on_a_disk(|mut desk, _, data| {
+    on_a_disk(|mut disk, _, data| {
         let filler = data.join("filler");
-        let running = desk.cards.run(&desk.scene);
-        assert!(desk.tap(25));
+        let running = disk.cards.run(&disk.scene);
+        assert!(disk.tap(25));
         fill(&filler);
-        desk.tap_until_it_fails(&filler);
+        disk.tap_until_it_fails(&filler);
         // SIGKILL, and whatever that has freed.
         drop(running);
         fill(&filler);
-        let (status, _) = desk.scene.run(&[]).end();
-        assert_eq!(status.code(), Some(1), "{}", desk.scene.log());
-        let said = std::fs::read_to_string(desk.scene.path("stderr")).unwrap();
+        let (status, _) = disk.scene.run(&[]).end();
+        assert_eq!(status.code(), Some(1), "{}", disk.scene.log());
+        let said = std::fs::read_to_string(disk.scene.path("stderr")).unwrap();
         assert!(said.contains("full"), "{said}");
         std::fs::remove_file(&filler).unwrap();
-        desk.compare();
-        desk.deliver();
+        disk.compare();
+        disk.deliver();
     });
 }
 
@@ -245,49 +245,49 @@ fn a_start_on_a_full_disk_is_refused_in_words_and_goes_well_later() {
 #[test]
 fn many_taps_on_a_small_disk_are_all_counted() {
     isolated(|| {
-        let mut desk = Desk::new();
-        let (image, data) = (desk.scene.path("image"), desk.scene.path("data"));
+        let mut disk = DiskScene::new();
+        let (image, data) = (disk.scene.path("image"), disk.scene.path("data"));
         if !mounts::ext4(&image, &data, 6) {
             return;
         }
-        let running = desk.cards.run(&desk.scene);
+        let running = disk.cards.run(&disk.scene);
         for _ in 0..8 {
-            assert!(desk.tap(50), "{}", desk.scene.log());
+            assert!(disk.tap(50), "{}", disk.scene.log());
         }
         assert_eq!(running.stop().0.code(), Some(0));
-        desk.compare();
-        desk.deliver();
+        disk.compare();
+        disk.deliver();
     });
 }
 
 #[test]
 fn a_read_only_disk_at_the_start_is_named_and_later_used() {
-    on_a_disk(|mut desk, _, data| {
+    on_a_disk(|mut disk, _, data| {
         mounts::remount(&data, "ro").unwrap();
-        let (status, _) = desk.scene.run(&[]).end();
+        let (status, _) = disk.scene.run(&[]).end();
         assert_eq!(status.code(), Some(1));
-        let said = std::fs::read_to_string(desk.scene.path("stderr")).unwrap();
+        let said = std::fs::read_to_string(disk.scene.path("stderr")).unwrap();
         assert!(said.contains("read-only"), "{said}");
         mounts::remount(&data, "rw").unwrap();
-        let running = desk.cards.run(&desk.scene);
-        assert!(desk.tap(25));
+        let running = disk.cards.run(&disk.scene);
+        assert!(disk.tap(25));
         drop(running);
-        desk.deliver();
+        disk.deliver();
     });
 }
 
 #[test]
 fn a_data_folder_in_memory_gives_an_alarm_at_the_start_and_at_every_tap() {
     isolated(|| {
-        let mut desk = Desk::new();
-        mounts::tmpfs(&desk.scene.path("data"), "32m");
-        let running = desk.cards.run(&desk.scene);
-        let at_start = alarms(&desk.scene, "power cut");
-        assert_eq!(at_start, 1, "{}", desk.scene.log());
+        let mut disk = DiskScene::new();
+        mounts::tmpfs(&disk.scene.path("data"), "32m");
+        let running = disk.cards.run(&disk.scene);
+        let at_start = alarms(&disk.scene, "power cut");
+        assert_eq!(at_start, 1, "{}", disk.scene.log());
         for taps in 1..=3 {
-            assert!(desk.tap(1));
-            let told = || alarms(&desk.scene, "power cut") == at_start + taps;
-            wait_until("an alarm for the tap", told, || desk.scene.log());
+            assert!(disk.tap(1));
+            let told = || alarms(&disk.scene, "power cut") == at_start + taps;
+            wait_until("an alarm for the tap", told, || disk.scene.log());
         }
         assert_eq!(running.stop().0.code(), Some(0));
     });

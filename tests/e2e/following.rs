@@ -134,10 +134,11 @@ fn every_captured_frame_has_its_line_with_the_documented_fields() {
         "{faces} of {}",
         trace.len()
     );
+    // On a busy machine the first commands use pictures from before the servos told where they stand.
     let full = trace
         .iter()
-        .find(|l| l["command"].is_object())
-        .expect("a commanded frame");
+        .find(|l| l["command"].is_object() && !l["pan"].is_null())
+        .expect("a commanded frame with a known pose");
     for field in ["t", "age_ms", "pan", "tilt", "roll", "command_age_ms"] {
         assert!(full[field].is_number(), "{field}: {full}");
     }

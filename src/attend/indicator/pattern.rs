@@ -1,4 +1,4 @@
-//! What a person hears and sees for each event: tables, and nothing that plays them. Pure.
+//! Buzzer and LED patterns for each event, as tables. Pure.
 //!
 //! `docs/feedback.md` shows the same tables to people; the patterns of start, connection, card, success
 //! and failure are those of the systems that FaceTap replaces.

@@ -1,4 +1,4 @@
-//! The threads that tell people what came of their taps.
+//! Starts the threads of the indicators.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,4 +1,3 @@
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::*;
@@ -12,7 +11,7 @@ use crate::base::slot::Taken;
 use crate::base::stop::Reason;
 use crate::base::trace::TraceFile;
 
-struct Desk {
+struct KeeperScene {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
     sender: SyncSender<Tap>,
@@ -22,12 +21,9 @@ struct Desk {
     bell: Arc<Slot<()>>,
 }
 
-fn desk() -> Desk {
+fn scene() -> KeeperScene {
     let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::new(
-        Duration::from_secs(100),
-        Timestamp::UNIX_EPOCH,
-    ));
+    let clock = ManualClock::shared(Duration::from_secs(100));
     let (sender, taps) = queue();
     let stats = Arc::new(Stats::default());
     let bell = Arc::new(Slot::default());
@@ -50,7 +46,7 @@ fn desk() -> Desk {
         beat: Beat::default(),
         in_hand: None,
     };
-    Desk {
+    KeeperScene {
         dir,
         clock,
         sender,
@@ -61,7 +57,7 @@ fn desk() -> Desk {
     }
 }
 
-impl Desk {
+impl KeeperScene {
     fn tap(&self, sighting: Sighting) {
         let at = Moment::now(self.clock.as_ref());
         let reader = "R".to_owned();
@@ -110,16 +106,16 @@ fn line(outcome: &str, uid: &str) -> (String, String) {
 
 #[test]
 fn every_tap_is_told_traced_and_counted_by_its_outcome() {
-    let desk = desk();
-    desk.tap(card(1));
-    desk.tap(card(1));
-    desk.tap(Sighting::Refused(
+    let scene = scene();
+    scene.tap(card(1));
+    scene.tap(card(1));
+    scene.tap(Sighting::Refused(
         Uid::new(&[8, 1, 2, 3]).unwrap(),
         Refusal::Phone,
     ));
-    desk.tap(Sighting::Unread("moved".into()));
-    let bell = Arc::clone(&desk.bell);
-    let (events, trace, stats) = desk.work();
+    scene.tap(Sighting::Unread("moved".into()));
+    let bell = Arc::clone(&scene.bell);
+    let (events, trace, stats) = scene.work();
     assert_eq!(
         events,
         [
@@ -150,14 +146,14 @@ fn every_tap_is_told_traced_and_counted_by_its_outcome() {
 
 #[test]
 fn what_waits_at_the_order_to_stop_is_still_recorded() {
-    let desk = desk();
+    let scene = scene();
     for n in 1..=10 {
-        desk.tap(card(n));
+        scene.tap(card(n));
     }
-    desk.keeper.stop.request(Reason::Duration);
+    scene.keeper.stop.request(Reason::Duration);
     // The reader hangs: its end of the queue stays open.
-    let hanging = desk.sender.clone();
-    let (_, trace, stats) = desk.work();
+    let hanging = scene.sender.clone();
+    let (_, trace, stats) = scene.work();
     assert_eq!(trace.len(), 10);
     assert_eq!(stats.taps_counted.get(), 10);
     drop(hanging);
@@ -165,16 +161,16 @@ fn what_waits_at_the_order_to_stop_is_still_recorded() {
 
 #[test]
 fn a_ledger_that_cannot_be_written_never_says_yes() {
-    let desk = desk();
+    let scene = scene();
     let (db, aside) = (
-        desk.dir.path().join("attendance.db"),
-        desk.dir.path().join("aside"),
+        scene.dir.path().join("attendance.db"),
+        scene.dir.path().join("aside"),
     );
     // A folder in place of the file: whatever the keeper tries, it cannot be opened.
     std::fs::rename(&db, &aside).unwrap();
     std::fs::create_dir(&db).unwrap();
-    desk.tap(card(1));
-    let (events, trace, stats) = desk.work();
+    scene.tap(card(1));
+    let (events, trace, stats) = scene.work();
     assert_eq!(events, [Event::StorageFailed]);
     assert_eq!(trace, [line("failed", "01010101")]);
     assert_eq!((stats.taps_counted.get(), stats.taps_failed.get()), (0, 1));
@@ -182,21 +178,21 @@ fn a_ledger_that_cannot_be_written_never_says_yes() {
 
 #[test]
 fn names_come_from_the_roster_and_unknown_cards_are_counted() {
-    let mut desk = desk();
-    let file = desk.dir.path().join("roster.csv");
+    let mut scene = scene();
+    let file = scene.dir.path().join("roster.csv");
     std::fs::write(&file, "01010101,Ann\n").unwrap();
     let roster = Roster::new(file, &Stop::new());
-    roster.refresh(desk.clock.now());
-    desk.keeper.roster = Some(roster);
-    desk.tap(card(1));
-    desk.tap(card(2));
-    drop(desk.sender);
-    desk.keeper.run();
-    let shown: Vec<_> = desk.events.try_iter().map(|n| n.name).collect();
+    roster.refresh(scene.clock.now());
+    scene.keeper.roster = Some(roster);
+    scene.tap(card(1));
+    scene.tap(card(2));
+    drop(scene.sender);
+    scene.keeper.run();
+    let shown: Vec<_> = scene.events.try_iter().map(|n| n.name).collect();
     let called = |name: &str| Some(name.to_owned());
     assert_eq!(shown, [called("Ann"), called("Unknown Card")]);
-    assert_eq!(desk.stats.taps_unknown.get(), 1);
-    let db = rusqlite::Connection::open(desk.dir.path().join("attendance.db")).unwrap();
+    assert_eq!(scene.stats.taps_unknown.get(), 1);
+    let db = rusqlite::Connection::open(scene.dir.path().join("attendance.db")).unwrap();
     let names: Vec<Option<String>> = db
         .prepare("SELECT name FROM tap ORDER BY id")
         .unwrap()
@@ -210,18 +206,18 @@ fn names_come_from_the_roster_and_unknown_cards_are_counted() {
 #[test]
 fn a_tap_in_hand_when_the_loop_panicked_is_recorded_once() {
     for stored_before in [false, true] {
-        let mut desk = desk();
+        let mut scene = scene();
         let tap = Tap {
             reader: "R".to_owned(),
-            at: Moment::now(desk.clock.as_ref()),
+            at: Moment::now(scene.clock.as_ref()),
             sighting: card(1),
         };
         if stored_before {
-            desk.keeper.keep(&tap);
+            scene.keeper.keep(&tap);
         }
-        desk.keeper.standing.tap_read();
-        desk.keeper.in_hand = Some((tap, 1));
-        let (events, trace, stats) = desk.work();
+        scene.keeper.standing.tap_read();
+        scene.keeper.in_hand = Some((tap, 1));
+        let (events, trace, stats) = scene.work();
         assert_eq!(stats.taps_counted.get(), 1);
         assert_eq!(events.len(), trace.len());
     }
@@ -229,11 +225,11 @@ fn a_tap_in_hand_when_the_loop_panicked_is_recorded_once() {
 
 #[test]
 fn a_tap_that_brings_the_loop_down_twice_is_told_as_not_stored() {
-    let mut desk = desk();
-    let at = Moment::now(desk.clock.as_ref());
+    let mut scene = scene();
+    let at = Moment::now(scene.clock.as_ref());
     let (reader, sighting) = ("R".to_owned(), card(1));
-    desk.keeper.standing.tap_read();
-    desk.keeper.in_hand = Some((
+    scene.keeper.standing.tap_read();
+    scene.keeper.in_hand = Some((
         Tap {
             reader,
             at,
@@ -241,8 +237,8 @@ fn a_tap_that_brings_the_loop_down_twice_is_told_as_not_stored() {
         },
         2,
     ));
-    desk.tap(card(2));
-    let (events, trace, stats) = desk.work();
+    scene.tap(card(2));
+    let (events, trace, stats) = scene.work();
     assert_eq!(events, [Event::StorageFailed, Event::Counted]);
     assert_eq!(
         trace,

@@ -1,4 +1,4 @@
-//! A damaged ledger is set aside, and a fresh one takes over what can still be read.
+//! Quarantine and salvage: a damaged ledger is renamed, and a fresh one takes over the readable rows.
 //!
 //! The order of the steps is made for a power cut between any two of them. The fresh file is filled under another
 //! name, then called [`READY`]; only then is the damaged one renamed, its journal first: a journal that is left beside
@@ -31,7 +31,7 @@ const HEADER: usize = 100;
 const NEAR: i64 = 500;
 /// Bytes that a row takes at least.
 const SMALLEST_ROW: u64 = 64;
-/// No door sees more taps; steps that double pass as many numbers in no time.
+/// More ids than any installation reaches; doubling steps cover them quickly.
 const FARTHEST: i64 = 1 << 40;
 /// Numbers that are left free after those that were seen, for rows that could not be read.
 const GAP: i64 = 1000;
@@ -57,7 +57,7 @@ pub(super) fn set_aside(
         return Ok(false);
     }
     let taps = salvage(file).with_context(failed)?;
-    // Once more: reading all that is left of a large file takes its time.
+    // Check again: salvaging a large file takes long, and it may have been replaced meanwhile.
     if !is_it() {
         remove(&beside(file, FILLING)).with_context(failed)?;
         return Ok(false);
@@ -77,7 +77,7 @@ pub(super) fn set_aside(
     Ok(true)
 }
 
-/// Ends what a power cut has interrupted.
+/// Completes an exchange of files that a power cut interrupted.
 pub(super) fn finish(file: &Path) -> Result<()> {
     let _ = remove(&beside(file, FILLING));
     if beside(file, READY).exists() {
@@ -134,7 +134,7 @@ fn salvage(file: &Path) -> Result<u64> {
 
 /// The damaged file, open for reading. Where its header is gone, a copy of it with that of a fresh ledger.
 fn readable(file: &Path, fresh: &Path, copy: &Path) -> Result<Connection> {
-    // SQLite would throw the journal of an empty file away.
+    // SQLite would discard the journal of an empty file.
     let empty = !std::fs::metadata(file).is_ok_and(|m| m.len() > 0);
     if !empty && let Ok(db) = open_for_reading(file) {
         return Ok(db);
@@ -208,7 +208,7 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
             let Ok(mut rows) = select.query([from]) else {
                 break;
             };
-            // A row is a row only if the ledger takes it: garbage fails on a type or a rule.
+            // The constraints of the table reject garbage.
             let complete = loop {
                 match rows.next() {
                     Ok(None) => break true,
@@ -216,7 +216,7 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
                         let values: rusqlite::Result<Vec<Value>> =
                             (0..columns.len()).map(|i| row.get(i)).collect();
                         patience -= 1;
-                        // Garbage may lead back to where we came from, again and again.
+                        // Damaged pages may form a loop.
                         if let (Ok(id), Ok(values)) = (row.get::<_, i64>(0), values)
                             && (from..=limit).contains(&id)
                         {
@@ -233,7 +233,7 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
             if complete {
                 break;
             }
-            // Over what cannot be read: closely first, then in ever larger steps.
+            // Skip unreadable ids: one by one first, then in doubling steps.
             from = from.saturating_add(step);
             if from - last > NEAR {
                 step = step.saturating_mul(2);
@@ -244,7 +244,7 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
     Ok((saved, known.unwrap_or(last).max(last)))
 }
 
-/// More rows than fit into the file are an endless circle.
+/// More rows than fit into the file mean a loop of damaged pages.
 fn most_rows(old: &Connection) -> u64 {
     let length = old
         .path()

@@ -15,7 +15,7 @@ const TRIES: u32 = 5;
 /// Device and inode.
 pub(super) type Identity = (u64, u64);
 
-/// Which file that is now.
+/// The file that has this name now.
 pub(super) fn identity(file: &Path) -> Result<Identity> {
     let m = std::fs::metadata(file)
         .with_context(|| format!("cannot look at the ledger {}", file.display()))?;
@@ -37,7 +37,7 @@ pub(super) fn open(file: &Path) -> Result<(Connection, Identity)> {
         let before = identity(file).ok();
         let db = schema::open(file)?;
         let after = identity(file)?;
-        // A file that was not there has been made just now.
+        // SQLite has just created the file.
         if before.is_none_or(|before| before == after) {
             return Ok((db, after));
         }

@@ -75,14 +75,14 @@ pub(super) fn fill_index(file: &Path) {
     }
 }
 
-/// Copies the journal into the file and cuts it to nothing. False if somebody was reading from it.
+/// Checkpoint with truncation of the journal. False if a reader blocked it.
 pub(super) fn empty(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
         Ok(row.get::<_, i64>(0)? == 0)
     })
 }
 
-/// Copies what may be copied without anybody waiting.
+/// Passive checkpoint: copies what it can without blocking readers or writers.
 pub(super) fn copy(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
@@ -105,7 +105,7 @@ mod tests {
         File::create(&index).unwrap().set_len(32_768).unwrap();
         fill_index(&file);
         assert!(std::fs::metadata(&index).unwrap().blocks() * 512 >= 32_768);
-        // Longer, and again.
+        // It has grown; fill it again.
         let longer = File::options().write(true).open(&index).unwrap();
         longer.set_len(65_536).unwrap();
         fill_index(&file);

@@ -1,4 +1,4 @@
-//! One process at a time has a ledger.
+//! Lock file: one process at a time uses a ledger.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -36,7 +36,7 @@ impl DirLock {
             })?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut file) => {
-                // Only a help for people: the lock itself holds without it.
+                // The process id is information for people only; the lock does not depend on it.
                 let _ = file
                     .set_len(0)
                     .and_then(|()| file.rewind())

@@ -44,7 +44,7 @@ use writer::Writer;
 /// Name of the ledger in the data folder.
 pub const FILE: &str = "attendance.db";
 
-/// Repeats and refused cards that are kept, for whoever asks why.
+/// How many repeats and refused cards are kept for later questions.
 const UNCOUNTED_KEPT: i64 = 10_000;
 
 /// A card that was read, to be recorded.
@@ -66,7 +66,7 @@ pub struct Entry<'a> {
     pub review: Option<&'static str>,
 }
 
-/// What became of an [`Entry`].
+/// Result of recording an [`Entry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// Durable in the ledger under this number.
@@ -80,7 +80,7 @@ pub enum Recorded {
     Repeat,
 }
 
-/// The recording end of the ledger. Only one process at a time has it.
+/// Write access to the ledger for recording taps. Only one process at a time has it.
 #[derive(Debug)]
 pub struct Ledger {
     store: Arc<Store>,
@@ -96,7 +96,7 @@ impl Ledger {
         Self::of(Arc::new(Store::open(dir)?))
     }
 
-    /// The recording end of `store`.
+    /// Write access for recording to `store`.
     ///
     /// # Errors
     /// The file cannot be used; the message names it.
@@ -105,7 +105,7 @@ impl Ledger {
         Ok(Self { store, writer })
     }
 
-    /// What it shares with the other ends.
+    /// The store that it shares with uplink and upkeep.
     #[must_use]
     pub const fn store(&self) -> &Arc<Store> {
         &self.store
@@ -154,7 +154,7 @@ impl Ledger {
     }
 }
 
-/// When and in which boot, as it is written.
+/// Time and boot id as they are stored.
 struct Stamp<'a> {
     local_time: String,
     utc_offset_s: i32,

@@ -1,4 +1,4 @@
-//! The delivering end of the ledger: what the server does not have yet, in order per card.
+//! The outbox of the ledger: pending taps, in order per card.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const SERVER_WINDOW: SignedDuration = SignedDuration::from_secs(10);
 /// How long after a tap was stored the server may store it again, from an attempt that it was slow with: several times
 /// as long as an attempt waits for its answer.
 const LATE: Duration = Duration::from_secs(30);
-/// Where a tap is moved that would be taken for the one before: just out of it.
+/// How far the time of a tap is moved that the server would take for a duplicate of the one before.
 const OUT_OF_WINDOW_S: i64 = 11;
 
 /// A tap on its way to the server.
@@ -83,7 +83,7 @@ pub struct Ended {
     pub maybe_stored: bool,
 }
 
-/// What an exchange with the ledger has yielded.
+/// Result of one exchange with the ledger.
 #[derive(Debug, Default)]
 pub struct Exchanged {
     /// Taps whose next attempt is on record: they may be sent now.
@@ -94,7 +94,7 @@ pub struct Exchanged {
     pub next: Vec<Head>,
 }
 
-/// The delivering end of the ledger.
+/// The outbox of the ledger.
 #[derive(Debug)]
 pub struct Outbox {
     store: Arc<Store>,
@@ -102,7 +102,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// The delivering end of `store`.
+    /// The outbox of `store`.
     ///
     /// # Errors
     /// The file cannot be used; the message names it.
@@ -260,7 +260,7 @@ fn open_attempts(tx: &Transaction, id: i64) -> rusqlite::Result<i64> {
         .prepare_cached("SELECT open_attempts FROM tap WHERE id = ?1")?
         .query_row([id], |row| row.get(0))
         .optional()?;
-    // A ledger that was replaced may not have it.
+    // The ledger may have been replaced and not contain this tap.
     Ok(open.unwrap_or(0))
 }
 

@@ -1,4 +1,4 @@
-//! The reading end of the ledger, for the commands: beside a running service and without one.
+//! Read access to the ledger for the commands, with or without a running service.
 //!
 //! Never makes, migrates or locks a ledger. Rows are fetched a page at a time, each in a read transaction of
 //! its own: somebody who leaves an export standing in a pager must not keep the journal from being folded back.
@@ -71,7 +71,7 @@ const END: Place = Place {
     uncounted: 0,
 };
 
-/// A ledger that is looked at.
+/// A ledger opened for reading.
 #[derive(Debug)]
 pub struct View {
     dir: PathBuf,
@@ -204,7 +204,7 @@ fn bounds(filter: &Filter) -> (String, String) {
     let write = |t: Option<Timestamp>, otherwise: &str| {
         t.map_or_else(|| otherwise.to_owned(), |t| format!("{t:.6}"))
     };
-    // A letter is greater than every digit.
+    // Upper bound: in text order a letter is greater than every digit.
     (write(filter.since, ""), write(filter.until, "Z"))
 }
 

@@ -1,4 +1,4 @@
-//! Room on the disk for the last taps, put by while there is some.
+//! Disk space reserved for the last taps on a full disk.
 
 use std::fs::File;
 use std::io;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
 
-/// Name of the file that keeps the room.
+/// Name of the file that reserves the space.
 const FILE: &str = "attendance.reserve";
-/// Bytes that are put by. A tap takes some 25 KB of the journal until its pages are copied into the ledger, so
-/// that is room for more than a hundred even if nothing can be copied.
+/// Bytes that are reserved. A tap takes some 25 KB of the journal until the next checkpoint, so
+/// that is space for more than a hundred even without a checkpoint.
 const SIZE: u64 = 4 << 20;
-/// With less than this a disk is as good as full.
+/// With less free space than this, in bytes, the disk counts as full.
 const TIGHT: u64 = 1 << 20;
 /// On a small disk, no more than this part of it.
 const PART: u64 = 16;
-/// Room is put by only while there is this many times more.
+/// Space is reserved only while this many times more is free.
 const AMPLE: u64 = 2;
 
 /// Bytes that anybody may still write to the disk of `folder`; none if that cannot be told.
@@ -33,26 +33,26 @@ pub(super) fn share(folder: &Path) -> u64 {
     })
 }
 
-/// The room that is put by.
+/// The reserved space.
 #[derive(Debug)]
 pub(super) struct Reserve {
     file: PathBuf,
 }
 
 impl Reserve {
-    /// That of the data folder `dir`; nothing is put by yet.
+    /// For the data folder `dir`; nothing is reserved yet.
     pub fn new(dir: &Path) -> Self {
         Self {
             file: dir.join(FILE),
         }
     }
 
-    /// Whether there is room put by.
+    /// Whether space is reserved.
     pub fn is_there(&self) -> bool {
         self.file.exists()
     }
 
-    /// Puts room by where there is none yet, and enough of it. True if there is some now.
+    /// Reserves space if none is reserved yet and enough is free. True if it is reserved afterwards.
     ///
     /// # Errors
     /// The file cannot be made. Half of it is never left.
@@ -66,7 +66,7 @@ impl Reserve {
         if available < size * (1 + AMPLE) {
             return Ok(false);
         }
-        // Under another name first: what a kill leaves must not look like room.
+        // Under a temporary name first: a partial file after a kill must not count as reserved space.
         let half = folder.join(format!(".{FILE}.new"));
         let made = File::create(&half).and_then(|file| {
             let length = i64::try_from(size).unwrap_or(i64::MAX);
@@ -82,12 +82,12 @@ impl Reserve {
 
     /// Whether the disk is so full that a tap may fail for it.
     pub fn is_needed(&self) -> bool {
-        // A disk that cannot be asked is not known to have room.
+        // If the free space is unknown, assume that the disk is full.
         let folder = self.file.parent().unwrap_or(Path::new("."));
         available(folder).is_none_or(|bytes| bytes < TIGHT)
     }
 
-    /// Gives the room up. True if there was some.
+    /// Releases the reserved space. True if there was some.
     pub fn give_up(&self) -> bool {
         std::fs::remove_file(&self.file).is_ok()
     }

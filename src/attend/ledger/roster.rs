@@ -77,7 +77,7 @@ struct Inner {
     watch: Mutex<Watch>,
     /// Where the file is looked at and read.
     disk: Limited<()>,
-    /// Whether people know that the disk does not answer.
+    /// Whether it has been logged that the disk does not answer.
     told: AtomicBool,
 }
 
@@ -102,7 +102,7 @@ impl Roster {
             file,
             names: Mutex::default(),
             watch: Mutex::default(),
-            // Whoever looks is watched, and the wait is shorter than that allows.
+            // The caller has a heartbeat of its own, and the wait is shorter than its limit.
             disk: Limited::new("roster", stop, &Beat::default()),
             told: AtomicBool::default(),
         }))
@@ -111,7 +111,7 @@ impl Roster {
     /// Who the card belongs to.
     #[must_use]
     pub fn name(&self, card: &Uid) -> Name {
-        // The lock is held for a reference count only.
+        // The lock is held only while the `Arc` is cloned.
         let Some(names) = lock(&self.0.names).clone() else {
             return Name::NoRoster;
         };
@@ -151,7 +151,7 @@ impl Inner {
         }
         watch.looked = Some(now);
         let file = &self.file;
-        // From before the reading: what is written meanwhile looks different the next time.
+        // Metadata from before the read: a write during the read is then noticed at the next look.
         let seen = look(file);
         if watch.seen.as_ref() == Some(&seen) {
             return;

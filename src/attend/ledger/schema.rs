@@ -166,7 +166,7 @@ fn connect(file: &Path) -> Result<Connection> {
     Ok(db)
 }
 
-/// Looks whether the tables are there, and whether the ends of them can be read.
+/// Checks that the tables exist and that their newest rows are readable.
 fn check(db: &Connection) -> Result<()> {
     for sql in [
         "SELECT max(id), max(uid), max(card), max(reader), max(local_time), max(utc_offset_s), max(utc_time), \
@@ -218,7 +218,7 @@ fn migrate(db: &mut Connection) -> Result<()> {
         );
     }
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Asked again: another connection may have been quicker.
+    // Check again in the transaction: another connection may have migrated it.
     let now = version(&tx)?;
     ensure!(
         now <= newest,

@@ -1,4 +1,4 @@
-//! The ledger of this process: its file, its lock, and whose turn it is to write.
+//! The ledger of this process: its file, its lock file and its write lock.
 //!
 //! Keeper, uplink and upkeep write through connections of their own (`writer`).
 
@@ -29,7 +29,7 @@ use crate::say;
 /// How long a tap waits for the clock to be synchronised, at most.
 pub const HOLD: Duration = Duration::from_secs(600);
 
-/// Asks what is known of the wall clock.
+/// Reads the synchronisation state of the wall clock.
 type AskSync = Box<dyn Fn() -> Sync + Send + std::marker::Sync>;
 
 /// The ledger of this process.
@@ -37,10 +37,10 @@ pub struct Store {
     dir: PathBuf,
     file: PathBuf,
     pub(super) turn: Turn,
-    /// Counts up when the file is set aside for another.
+    /// Incremented whenever the file is replaced or its journal rebuilt.
     generation: AtomicU64,
     reserve: Reserve,
-    /// Whether the room of the reserve was needed, and has been spoken of.
+    /// Whether the reserved space was used and that has been logged.
     full: AtomicBool,
     /// The file system, if it forgets everything at a power cut.
     forgetful: Option<&'static str>,
@@ -179,7 +179,7 @@ impl Store {
         &self.time
     }
 
-    /// Puts room by for the last taps. What cannot be put by now can be later.
+    /// Reserves space for the last taps. A failure is not final: it is tried again later.
     pub(super) fn put_by(&self) {
         if self.reserve.put_by().is_ok_and(|there| there)
             && self.full.swap(false, Ordering::Relaxed)
@@ -206,7 +206,7 @@ impl Store {
     }
 
     /// Sets the file aside, if it is still the one that damage was found in: otherwise that was somebody else, and what is
-    /// there now has to be looked at by itself. Whoever calls this has the turn.
+    /// there now has to be checked by itself. The caller holds the write lock.
     pub(super) fn set_aside(&self, found_in: Edition, why: &anyhow::Error) -> Result<()> {
         if self.edition() == found_in && damage::set_aside(&self.file, found_in.file, why)? {
             self.generation.fetch_add(1, Ordering::Release);
@@ -226,7 +226,7 @@ impl Store {
         share(&self.dir)
     }
 
-    /// Puts what `deleted` still has into `fresh`. Whoever calls this has the turn.
+    /// Copies what `deleted` still has into `fresh`. The caller holds the write lock.
     pub(super) fn carry_over_deleted(&self, deleted: &Connection, fresh: &mut Connection) {
         self.generation.fetch_add(1, Ordering::Release);
         let file = self.file.display();
@@ -261,7 +261,7 @@ impl Store {
         );
     }
 
-    /// Gives the room up that was put by. True if there was some.
+    /// Releases the reserved space. True if there was some.
     pub(super) fn give_room(&self) -> bool {
         if !self.reserve.is_needed() || !self.reserve.give_up() {
             return false;
@@ -285,7 +285,7 @@ fn look_for_a_lost_one(file: &Path, reserve: &Reserve) -> Result<()> {
         return Ok(());
     }
     if journal::length(file) > 0 {
-        // SQLite would throw the journal of an empty file away.
+        // SQLite would discard the journal of an empty file.
         let why = schema::Damaged("the file is empty, its journal is not".to_owned());
         damage::set_aside(file, identity(file).ok(), &why.into())?;
     } else if reserve.is_there() {

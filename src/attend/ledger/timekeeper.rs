@@ -1,4 +1,4 @@
-//! What time it really was: whether the wall clock can be trusted, and what to write where it cannot. Pure.
+//! True time of a tap: whether the wall clock can be trusted, and what to store if it cannot. Pure.
 //!
 //! A Pi without a clock chip boots with whatever time was stored last, is synchronised some time later, and may be set
 //! wrong by a person. The clock that counts from boot never jumps; a moment at which the wall clock was right ties both
@@ -12,7 +12,7 @@ use super::stamp::Sync;
 
 /// 2025-01-01, before this program was written: a wall clock that claims less has not been set at all.
 const EARLIEST: i64 = 1_735_689_600;
-/// A step smaller than this is none: reading two clocks one after the other takes time.
+/// Smaller differences are not a step: the two clocks are read one after the other.
 const SLACK: Duration = Duration::from_millis(250);
 /// How fast a time daemon lets the wall clock run away from the other one while it adjusts it (adjtimex(2): 500 ppm;
 /// twice that for the sake of others), as a divisor.
@@ -26,7 +26,7 @@ const HOLDS_FOR: Duration = Duration::from_secs(6 * 3600);
 pub struct Anchor {
     /// On the clock that counts from boot.
     pub boottime: Duration,
-    /// In truth.
+    /// The true time at that moment.
     pub utc: Timestamp,
 }
 
@@ -48,7 +48,7 @@ pub enum Trust {
     Synchronised,
     /// Told from an anchor of the same boot.
     Corrected,
-    /// As good as can be known.
+    /// Best effort: neither the wall clock nor an anchor vouches for it.
     Uncertain,
 }
 
@@ -76,7 +76,7 @@ pub struct Look {
     pub sync: Sync,
 }
 
-/// What a look has shown.
+/// Result of a look at the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// Nothing new.
@@ -143,7 +143,7 @@ impl Timekeeper {
         };
         let moved = look.wall.duration_since(anchor.utc_at(look.boottime));
         if moved.unsigned_abs() <= slack(anchor, look.boottime) {
-            // As it was, or as it was again.
+            // Unchanged, or back to the trusted time.
             self.stepped = false;
             if vouched {
                 self.anchor = Some(now);

@@ -16,7 +16,7 @@ pub(super) fn noted_anchor(db: &Connection, boot_id: &str) -> rusqlite::Result<O
         .prepare_cached("SELECT boottime_ms, utc_time FROM anchor WHERE boot_id = ?1")?
         .query_row([boot_id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    // What is no time was not written by us: as if nothing had been noted.
+    // A value that is not a time was not written by us: ignore it.
     Ok(noted.and_then(|(boottime, utc)| {
         Some(Anchor {
             boottime: Duration::from_millis(u64::try_from(boottime).ok()?),
@@ -25,7 +25,7 @@ pub(super) fn noted_anchor(db: &Connection, boot_id: &str) -> rusqlite::Result<O
     }))
 }
 
-/// Notes the anchor of this boot; those of others are of no use any more.
+/// Stores the anchor of this boot; those of other boots are obsolete.
 pub(super) fn note_anchor(
     tx: &Transaction,
     boot_id: &str,
@@ -47,9 +47,9 @@ pub(super) fn note_anchor(
 /// Which taps are given other times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// Those that nobody was sure of, for the clock is known to be right now.
+    /// Those with an uncertain time: the clock is now known to be right.
     Doubtful,
-    /// Those from before the clock was set at all, for now it may be right.
+    /// Those from before the clock was first set: it may be right now.
     Unset,
 }
 
@@ -116,7 +116,7 @@ pub(super) fn release(
     .execute(params![boot_id, latest])
 }
 
-/// Lets go of cards that the server can store no tap of any more. How many.
+/// Releases cards for which no late answer of the server is possible any more. Returns how many.
 pub(super) fn end_quiet(
     tx: &Transaction,
     boot_id: &str,

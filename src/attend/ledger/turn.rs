@@ -1,4 +1,4 @@
-//! Who may write: one thread at a time, and the one with a person waiting goes first.
+//! Write lock of the ledger: one thread at a time, and a tap has priority over background work.
 //!
 //! SQLite alone would let the second writer sleep in steps of up to 100 ms while the uplink takes the lock again
 //! and again; a tap would wait for it.
@@ -7,12 +7,12 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::base::stop::lock;
 
-/// How long somebody can wait.
+/// Priority of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// A person stands at the reader.
+    /// A person waits at the reader.
     Tap,
-    /// Nobody waits.
+    /// Background work.
     Background,
 }
 
@@ -23,19 +23,19 @@ struct State {
     taps: usize,
 }
 
-/// The turn to write. Whoever has it gives it back within one transaction.
+/// The write lock. It is held for one transaction at most.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     state: Mutex<State>,
     free: Condvar,
 }
 
-/// The turn, until it is dropped.
+/// Guard of the write lock; dropping it releases the lock.
 #[derive(Debug)]
 pub(super) struct Mine<'a>(&'a Turn);
 
 impl Turn {
-    /// Waits for the turn.
+    /// Waits for the write lock.
     pub fn take(&self, urgency: Urgency) -> Mine<'_> {
         let mut state = lock(&self.state);
         let tap = urgency == Urgency::Tap;
@@ -75,7 +75,7 @@ mod tests {
                 sender.send(urgency).unwrap();
                 drop(mine);
             });
-            // The tap at least has to be in line before the turn is given back.
+            // The tap must be waiting before the lock is released.
             while lock(&turn.state).taps < waiting {
                 std::thread::yield_now();
             }

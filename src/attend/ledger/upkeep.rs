@@ -24,13 +24,13 @@ use crate::base::standing::Standing;
 use crate::base::stop::{Stop, lock};
 use crate::say;
 
-/// How soon a step of the clock is noticed, and another program's wish.
+/// How soon a clock step or a retry request of another program is noticed.
 const TICK: Duration = Duration::from_secs(1);
 /// How often old taps are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Taps that are removed at once: a tap that comes meanwhile waits for them.
 const PRUNE_BATCH: usize = 200;
-/// How often the anchor is noted while nothing happens; the wall clock moves by no more than a second meanwhile.
+/// How often the anchor is stored while nothing happens; the wall clock drifts by at most a second meanwhile.
 const NOTE_EVERY: Duration = Duration::from_secs(1800);
 /// How often the waiting taps are counted; in between they are reckoned.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
@@ -67,7 +67,7 @@ struct Memory {
     writer: Option<Writer>,
     /// The last fault that was logged.
     told: Option<String>,
-    /// The last count of wishes of other programs.
+    /// The last count of retry requests of other programs.
     retries: Option<i64>,
     pruned: Option<Monotime>,
     noted: Option<Monotime>,
@@ -103,7 +103,7 @@ impl Upkeep {
         };
         let now = self.clock.now();
         let due = |last: Option<Monotime>, every| last.is_none_or(|last| now.since(last) >= every);
-        // First, for on a full disk everything after it fails.
+        // This comes first: on a full disk everything after it fails.
         if writer.shorten_journal(&self.store, due(memory.shortened, SHORTEN_EVERY))? {
             memory.shortened = Some(now);
         }
@@ -123,7 +123,7 @@ impl Upkeep {
             memory.counted = Some(now);
         }
         let there = self.store.edition();
-        // Again where a person has put another file in its place.
+        // Check again if a person has replaced the file.
         if memory.examined != Some(there)
             && (is_small(&self.store) || due(Some(memory.begun), EXAMINE_AFTER))
         {
@@ -198,19 +198,19 @@ impl Upkeep {
         Ok(ended > 0)
     }
 
-    /// True if another program wants something to be sent again.
+    /// True if another program has requested a retry.
     fn hear_wishes(&self, writer: &mut Writer, memory: &mut Memory) -> Result<bool> {
         let retries = writer.read(&self.store, schema::retries)?;
         let before = memory.retries.replace(retries);
         if before.is_none_or(|before| before == retries) {
             return Ok(false);
         }
-        // What waits has changed behind our back.
+        // Another process changed taps; recount.
         memory.counted = None;
         Ok(true)
     }
 
-    /// Removes some old taps. True if that were all.
+    /// Removes a batch of old taps. True if none are left.
     fn prune(&self, writer: &mut Writer) -> Result<bool> {
         // By the time that is known to be right: with a clock that is years ahead everything would look old.
         let Some(anchor) = lock(self.store.time()).anchor() else {
@@ -252,7 +252,7 @@ impl Memory {
         }
     }
 
-    /// Said once for each cause.
+    /// Logged once for each cause.
     fn tell(&mut self, e: &anyhow::Error) {
         let why = format!("{e:#}");
         if self.told.as_ref() != Some(&why) {

@@ -42,7 +42,7 @@ impl Writer {
         Self::open_with(store, false)
     }
 
-    /// The same for somebody who may have the turn.
+    /// The same for a caller that may hold the write lock.
     fn open_with(store: &Store, have_turn: bool) -> Result<Self> {
         let there = store.edition();
         match Self::connect(store) {
@@ -74,13 +74,13 @@ impl Writer {
         })
     }
 
-    /// The connection, to look at.
+    /// The connection, for reading.
     #[cfg(test)]
     pub const fn db(&self) -> &Connection {
         &self.db
     }
 
-    /// Lets `act` read. Where the file proves to be damaged, it is set aside and read once more.
+    /// Runs `act` as a read. If the file is damaged, it is quarantined and read once more.
     pub fn read<T>(
         &mut self,
         store: &Store,
@@ -102,7 +102,7 @@ impl Writer {
         }
     }
 
-    /// Sets the file behind this connection aside, unless somebody was quicker.
+    /// Quarantines the file of this connection, unless another thread already did.
     fn replace(&self, store: &Store, why: &anyhow::Error) -> Result<()> {
         let _turn = store.turn.take(Urgency::Background);
         store.set_aside(self.edition, why)
@@ -153,7 +153,7 @@ impl Writer {
             return Ok(false);
         }
         if tight {
-            // Nobody may write, or what is copied is not all.
+            // Hold the write lock, or the checkpoint may be incomplete.
             let _turn = store.turn.take(Urgency::Background);
             self.keep_up(store, true)?;
             journal::empty(&self.db)?;
@@ -173,7 +173,7 @@ impl Writer {
         }
         if there.file.is_none() && !store.file().exists() {
             let _turn = (!have_turn).then(|| store.turn.take(Urgency::Background));
-            // Somebody else may have been quicker.
+            // Another thread may have done it already.
             if !store.file().exists() {
                 let mut fresh = Self::open_with(store, true)?;
                 store.carry_over_deleted(&self.db, &mut fresh.db);
@@ -216,7 +216,7 @@ impl Writer {
             && is_full(e)
             && journal::empty(&self.db).unwrap_or(false)
         {
-            // What the journal took is free again.
+            // The checkpoint has freed the space of the journal.
             result = self.try_write(store, urgency, &act);
         }
         if let Err(e) = &result {
@@ -225,7 +225,7 @@ impl Writer {
                 store.set_aside(self.edition, e)?;
                 true
             } else {
-                // What is put by is for taps alone.
+                // The reserved space is for taps only.
                 urgency == Urgency::Tap && is_full(e) && store.give_room()
             };
             if again {

@@ -1,4 +1,4 @@
-//! Lamp and buzzer of an ACR122U, which tell the outcome of a tap where people look anyway.
+//! LED and buzzer of an ACR122U, used to show the outcome of a tap at the reader itself.
 //!
 //! Through pseudo commands to the card that lies there (ACR122U API V2.04, sections 6.2 and 6.7), so only
 //! while it does: best effort. A reader that refuses is not at fault.
@@ -90,7 +90,7 @@ impl ReaderLamp {
         let Some(lamp) = lamp(notice.event, &self.beeps, ours) else {
             return;
         };
-        // What people are waiting for comes first.
+        // Outcomes of taps have priority.
         self.command(reader, &lamp);
         if automatic_beep_is_unwanted(&self.beeps, ours)
             && !told.contains(reader)
@@ -100,7 +100,7 @@ impl ReaderLamp {
         }
     }
 
-    /// True if the reader has answered, whatever it thinks of the command.
+    /// True if the reader has answered, even if it refused the command.
     fn command(&self, reader: &str, command: &[u8]) -> bool {
         match (self.send)(reader, command) {
             Ok(answer) => {

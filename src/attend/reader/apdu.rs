@@ -8,7 +8,7 @@ use crate::say;
 /// GET DATA: the identifier (PC/SC specification, part 3, section 3.2.2.1.3).
 pub const GET_UID: [u8; 5] = [0xFF, 0xCA, 0x00, 0x00, 0x00];
 
-/// Why an answer to [`GET_UID`] is of no use.
+/// Why an answer to [`GET_UID`] is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerError {
     /// Nothing at all.

@@ -89,7 +89,7 @@ impl Insertions {
                 if before.card || events > 0 {
                     self.lying.remove(&slot.reader);
                 }
-                // One event takes a card away; two more are another that came and went.
+                // One event is the removal; two more mean that another card came and went.
                 if events >= if before.card { 3 } else { 2 } {
                     changes.push(Change::Missed(slot.reader.clone()));
                 }

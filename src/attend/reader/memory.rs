@@ -64,7 +64,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// The connection is gone, or could not be made. Said once for each cause; true if it is a new one.
+    /// The connection is lost, or could not be made. Logged once for each cause; true if the cause is new.
     pub fn lost(&mut self, fault: &anyhow::Error) -> bool {
         self.insertions.disconnected();
         // They all come back with the next connection, which is what is counted.

@@ -64,11 +64,11 @@ pub struct Tap {
     pub reader: String,
     /// When the card answered, or when it was clear that it would not.
     pub at: Moment,
-    /// What came of it.
+    /// The outcome.
     pub sighting: Sighting,
 }
 
-/// What came of holding a card to a reader.
+/// Outcome of holding a card to a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sighting {
     /// The card told an identifier that can be counted.
@@ -98,7 +98,7 @@ pub enum ReadError {
     Card(String),
     /// The reader has not answered the question before.
     Busy,
-    /// The connection is gone; the readers are of no use any more.
+    /// The connection is lost; connect again to use the readers.
     Connection(anyhow::Error),
 }
 
@@ -117,7 +117,7 @@ pub trait Readers: Send {
     fn transmit(&mut self, reader: &str, command: &[u8]) -> Result<Vec<u8>, ReadError>;
 }
 
-/// What came of a question to a card.
+/// Outcome of a command to a card.
 #[derive(Debug)]
 pub struct Answer {
     /// The number of the question.

@@ -29,16 +29,16 @@ use explain::{explained, hangs, unread};
 const ANSWER_MAX: usize = 4 + 3 + (1 << 16) + 3 + 2;
 /// The daemon is asked anew so often: hot-plugging is found within this time where it misses it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// So long nothing may be heard of the daemon, which answers at least every [`LOOK_EVERY`].
+/// Time-out of the daemon, which answers at least every [`LOOK_EVERY`].
 const SILENCE: Duration = Duration::from_secs(5);
 /// How long the thread of the connection before may take to end.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Time for the names of the readers, which takes milliseconds.
 const NAMES: Duration = Duration::from_secs(3);
-/// News that may wait for the watch; then those who bring them wait.
+/// Capacity of the message queue; senders block when it is full.
 const NEWS: usize = 16;
 
-/// What the threads tell the watch.
+/// Messages from the threads to the watch loop.
 enum News {
     Looked(Vec<Slot>),
     Lost(Error),
@@ -64,7 +64,7 @@ impl Opener {
         let woken = Arc::clone(&newest);
         stop.on_request(move || {
             if let Some(news) = lock(&woken).take() {
-                // Where the queue is full nobody sleeps.
+                // If the queue is full, the receiver is awake.
                 let _ = news.try_send(News::Woken);
             }
         });
@@ -85,7 +85,7 @@ impl Opener {
         let end = self.clock.now() + FAREWELL;
         while self.looking.as_ref().is_some_and(|t| !t.is_finished()) {
             if self.clock.now() >= end {
-                // The same words as before, which are said once.
+                // The same message as before, so that it is logged once.
                 return Err(hangs(SILENCE));
             }
             self.clock.wait(&self.stop, Duration::from_millis(10));
@@ -145,7 +145,7 @@ pub struct PcscReaders {
 
 impl Drop for PcscReaders {
     fn drop(&mut self) {
-        // The thread that looks ends when nobody listens any more.
+        // The polling thread ends when the receiver is dropped.
         lock(&self.newest).take();
     }
 }
@@ -169,7 +169,7 @@ impl Connection for PcscReaders {
             }
             match &self.slots {
                 Some(slots) => return Ok(slots.clone()),
-                // Nothing is known yet, and nobody will want to know it.
+                // No state yet, and the service is stopping.
                 None if self.stop.requested() => return Err(explained(Error::Cancelled)),
                 None => {}
             }
@@ -200,7 +200,7 @@ impl Connection for PcscReaders {
     }
 }
 
-/// Looks at the readers until nobody listens any more.
+/// Polls the readers until the receiver is dropped.
 fn look(news: &SyncSender<News>) {
     if let Err(e) = look_on(news) {
         let _ = news.send(News::Lost(e));
@@ -279,7 +279,7 @@ impl Exchanges {
     pub fn ask(&self, reader: &str, command: &[u8], limit: Duration) -> Result<Vec<u8>, ReadError> {
         let (sender, answer) = sync_channel(1);
         self.begin(reader, command, move |result| {
-            // Too late is nobody's business any more.
+            // The caller timed out and dropped the receiver.
             let _ = sender.send(result);
         })?;
         answer.recv_timeout(limit).map_err(|_| ReadError::Busy)?

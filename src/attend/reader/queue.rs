@@ -22,7 +22,7 @@ const IN_ORDER: Duration = Duration::from_secs(60);
 /// the tap counted.
 const FAREWELL: Duration = Duration::from_millis(400);
 
-/// Hands a tap on, when there is room for it. Gives it back where nobody takes it any more, which happens only while the
+/// Sends a tap when the queue has space. Returns it if the receiver is gone, which happens only while the
 /// service ends.
 pub(super) fn hand_on(
     taps: &SyncSender<Tap>,

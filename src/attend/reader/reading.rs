@@ -1,4 +1,4 @@
-//! The reading of one card: asked, asked again where that may help, and given up in time. Pure.
+//! State machine of reading one card, with retries and a time-out. Pure.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(40);
 /// stopped in the middle may wait for ever.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 
-/// What is to be done now.
+/// Next action.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Nothing before this moment.
@@ -25,7 +25,7 @@ pub(super) enum Turn {
     Over(Sighting),
 }
 
-/// What came of an answer.
+/// Result of an answer.
 #[derive(Debug)]
 pub(super) enum Heard {
     /// The reading is over.
@@ -52,7 +52,7 @@ pub(super) struct Reading {
     /// Whether it has come since the last look; false where it may have been lying there.
     pub new: bool,
     tries: u32,
-    /// The first reason is told: those after it are often no more than that the card is gone.
+    /// The first error is reported: later ones often only say that the card was removed.
     why: Option<String>,
     /// When the reader must have become free.
     patience: Monotime,
@@ -105,7 +105,7 @@ impl Reading {
                 Err(e) => (e.to_string(), e.is_passing()),
             },
             Err(ReadError::Card(why)) => (why, true),
-            // The card before this one hangs until the reader notices that it is gone.
+            // The previous card blocks the reader until its removal is noticed.
             Err(ReadError::Busy) if now < self.patience => {
                 self.state = State::Due(now + RETRY_PAUSE);
                 return Heard::Again;

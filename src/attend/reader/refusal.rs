@@ -1,4 +1,4 @@
-//! Identifiers that cannot identify anybody.
+//! Card identifiers that do not identify a person.
 
 use std::fmt;
 

@@ -178,11 +178,9 @@ mod tests {
     use crate::attend::reader::insertions::{Change, Insertions};
     use crate::attend::reader::{apdu, refusal};
     use crate::base::clock::ManualClock;
-    use jiff::Timestamp;
-
     #[test]
     fn a_card_every_three_seconds_and_a_repeat_now_and_then() {
-        let clock = Arc::new(ManualClock::new(Duration::ZERO, Timestamp::UNIX_EPOCH));
+        let clock = ManualClock::shared(Duration::ZERO);
         let drawn = Drawn::new(clock.clone(), Stop::new());
         let mut reader = Simulated(Kind::Drawn(drawn));
         let mut insertions = Insertions::default();

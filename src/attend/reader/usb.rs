@@ -1,4 +1,4 @@
-//! Why a reader on the USB is not among those of the PC/SC daemon.
+//! Diagnosis of USB readers that the PC/SC daemon does not list.
 
 use std::fmt;
 use std::fs;

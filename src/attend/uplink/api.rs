@@ -87,10 +87,7 @@ mod tests {
     #[test]
     fn a_rejection_counts_only_from_a_server_whose_health_is_the_api_s() {
         let health = Arc::new(Health(Mutex::new(("<html>portal</html>", 0))));
-        let clock = Arc::new(ManualClock::new(
-            Duration::from_secs(9),
-            jiff::Timestamp::UNIX_EPOCH,
-        ));
+        let clock = ManualClock::shared(Duration::from_secs(9));
         let server: Arc<dyn Server> = health.clone();
         let time: Arc<dyn Clock> = clock.clone();
         let api = Api::new(&server, &time);

@@ -20,12 +20,12 @@ use crate::base::stop::Stop;
 use crate::config::Config;
 use crate::say;
 
-/// Limits of the old client, which the server was sized for.
+/// Time-outs of the old client, for which the server was sized.
 const TAP_TIMEOUT: Duration = Duration::from_secs(5);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 /// A machine of the LAN that is there answers a connection well within this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// No answer of the API comes near this.
+/// Largest answer that is read, in bytes; those of the API are much smaller.
 const ANSWER_MAX: u64 = 64 * 1024;
 /// Time for reading a small file. A disk that takes longer hangs; the tap is tried again later.
 const FILE: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ const FILE_MAX: u64 = 4 << 20;
 /// A connection that was idle for longer may have been closed by the server meanwhile.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
-/// What came back.
+/// Result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// An HTTP answer, whatever it says.
@@ -46,7 +46,7 @@ pub enum Reply {
         /// When to come again, where it says so (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// Nobody took the connection. Why, for people.
+    /// No connection could be made. The reason, for people.
     Unreachable(String),
     /// The connection ended without a whole answer. The server may or may not have the tap, but is done with it.
     NoAnswer(String),

@@ -109,7 +109,7 @@ impl<'a> Courier<'a> {
         }
     }
 
-    /// Whether nothing has moved for so long that the loop has to begin anew.
+    /// Whether deliveries have stalled for so long that the loop must be restarted.
     pub fn has_stalled(&self) -> bool {
         self.has_stalled
     }

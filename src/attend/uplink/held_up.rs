@@ -1,4 +1,4 @@
-//! Cards whose tap was refused on the way: each has pauses of its own and holds up nobody else. Pure.
+//! Cards whose tap was refused on the way: each has a back-off of its own and does not delay other cards. Pure.
 //!
 //! Nothing of this outlives the process: a new one tries every card at once.
 
@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const GROWTH: f64 = 1.5;
 /// After so many refusals the pause is days: longer than the longest that can be configured.
 const GROWN: u32 = 40;
-/// Attempts in vain after which a tap is shown as held up.
+/// Failed attempts after which a tap is shown as held up.
 const SHOWN_AFTER: u32 = 2;
 /// Taps that are named; more are only counted.
 const NAMED: usize = 20;

@@ -1,4 +1,4 @@
-//! What came back for a tap, judged. Pure.
+//! Classifies the answer to a tap. Pure.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::attend::ledger::outbox::{Ended, Outgoing, Settled};
 pub(super) struct Judgement {
     /// For the tap.
     pub how: Settled,
-    /// Nobody took the connection.
+    /// No connection could be made.
     pub gone: bool,
     /// Status and beginning of the answer, or why there was none.
     pub answer: String,
@@ -23,7 +23,7 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
-    /// Judges what came back.
+    /// Classifies an answer.
     pub fn of(sent: &Sent) -> Self {
         let tap = &sent.tap;
         let (answer, verdict, asked, refused) = match &sent.reply {

@@ -15,7 +15,7 @@ use crate::base::clock::Clock;
 use crate::base::stop::{Stop, lock};
 use crate::base::threads::Threads;
 
-/// A tap that was sent, and what came back.
+/// A tap that was sent, and its answer.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
     pub tap: Outgoing,

@@ -106,7 +106,7 @@ impl Uplink {
         }
     }
 
-    /// Delivers until the order to stop, or until deliveries stand still.
+    /// Delivers until the order to stop, or until deliveries stall.
     fn serve(&self, courier: &mut Courier) {
         let mut rung = false;
         loop {

@@ -189,7 +189,7 @@ impl Pace {
         true
     }
 
-    /// Nobody took the connection for a tap that was sent at `begun`. True if the server is out from now on.
+    /// The connection for a tap sent at `begun` failed. True if the server counts as down from now on.
     pub fn gone(&mut self, begun: Monotime, now: Monotime, random: f64) -> bool {
         let was_out = self.is_out();
         if self.out.as_ref().is_none_or(|out| begun >= out.since) {

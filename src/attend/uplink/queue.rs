@@ -28,7 +28,7 @@ impl Queue {
         }
     }
 
-    /// Puts a card first, for somebody has just tapped it.
+    /// Puts a card at the front: it has just been tapped.
     pub fn push_first(&mut self, head: Head) {
         if !self.known.insert(key(&head)) {
             self.heads.retain(|other| key(other) != key(&head));
@@ -66,7 +66,7 @@ impl Queue {
         self.known.clear();
     }
 
-    /// Whether nothing is to be sent.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.heads.is_empty()
     }

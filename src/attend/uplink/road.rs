@@ -51,7 +51,7 @@ impl Road {
         }
     }
 
-    /// What came of an attempt that was begun at `begun`.
+    /// Result of an attempt that began at `begun`.
     pub fn ended(&mut self, tap: &Outgoing, judged: &Judgement, begun: Monotime, now: Monotime) {
         let Judgement { how, answer, .. } = judged;
         self.teller.ended(tap, *how, answer);

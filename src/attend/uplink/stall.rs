@@ -1,4 +1,4 @@
-//! Whether deliveries stand still though one is due. Pure.
+//! Detects that deliveries have stalled although one is due. Pure.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use crate::base::standing::{self, Standing};
 use crate::base::stats::Stats;
 use crate::say;
 
-/// A tap that is held up is logged at this attempt in vain: by then it is no passing trouble.
+/// Number of failed attempts at which a held-up tap is logged: by then the trouble is not transient.
 const HELD_UP_AT: u32 = 4;
 
 /// What was last said about the server, so that a fault is logged once and not at every attempt.
@@ -179,7 +179,7 @@ fn trouble(why: &str) -> Told {
     Told::Trouble(why.replace(|c: char| c.is_ascii_digit(), ""))
 }
 
-/// An alarm: deliveries stand still.
+/// An alarm: deliveries have stalled.
 pub(super) fn stalled(minutes: u64) {
     error!(
         "{}",

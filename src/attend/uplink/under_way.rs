@@ -1,4 +1,4 @@
-//! The one owner of what is under way: taps that were handed to the lines, and answers that the ledger does not know yet.
+//! Owner of all requests in flight: taps handed to the lines, and answers not yet stored in the ledger.
 //!
 //! It outlives a fault of the ledger and a panic of the loop. A tap leaves it only when its end is noted, so nothing
 //! that is under way, or whose answer is known, is ever sent again.
@@ -9,7 +9,7 @@ use super::lines::Sent;
 use crate::attend::ledger::outbox::{Ended, Head, Outgoing, Settled};
 use crate::base::clock::Monotime;
 
-/// What is under way.
+/// Requests in flight.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
     /// Attempts whose answer has not come, by the number of the tap.
@@ -29,7 +29,7 @@ struct Attempt {
 /// An answer that has come.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
-    /// What was sent, and what came back.
+    /// The request and its answer.
     pub sent: Sent,
     /// When it was sent.
     pub begun: Monotime,
@@ -65,7 +65,7 @@ impl UnderWay {
         self.sent.insert(tap.id, Attempt { tap, begun: now });
     }
 
-    /// An answer has come. False if nobody waits for it any more: the attempt was given up.
+    /// An answer has arrived. False if its attempt was already given up.
     pub fn hear(&mut self, sent: Sent) -> bool {
         let waited_for = (self.sent.get(&sent.tap.id))
             .is_some_and(|attempt| attempt.tap.attempts == sent.tap.attempts);
@@ -88,12 +88,12 @@ impl UnderWay {
         self.ended.extend(ended);
     }
 
-    /// What has to be noted.
+    /// Ends to store in the ledger.
     pub fn to_note(&self) -> &[Ended] {
         &self.ended
     }
 
-    /// All of that was noted.
+    /// All ends were stored.
     pub fn noted(&mut self) {
         self.ended.clear();
     }
@@ -110,12 +110,12 @@ impl UnderWay {
         lost.len()
     }
 
-    /// An attempt that could not be made after all.
+    /// An attempt that was not made after all.
     pub fn not_sent(&mut self, id: i64, why: &str) {
         self.lose(id, why, true);
     }
 
-    /// `over`: the server cannot come to it later.
+    /// `over`: the server cannot process this request later.
     fn lose(&mut self, id: i64, why: &str, over: bool) {
         let attempt = self.sent.remove(&id);
         self.ended.extend(attempt.map(|a| Ended {
@@ -220,7 +220,7 @@ mod tests {
         let [lost] = under_way.to_note() else {
             panic!("{under_way:?}");
         };
-        // The server may come to it yet.
+        // The server may still process it.
         assert_eq!((lost.id, lost.how, lost.over), (1, Settled::NotYet, false));
         assert!(lost.maybe_stored);
         under_way.not_sent(2, "no line");

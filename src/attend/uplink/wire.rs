@@ -61,7 +61,7 @@ fn python_string(text: &str) -> String {
 pub enum Verdict {
     /// The server has stored it.
     Stored,
-    /// The server says that it has had it before.
+    /// The server reports a duplicate.
     Duplicate,
     /// The API says that it will never take this tap, provided that it is the API that speaks ([`is_api`]).
     Rejected,

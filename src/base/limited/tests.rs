@@ -190,7 +190,7 @@ fn callers_side_by_side_wait_for_each_other_but_not_for_one_that_hangs() {
 
 #[test]
 fn the_wait_is_announced_and_the_thread_ends_with_its_owner() {
-    let manual = Arc::new(ManualClock::new(LONG, jiff::Timestamp::UNIX_EPOCH));
+    let manual = ManualClock::shared(LONG);
     let clock: Arc<dyn Clock> = manual.clone();
     let beats = Beats::default();
     let beat = beats.watch("loop", Duration::from_secs(1), &clock);

@@ -6,17 +6,17 @@ use jiff::Zoned;
 use super::options::ListOptions;
 use super::people::{People, Who};
 use super::period::period;
-use super::{Desk, note, note_uncertain, offset, to_the_second};
+use super::{LedgerCommand, note, note_uncertain, offset, to_the_second};
 use crate::attend::ledger::query::{Filter, Only, Row, View};
 use crate::attend::trace::Outcome;
 use crate::cli::DONE;
 use crate::cli::table::Table;
 use crate::say;
 
-pub(super) fn list(desk: &Desk, options: &ListOptions) -> Result<u8> {
-    let (since, until) = period(&options.period, &desk.now)?;
-    let view = desk.view()?;
-    let people = desk.people();
+pub(super) fn list(command: &LedgerCommand, options: &ListOptions) -> Result<u8> {
+    let (since, until) = period(&options.period, &command.now)?;
+    let view = command.view()?;
+    let people = command.people();
     if options.unknown {
         return unknown(&view, &people, options.limit as usize);
     }
@@ -37,7 +37,7 @@ pub(super) fn list(desk: &Desk, options: &ListOptions) -> Result<u8> {
         note(&say!("there are no such taps", "該当する記録はありません"));
         return Ok(DONE);
     }
-    table(&rows, &people, &desk.now).write(&mut std::io::stdout().lock())?;
+    table(&rows, &people, &command.now).write(&mut std::io::stdout().lock())?;
     Ok(DONE)
 }
 

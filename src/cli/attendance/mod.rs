@@ -25,8 +25,8 @@ use options::AttendanceCommand;
 pub(super) use options::AttendanceOptions;
 use people::People;
 
-/// What every one of the commands needs.
-struct Desk {
+/// What each of the commands needs.
+struct LedgerCommand {
     config: Config,
     /// Folder of the ledger.
     dir: PathBuf,
@@ -36,16 +36,16 @@ struct Desk {
 pub(super) fn attendance(options: &AttendanceOptions) -> Result<u8> {
     let config = config::load(options.config.as_deref(), &env)?.config;
     text::speak(config.language.unwrap_or_else(Language::from_locale));
-    let desk = Desk {
+    let command = LedgerCommand {
         dir: config::data_dir_to_read(&config, &env),
         config,
         now: SystemClock.wall(),
     };
     let done = match &options.command {
-        AttendanceCommand::List(options) => list::list(&desk, options),
-        AttendanceCommand::Status(options) => status::status(&desk, options),
-        AttendanceCommand::Export(options) => export::export(&desk, options),
-        AttendanceCommand::Retry(options) => retry::retry(&desk, options),
+        AttendanceCommand::List(options) => list::list(&command, options),
+        AttendanceCommand::Status(options) => status::status(&command, options),
+        AttendanceCommand::Export(options) => export::export(&command, options),
+        AttendanceCommand::Retry(options) => retry::retry(&command, options),
     };
     match done {
         // `facetap attendance export | head`: who asked has seen enough.
@@ -54,7 +54,7 @@ pub(super) fn attendance(options: &AttendanceOptions) -> Result<u8> {
     }
 }
 
-impl Desk {
+impl LedgerCommand {
     fn view(&self) -> Result<View> {
         View::open(&self.dir)
     }

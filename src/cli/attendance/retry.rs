@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::Result;
 
 use super::options::RetryOptions;
-use super::{Desk, list, note};
+use super::{LedgerCommand, list, note};
 use crate::attend::ledger::query::{self, Filter, Only, Which};
 use crate::cli::{DONE, FAILED};
 use crate::say;
@@ -13,9 +13,9 @@ use crate::say;
 /// Rejected taps that are shown to choose from.
 const SHOWN: usize = 20;
 
-pub(super) fn retry(desk: &Desk, options: &RetryOptions) -> Result<u8> {
+pub(super) fn retry(command: &LedgerCommand, options: &RetryOptions) -> Result<u8> {
     if !options.all && options.numbers.is_empty() {
-        return show(desk);
+        return show(command);
     }
     let which = if options.all {
         Which::All
@@ -25,7 +25,7 @@ pub(super) fn retry(desk: &Desk, options: &RetryOptions) -> Result<u8> {
         numbers.dedup();
         Which::Numbers(numbers)
     };
-    let done = query::retry(&desk.dir, &which)?;
+    let done = query::retry(&command.dir, &which)?;
     let count = done.count;
     let mut out = std::io::stdout().lock();
     writeln!(
@@ -37,7 +37,7 @@ pub(super) fn retry(desk: &Desk, options: &RetryOptions) -> Result<u8> {
         )
     )?;
     if count > 0 {
-        writeln!(out, "{}", when(desk))?;
+        writeln!(out, "{}", when(command))?;
     }
     for (number, state) in &done.left {
         note(&match state {
@@ -52,13 +52,13 @@ pub(super) fn retry(desk: &Desk, options: &RetryOptions) -> Result<u8> {
 }
 
 /// When they will be delivered.
-fn when(desk: &Desk) -> String {
-    if desk.config.server_url.is_none() {
+fn when(command: &LedgerCommand) -> String {
+    if command.config.server_url.is_none() {
         say!(
             "no \"server_url\" is configured, so they stay in the ledger",
             "\"server_url\" が設定されていないため、台帳に残ります"
         )
-    } else if query::in_use(&desk.dir) {
+    } else if query::in_use(&command.dir) {
         say!(
             "the running service sends them within seconds",
             "実行中のサービスが数秒以内に送信します"
@@ -72,8 +72,8 @@ fn when(desk: &Desk) -> String {
 }
 
 /// Says what could be sent again, and how.
-fn show(desk: &Desk) -> Result<u8> {
-    let view = desk.view()?;
+fn show(command: &LedgerCommand) -> Result<u8> {
+    let view = command.view()?;
     let filter = Filter {
         only: Only::Rejected,
         ..Filter::default()
@@ -88,7 +88,7 @@ fn show(desk: &Desk) -> Result<u8> {
         )?;
         return Ok(DONE);
     }
-    list::table(&rows, &desk.people(), &desk.now).write(&mut out)?;
+    list::table(&rows, &command.people(), &command.now).write(&mut out)?;
     let count = view.overview()?.rejected;
     writeln!(
         out,

@@ -7,16 +7,16 @@ use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 
 use super::options::StatusOptions;
-use super::{Desk, to_the_second};
+use super::{LedgerCommand, to_the_second};
 use crate::attend::ledger::query::{Overview, View};
 use crate::cli::DONE;
 use crate::cli::table::Table;
 use crate::say;
 
-pub(super) fn status(desk: &Desk, options: &StatusOptions) -> Result<u8> {
-    let view = desk.view()?;
+pub(super) fn status(command: &LedgerCommand, options: &StatusOptions) -> Result<u8> {
+    let view = command.view()?;
     let told = view.overview()?;
-    let people = desk.people();
+    let people = command.people();
     let unknown = people
         .has_roster()
         .then(|| view.nameless())
@@ -24,11 +24,11 @@ pub(super) fn status(desk: &Desk, options: &StatusOptions) -> Result<u8> {
         .map(|cards| cards.iter().filter(|c| !people.knows(&c.uid)).count());
     let mut out = std::io::stdout().lock();
     if options.json {
-        let json = as_json(&view, &told, unknown, &desk.now);
+        let json = as_json(&view, &told, unknown, &command.now);
         serde_json::to_writer_pretty(&mut out, &json).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
-        as_table(&view, &told, unknown, &desk.now).write(&mut out)?;
+        as_table(&view, &told, unknown, &command.now).write(&mut out)?;
     }
     Ok(DONE)
 }

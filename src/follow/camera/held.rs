@@ -1,5 +1,5 @@
-//! A camera on a thread of its own, which may hang for ever with it: opened, read and closed there, each for a limited
-//! time. The thread stays as long as the service, so that a program started from it (`rpicam-vid`) does, too.
+//! A camera on a thread of its own, so that a driver may hang for ever: opened, read and closed there, each with a
+//! time-out. The thread lives as long as the service, so that a program started from it (`rpicam-vid`) does, too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,9 +94,9 @@ struct Held {
     read: Duration,
     what: String,
     live: bool,
-    /// Whether one has come: its size is part of what some sources are.
+    /// Whether a picture has arrived: only then do some sources know their size.
     pictures: bool,
-    /// A read has not returned in time: the camera is gone for us.
+    /// A read has timed out: the camera counts as lost.
     hangs: bool,
 }
 
@@ -118,7 +118,7 @@ impl CameraSource for Held {
                 }
                 grab
             }
-            // Whoever asks looks at the order itself.
+            // The caller checks the order to stop itself.
             Err(NotDone::Stopped) => Ok(Grab::Nothing),
             Err(why) => {
                 self.hangs = matches!(why, NotDone::Hangs);

@@ -1,4 +1,4 @@
-//! What a JPEG says about itself, without decoding it.
+//! JPEG headers: size and markers, without decoding.
 
 use std::ops::Range;
 

@@ -128,7 +128,7 @@ impl Env {
             clock,
             pose,
             stop: stop.clone(),
-            // Nobody watches the thread that waits for them.
+            // The waiting thread has no heartbeat.
             names: Arc::new(Names::new("camera-names", stop, &Beat::default())),
         }
     }

@@ -1,4 +1,4 @@
-//! What OpenCV as a whole is told once, and asked.
+//! Global settings and queries of OpenCV.
 
 use std::sync::Once;
 

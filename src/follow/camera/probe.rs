@@ -19,7 +19,7 @@ use crate::say;
 /// set up at the first read.
 const START: Duration = Duration::from_secs(2);
 
-/// Opens the configured camera, takes one picture, and says what came.
+/// Opens the configured camera, takes one picture, and describes it.
 ///
 /// # Errors
 /// The camera is not usable as configured, cannot be opened, or gives no picture in time.

@@ -59,7 +59,7 @@ impl SourceKind {
 /// Time for looking at a file before the service starts. A disk that takes longer is looked at again when the camera
 /// is opened, and nobody waits for it.
 const LOOK: Duration = Duration::from_secs(5);
-/// The thread of that look. While it has not come back nobody else looks.
+/// The thread for that check. While a check hangs, no other is started.
 const LOOKER: &str = "camera-file";
 
 /// Addresses that FFmpeg takes and cameras have.
@@ -271,7 +271,7 @@ pub fn open(
             if let Some(host) = http::url::server(url) {
                 let name = redacted(url);
                 env.names
-                    .look_up(host, 0, NAME)
+                    .look_up(&host, 0, NAME)
                     .map_err(|why| anyhow::Error::new(why).context(name))?;
             }
             Box::new(OtherSource::stream(url, clock)?)

@@ -154,7 +154,7 @@ impl CameraSource for V4l2Source {
     }
 }
 
-/// Opens the device for a moment, because OpenCV does not tell why it cannot.
+/// Opens the device only to learn the error, which OpenCV does not report.
 fn check(path: &Path) -> Result<()> {
     let name = path.display();
     // Without O_NONBLOCK a serial line that was named by mistake would wait for a carrier.

@@ -34,7 +34,7 @@ pub const SERVO_LAG: f64 = 0.04;
 /// in `simulation`: overshoot with 60 ms of hidden latency fell from 4.9 to 1.8 degrees.
 const NEAR: f64 = 2.0;
 
-/// What came from an axis.
+/// Feedback of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Heard {
     /// Nothing usable.

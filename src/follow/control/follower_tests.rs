@@ -4,6 +4,11 @@ use super::Mode;
 use super::simulation::{at, config, follower, observation, picture, report};
 use crate::follow::pose::Pose;
 
+/// A pose that is turned to the side alone.
+fn turned(pan: f64) -> Pose {
+    Pose { pan, ..Pose::HOME }
+}
+
 #[test]
 fn a_recorded_clip_turns_the_mount_to_its_side_until_the_limit() {
     let config = config(0.5);
@@ -101,18 +106,8 @@ fn servos_that_report_one_position_for_ever_get_goals_towards_the_face() {
 fn homes_rests_follows_holds_and_homes_again() {
     let config = config(0.5);
     let mut follower = follower(&config);
-    let mut mount = Pose {
-        pan: 30.0,
-        ..Pose::HOME
-    };
-    let face = picture(
-        &config.camera,
-        Pose::HOME,
-        Pose {
-            pan: 5.0,
-            ..Pose::HOME
-        },
-    );
+    let mut mount = turned(30.0);
+    let face = picture(&config.camera, Pose::HOME, turned(5.0));
     let mut torque_off = Vec::new();
     let mut modes = Vec::new();
     for ms in (0..40_000u64).step_by(20) {
@@ -152,14 +147,7 @@ fn homes_rests_follows_holds_and_homes_again() {
 fn a_reconnection_starts_from_where_the_mount_is_now() {
     let config = config(0.5);
     let mut follower = follower(&config);
-    let face = picture(
-        &config.camera,
-        Pose::HOME,
-        Pose {
-            pan: 20.0,
-            ..Pose::HOME
-        },
-    );
+    let face = picture(&config.camera, Pose::HOME, turned(20.0));
     for ms in (0..1000).step_by(20) {
         follower.observe(observation(ms, face));
         follower.tick(at(ms), &report(at(ms), Pose::HOME));
@@ -167,10 +155,7 @@ fn a_reconnection_starts_from_where_the_mount_is_now() {
     follower.disconnected();
     assert_eq!(follower.measured(), None);
     // Somebody turned the mount meanwhile.
-    let turned = Pose {
-        pan: -42.0,
-        ..Pose::HOME
-    };
+    let turned = turned(-42.0);
     follower.observe(observation(1500, face));
     let armed = follower.tick(at(1520), &report(at(1520), turned));
     assert_eq!(armed.command, Some(turned));

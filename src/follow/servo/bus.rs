@@ -27,7 +27,7 @@ pub enum Fault {
         /// Who was asked.
         id: u8,
     },
-    /// What came was not the answer.
+    /// The received bytes were not the expected reply.
     Garbled {
         /// Who was asked.
         id: u8,

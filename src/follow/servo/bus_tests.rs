@@ -5,8 +5,6 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::base::clock::{Clock, ManualClock};
 use crate::base::stats::Stats;
 use crate::base::stop::{Stop, lock};
@@ -72,10 +70,7 @@ struct Rig {
 }
 
 fn rig(answer: impl FnMut(&[u8]) -> io::Result<Vec<Vec<u8>>> + Send + 'static) -> Rig {
-    let clock = Arc::new(ManualClock::new(
-        Duration::from_secs(100),
-        Timestamp::UNIX_EPOCH,
-    ));
+    let clock = ManualClock::shared(Duration::from_secs(100));
     let sent = Arc::new(Mutex::new(Vec::new()));
     let script = Script {
         clock: Arc::clone(&clock),

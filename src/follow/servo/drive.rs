@@ -32,7 +32,7 @@ const CONNECT: Duration = Duration::from_secs(20);
 const TICK: Duration = Duration::from_secs(6);
 /// Time for releasing the servos. Less than the second in which the service has to stop.
 const RELEASE: Duration = Duration::from_millis(700);
-/// An axis that presses against its end again and again is told of at most this often.
+/// Minimum interval between log messages about an axis that presses against its mechanical end.
 const TELL_PRESSING: Duration = Duration::from_secs(600);
 
 /// The thread that owns the servo bus.
@@ -43,7 +43,7 @@ pub struct ServoLoop {
     pub tracking: config::Tracking,
     /// Who decides.
     pub follower: Arc<Mutex<Follower>>,
-    /// Who is told when a command that used a picture was written.
+    /// Receives the time at which a command based on a picture was written.
     pub trace: Arc<FrameTrace>,
     /// Where faults and reconnections are counted.
     pub stats: Arc<Stats>,

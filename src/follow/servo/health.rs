@@ -1,4 +1,4 @@
-//! Which servos answer, and what people are told about it.
+//! Which servos answer, and the log messages about it.
 
 use log::{info, warn};
 

@@ -22,6 +22,9 @@ mod model;
 #[cfg(test)]
 mod bus_tests;
 #[cfg(test)]
+#[path = "../../../tests/common/servo_loop.rs"]
+mod loop_scene;
+#[cfg(test)]
 mod loop_tests;
 
 pub use drive::ServoLoop;

@@ -22,7 +22,7 @@ use super::wire::Wire;
 /// An absent axis is looked for again after this time.
 const RETRY: Duration = Duration::from_secs(3);
 /// So often one of the axes is asked whether its torque is still what it was set to: a servo that lost
-/// its power for a moment answers as before, but lets go.
+/// its power for a moment answers as before, but without torque.
 const CHECK_TORQUE: Duration = Duration::from_secs(1);
 /// Longer than what control overlooks (a quarter of a second), so that it starts such an axis anew.
 const LETTING_GO: Duration = Duration::from_millis(400);

@@ -142,7 +142,7 @@ fn serve(mut pair: Pair, axes: &Mutex<Axes>, clock: &dyn Clock, stop: &Stop) {
             Err(_) => return,
         }
         for reply in answers(&mut bytes, axes, clock.now()) {
-            // Nobody reads the reply: as on a wire, it is lost.
+            // The other end is closed: as on a wire, the reply is lost.
             let _ = pair.far.send(&reply);
         }
     }

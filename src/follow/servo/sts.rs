@@ -4,6 +4,8 @@
 //! follows it and the checksum is the complement of the sum from the id on. Values are little endian.
 //! Source: Feetech, "SMS/STS Communication Protocol User Manual" and the STS3215 memory table.
 
+use memchr::memmem;
+
 /// The id that every servo listens to and none answers.
 pub const BROADCAST: u8 = 0xFE;
 
@@ -29,7 +31,7 @@ pub mod instruction {
     pub const READ: u8 = 0x02;
     /// Change registers and answer with the status.
     pub const WRITE: u8 = 0x03;
-    /// Change registers of several servos; nobody answers.
+    /// Sync write: registers of several servos, without replies.
     pub const SYNC_WRITE: u8 = 0x83;
 }
 
@@ -75,7 +77,7 @@ pub fn write(id: u8, register: u8, data: &[u8]) -> Vec<u8> {
     frame(id, instruction::WRITE, &parameters)
 }
 
-/// Writes two bytes at `register` of several servos at once; nobody answers.
+/// Sync write: two bytes at `register` of several servos at once, without replies.
 #[must_use]
 pub fn sync_write(register: u8, values: &[(u8, u16)]) -> Vec<u8> {
     let mut parameters = vec![register, 2];
@@ -129,11 +131,7 @@ pub fn find(bytes: &[u8], wanted: impl Fn(u8, usize) -> bool) -> Option<Found<'_
 /// echo is skipped.
 #[must_use]
 pub fn find_reply<'a>(bytes: &'a [u8], sent: &[u8], id: u8, count: usize) -> Option<Found<'a>> {
-    let echo = if sent.is_empty() {
-        None
-    } else {
-        bytes.windows(sent.len()).position(|w| w == sent)
-    };
+    let echo = memmem::find(bytes, sent);
     let skipped = echo.map_or(0, |start| start + sent.len());
     let found = find(&bytes[skipped..], |i, n| i == id && n == count)?;
     Some(Found {

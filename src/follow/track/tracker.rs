@@ -56,7 +56,7 @@ impl Default for Tracker {
 }
 
 impl Tracker {
-    /// A tracker that has seen nobody yet.
+    /// A tracker without any face yet.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -144,7 +144,7 @@ impl Tracker {
             Choice::Nobody => None,
         };
         let Some((followed, rival)) = current else {
-            // Nobody, or the followed one is lost: the largest of those in view.
+            // No followed face, or it is lost: follow the largest in view.
             self.choice = match self.largest(|t| t.seen == now) {
                 Some(t) => Choice::Following {
                     id: t.id,

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use nix::sys::signal::Signal;
 
 use super::log::Marks;
@@ -82,7 +81,7 @@ impl Process for Handle {
 /// 48 h with a leak of so many MiB an hour and a restart every `every`; doors are quiet in the first five minutes of
 /// every hour. What was measured, and why it restarted.
 fn two_days(leak: f64, every: Option<Duration>) -> (Measured, Vec<Why>) {
-    let clock = Arc::new(ManualClock::new(HOUR, Timestamp::UNIX_EPOCH));
+    let clock = ManualClock::shared(HOUR);
     let current: Arc<Mutex<Option<Handle>>> = Arc::default();
     let (start_clock, started) = (Arc::clone(&clock), Arc::clone(&current));
     let mut supervisor = Supervisor::new(move || {

@@ -1,5 +1,6 @@
 //! HTTP/1.1 as far as a server for one well-known client needs it: requests out of bytes, answers into bytes. Pure.
 
+use http::StatusCode;
 use serde_json::Value;
 
 /// Longest head, and longest body; the client's are a few hundred bytes.
@@ -55,12 +56,7 @@ pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Request>, Broken> {
 
 /// The bytes of an answer.
 pub(super) fn answer(status: u16, value: &Value) -> Vec<u8> {
-    let reason = match status {
-        200 => "OK",
-        400 => "Bad Request",
-        404 => "Not Found",
-        _ => "Internal Server Error",
-    };
+    let reason = StatusCode::from_u16(status).map_or("", |s| s.canonical_reason().unwrap_or(""));
     let body = value.to_string();
     let length = body.len();
     format!(

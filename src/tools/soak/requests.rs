@@ -122,10 +122,7 @@ mod tests {
     fn served(answers: Vec<(u64, Option<Outcome>)>) -> (Requests, std::thread::JoinHandle<()>) {
         let (reader, writer) = std::io::pipe().unwrap();
         let seen = Arc::<Seen>::default();
-        let clock = Arc::new(ManualClock::new(
-            Duration::from_secs(100),
-            jiff::Timestamp::UNIX_EPOCH,
-        ));
+        let clock = ManualClock::shared(Duration::from_secs(100));
         let requests = Requests::new(
             Arc::clone(&seen),
             File::from(std::os::fd::OwnedFd::from(writer)),

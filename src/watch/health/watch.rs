@@ -22,7 +22,7 @@ use crate::watch::crash;
 const TICK: Duration = Duration::from_secs(1);
 /// How often the file is written where that wears a disk, unless there is news.
 const ON_DISK: Duration = Duration::from_secs(60);
-/// A process that was stopped, or a machine that slept, has no hung loops; so long they may take to wake up.
+/// Grace period after suspend or SIGCONT.
 const AFTER_SLEEP: Duration = Duration::from_secs(10);
 /// The log gets this long to write down what hangs.
 const LAST_WORDS: Duration = Duration::from_millis(200);

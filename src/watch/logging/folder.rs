@@ -94,7 +94,7 @@ fn first_line_from(file: &File, offset: u64) -> io::Result<u64> {
     let before = offset.saturating_sub(1);
     let mut piece = vec![0; PIECE];
     let n = file.read_at(&mut piece, before)?;
-    let end = piece[..n].iter().position(|b| *b == b'\n');
+    let end = memchr::memchr(b'\n', &piece[..n]);
     Ok(end.map_or(offset, |end| before + end as u64 + 1))
 }
 

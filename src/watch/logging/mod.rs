@@ -13,6 +13,8 @@ mod budget;
 mod folder;
 mod format;
 mod line;
+#[cfg(test)]
+mod memory;
 mod queue;
 mod repeats;
 pub(crate) mod rotating;

@@ -2,8 +2,6 @@
 
 use std::sync::Mutex;
 
-use jiff::Timestamp;
-
 use super::*;
 use crate::base::clock::ManualClock;
 use crate::base::stop::{Reason, lock};
@@ -56,7 +54,7 @@ fn day(
         stats: Arc::default(),
         standing: Arc::default(),
         latest: Arc::clone(latest),
-        clock: Arc::new(ManualClock::new(Duration::ZERO, Timestamp::UNIX_EPOCH)),
+        clock: ManualClock::shared(Duration::ZERO),
         stop,
         beat: Beat::default(),
     };

@@ -3,8 +3,6 @@ use crate::attend::indicator::{Event, panel};
 use crate::base::clock::ManualClock;
 use crate::base::stop::lock;
 use i2c::double::Recording;
-use jiff::Timestamp;
-
 /// A display whose LCD is a recording.
 struct Bench {
     display: LcdDisplay,
@@ -16,10 +14,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let clock = Arc::new(ManualClock::new(
-            Duration::from_secs(1),
-            Timestamp::UNIX_EPOCH,
-        ));
+        let clock = ManualClock::shared(Duration::from_secs(1));
         let chip = Recording::default();
         let expander = chip.clone();
         let standing = Standing::default();

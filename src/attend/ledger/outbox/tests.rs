@@ -131,6 +131,11 @@ fn a_tap_that_waits_for_the_right_time_holds_up_its_card_alone() {
     assert_eq!(ids(&outbox.arrivals(a).unwrap()), [b]);
 }
 
+/// The local time of a tap, as the server gets it.
+fn time(book: &Book, id: i64) -> DateTime {
+    book.text(id, "local_time").unwrap().parse().unwrap()
+}
+
 /// The clock was set back by the time that lies between two taps of a card.
 #[test]
 fn a_tap_with_the_time_of_the_one_before_is_moved_and_marked() {
@@ -145,14 +150,8 @@ fn a_tap_with_the_time_of_the_one_before_is_moved_and_marked() {
     let heads = outbox.heads().unwrap();
     let sent = begin_all(&mut outbox, &heads, &book.now()).remove(0);
     assert_eq!(sent.id, second);
-    let time = |id| {
-        book.text(id, "local_time")
-            .unwrap()
-            .parse::<DateTime>()
-            .unwrap()
-    };
     assert_eq!(
-        time(second).duration_since(time(first)),
+        time(&book, second).duration_since(time(&book, first)),
         SignedDuration::from_secs(OUT_OF_WINDOW_S)
     );
     assert_eq!(sent.clock, "uncertain");
@@ -200,14 +199,20 @@ fn an_answer_never_settles_the_tap_of_another_ledger() {
     assert_eq!(book.outbox().pending().unwrap(), 1);
 }
 
+/// A tap that the server has rejected, and a later one of the same card that waits.
+fn rejected_and_later() -> (Book, i64, i64) {
+    let mut book = Book::new();
+    let rejected = book.count(1);
+    end(&book, rejected, Settled::Rejected);
+    book.advance(CLOCK_STEP);
+    let later = book.count(1);
+    (book, rejected, later)
+}
+
 /// Candidates may be older than what a person has done since.
 #[test]
 fn a_card_begins_with_the_tap_that_is_the_first_at_that_moment() {
-    let mut book = Book::new();
-    let a = book.count(1);
-    end(&book, a, Settled::Rejected);
-    book.advance(CLOCK_STEP);
-    let b = book.count(1);
+    let (book, a, b) = rejected_and_later();
     let mut outbox = book.outbox();
     let heads = outbox.heads().unwrap();
     assert_eq!(ids(&heads), [b]);
@@ -220,11 +225,7 @@ fn a_card_begins_with_the_tap_that_is_the_first_at_that_moment() {
 /// The server knows it for a repeat only as long as it is the last of its card.
 #[test]
 fn what_the_server_may_have_goes_before_an_older_tap_that_is_sent_again() {
-    let mut book = Book::new();
-    let a = book.count(1);
-    end(&book, a, Settled::Rejected);
-    book.advance(CLOCK_STEP);
-    let b = book.count(1);
+    let (book, a, b) = rejected_and_later();
     let mut outbox = book.outbox();
     let heads = outbox.heads().unwrap();
     for (maybe_stored, first) in [(false, a), (true, b)] {
@@ -266,14 +267,8 @@ fn a_tap_that_is_sent_again_is_not_taken_for_a_later_one() {
     let mut outbox = book.outbox();
     let heads = outbox.heads().unwrap();
     let sent = begin_all(&mut outbox, &heads, &book.now()).remove(0);
-    let time = |id| {
-        book.text(id, "local_time")
-            .unwrap()
-            .parse::<DateTime>()
-            .unwrap()
-    };
     assert_eq!(
-        time(b).duration_since(time(a)),
+        time(&book, b).duration_since(time(&book, a)),
         SignedDuration::from_secs(OUT_OF_WINDOW_S),
         "still before it"
     );

@@ -9,17 +9,17 @@ use rusqlite::ErrorCode;
 use super::View;
 use crate::base::clock::Clock;
 
-/// Steps of SQLite's machine between two looks at the clock: some microseconds.
+/// Virtual machine instructions of SQLite between two checks of the time limit: some microseconds.
 const STEPS: i32 = 1000;
 
-/// What a look at every page has shown.
+/// Result of the integrity check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Integrity {
     /// All of them are sound.
     Sound,
-    /// They are not; the first fault.
+    /// Damaged; the first fault.
     Damaged(String),
-    /// There was no time to look at all of them.
+    /// The time limit was reached before all pages were checked.
     TooLarge,
 }
 

@@ -1,12 +1,14 @@
-//! Opening a ledger for reading, whatever state it is in and whoever asks.
+//! Opens a ledger for reading, with or without a running service and whatever the rights of this user.
 
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags};
 
 use super::row::Tables;
@@ -148,15 +150,10 @@ fn journal_is_empty(file: &Path) -> bool {
 
 /// A path within a URI as SQLite reads it.
 pub(super) fn escape(file: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt as _;
-    file.as_os_str()
-        .as_bytes()
-        .iter()
-        .map(|b| match b {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                char::from(*b).to_string()
-            }
-            _ => format!("%{b:02X}"),
-        })
-        .collect()
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'.')
+        .remove(b'-')
+        .remove(b'_');
+    percent_encode(file.as_os_str().as_bytes(), ESCAPED).to_string()
 }

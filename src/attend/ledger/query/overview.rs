@@ -1,11 +1,11 @@
-//! How the ledger stands, in numbers.
+//! Summary of the ledger in numbers.
 
 use anyhow::{Context as _, Result};
 use rusqlite::{OptionalExtension as _, Row as SqlRow};
 
 use super::View;
 
-/// How the ledger stands.
+/// Summary of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Overview {
     /// Taps that the server does not have yet, those that are held among them.
@@ -28,7 +28,7 @@ pub struct Overview {
     pub last_delivery: Option<String>,
     /// What the server answered last.
     pub last_answer: Option<Answer>,
-    /// Taps among the pending ones that were tried in vain.
+    /// Pending taps with at least one failed attempt.
     pub in_vain: u64,
     /// What was answered last to one of those, or why nothing was.
     pub last_in_vain: Option<Answer>,

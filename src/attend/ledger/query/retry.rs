@@ -21,7 +21,7 @@ pub enum Which {
     Numbers(Vec<i64>),
 }
 
-/// What became of the order.
+/// Result of a retry request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Retried {
     /// Taps that are pending again.
@@ -59,7 +59,7 @@ fn change(db: &mut Connection, which: &Which) -> rusqlite::Result<Retried> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut done = Retried::default();
     {
-        // What the review said about the rejection is over; other words stay.
+        // The review remark about the rejection is removed; other remarks stay.
         let again = |condition: &str, number: Option<i64>| -> rusqlite::Result<usize> {
             tx.prepare_cached(&format!(
                 "UPDATE tap SET state = 'pending', settled_utc = NULL, review = \

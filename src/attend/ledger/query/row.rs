@@ -10,7 +10,7 @@ use crate::attend::trace::Outcome;
 pub struct Row {
     /// Number of the tap; none if it was not counted.
     pub number: Option<i64>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// The card, upper-case hex.
     pub uid: String,
@@ -38,7 +38,7 @@ pub struct Row {
     pub attempts: Option<i64>,
     /// What the server answered last.
     pub answer: Option<String>,
-    /// Words why a person should look.
+    /// Review remarks: why a person should look at it.
     pub review: Option<String>,
     /// Why it was not counted.
     pub why: Option<String>,

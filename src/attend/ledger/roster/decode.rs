@@ -12,7 +12,7 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
-        // UTF-8 that ends within a character: its writer is not done yet.
+        // UTF-8 that ends within a character: the file is still being written.
         Err(e) if e.error_len().is_none() && !bytes[..e.valid_up_to()].is_ascii() => {
             String::from_utf8_lossy(bytes)
         }

@@ -9,7 +9,7 @@ use crate::say;
 
 /// More people than any place this is made for.
 const MOST_LINES: usize = 200_000;
-/// Lines by which the delimiter is told.
+/// Lines that are used to detect the delimiter.
 const SAMPLE: usize = 20;
 /// The longest name in characters; more is another column by mistake.
 const LONGEST_NAME: usize = 200;

@@ -3,20 +3,20 @@ use std::fs::File;
 
 use crate::base::clock::{Clock as _, ManualClock};
 
-struct Desk {
+struct RosterScene {
     dir: tempfile::TempDir,
     clock: ManualClock,
     roster: Roster,
 }
 
-fn desk() -> Desk {
+fn scene() -> RosterScene {
     let dir = tempfile::tempdir().unwrap();
     let roster = Roster::new(dir.path().join("roster.csv"), &Stop::new());
     let clock = ManualClock::new(Duration::from_secs(9), jiff::Timestamp::UNIX_EPOCH);
-    Desk { dir, clock, roster }
+    RosterScene { dir, clock, roster }
 }
 
-impl Desk {
+impl RosterScene {
     fn path(&self) -> PathBuf {
         self.dir.path().join("roster.csv")
     }
@@ -43,24 +43,24 @@ fn known(name: &str) -> Name {
 
 #[test]
 fn a_change_is_noticed_at_the_next_look() {
-    let desk = desk();
-    desk.write("04040404,Ann\n");
-    assert_eq!(desk.now(), known("Ann"));
-    desk.write("04040404,Bobby\n");
-    assert_eq!(desk.now(), known("Ann"), "no look before its time");
-    assert_eq!(desk.next(), known("Bobby"));
-    desk.write("05050505,Bobby\n");
-    assert_eq!(desk.next(), Name::Unknown);
+    let scene = scene();
+    scene.write("04040404,Ann\n");
+    assert_eq!(scene.now(), known("Ann"));
+    scene.write("04040404,Bobby\n");
+    assert_eq!(scene.now(), known("Ann"), "no look before its time");
+    assert_eq!(scene.next(), known("Bobby"));
+    scene.write("05050505,Bobby\n");
+    assert_eq!(scene.next(), Name::Unknown);
 }
 
 #[test]
 fn a_replacement_by_another_file_of_the_same_size_and_time_is_noticed() {
-    let desk = desk();
-    desk.write("04040404,Ann\n");
-    assert_eq!(desk.now(), known("Ann"));
+    let scene = scene();
+    scene.write("04040404,Ann\n");
+    assert_eq!(scene.now(), known("Ann"));
     let (time, other) = (
-        std::fs::metadata(desk.path()).unwrap().modified().unwrap(),
-        desk.dir.path().join("new"),
+        std::fs::metadata(scene.path()).unwrap().modified().unwrap(),
+        scene.dir.path().join("new"),
     );
     std::fs::write(&other, "04040404,Bob\n").unwrap();
     File::options()
@@ -69,34 +69,34 @@ fn a_replacement_by_another_file_of_the_same_size_and_time_is_noticed() {
         .unwrap()
         .set_modified(time)
         .unwrap();
-    std::fs::rename(&other, desk.path()).unwrap();
-    assert_eq!(desk.next(), known("Bob"));
+    std::fs::rename(&other, scene.path()).unwrap();
+    assert_eq!(scene.next(), known("Bob"));
 }
 
 #[test]
 fn whatever_happens_to_the_file_the_names_stay() {
-    let desk = desk();
-    assert_eq!(desk.now(), Name::NoRoster);
-    desk.write("04040404,Ann\n");
-    assert_eq!(desk.next(), known("Ann"));
+    let scene = scene();
+    assert_eq!(scene.now(), Name::NoRoster);
+    scene.write("04040404,Ann\n");
+    assert_eq!(scene.next(), known("Ann"));
     // Half written, nothing of use in it.
-    desk.write("04040");
-    assert_eq!(desk.next(), known("Ann"));
-    std::fs::remove_file(desk.path()).unwrap();
-    assert_eq!(desk.next(), known("Ann"));
-    std::fs::create_dir(desk.path()).unwrap();
-    assert_eq!(desk.next(), known("Ann"));
-    std::fs::remove_dir(desk.path()).unwrap();
-    nix::unistd::mkfifo(&desk.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert_eq!(desk.next(), known("Ann"), "a pipe holds nobody up");
-    std::fs::remove_file(desk.path()).unwrap();
-    File::create(desk.path())
+    scene.write("04040");
+    assert_eq!(scene.next(), known("Ann"));
+    std::fs::remove_file(scene.path()).unwrap();
+    assert_eq!(scene.next(), known("Ann"));
+    std::fs::create_dir(scene.path()).unwrap();
+    assert_eq!(scene.next(), known("Ann"));
+    std::fs::remove_dir(scene.path()).unwrap();
+    nix::unistd::mkfifo(&scene.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(scene.next(), known("Ann"), "a pipe holds nobody up");
+    std::fs::remove_file(scene.path()).unwrap();
+    File::create(scene.path())
         .unwrap()
         .set_len(LARGEST_BYTES + 1)
         .unwrap();
-    assert_eq!(desk.next(), known("Ann"));
-    desk.write("04040404,Bob\n");
-    assert_eq!(desk.next(), known("Bob"));
+    assert_eq!(scene.next(), known("Ann"));
+    scene.write("04040404,Bob\n");
+    assert_eq!(scene.next(), known("Bob"));
 }
 
 #[test]

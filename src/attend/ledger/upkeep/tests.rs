@@ -7,16 +7,16 @@ use jiff::Timestamp;
 /// 2026-11-21T00:00:00Z.
 const TRUE: i64 = 1_795_219_200;
 
-struct Desk {
+struct UpkeepScene {
     upkeep: Upkeep,
     memory: Memory,
     bell: Arc<Slot<()>>,
 }
 
-fn desk(book: &Book) -> Desk {
+fn scene(book: &Book) -> UpkeepScene {
     let bell = Arc::new(Slot::default());
     let clock: Arc<dyn Clock> = book.clock.clone();
-    Desk {
+    UpkeepScene {
         memory: Memory::new(clock.now()),
         upkeep: Upkeep {
             store: book.store(),
@@ -32,7 +32,7 @@ fn desk(book: &Book) -> Desk {
     }
 }
 
-impl Desk {
+impl UpkeepScene {
     /// One look after everything. True if the uplink was called.
     fn tick(&mut self) -> bool {
         self.upkeep.tick(&mut self.memory).unwrap();
@@ -64,8 +64,8 @@ fn times_are_right_in_the_end_and_no_tap_is_swallowed() {
     let mut book = Book::new();
     set_sync(&book, None);
     book.clock.set_wall(utc(20));
-    let mut desk = desk(&book);
-    assert!(!desk.tick());
+    let mut scene = scene(&book);
+    assert!(!scene.tick());
     let first = book.count(1);
     let truth = |book: &Book| TRUE + i64::try_from(book.clock.boottime().as_secs()).unwrap();
     let first_true = truth(&book);
@@ -78,7 +78,7 @@ fn times_are_right_in_the_end_and_no_tap_is_swallowed() {
     book.advance(CLOCK_STEP);
     book.clock.set_wall(utc(truth(&book)));
     set_sync(&book, Some(truth(&book)));
-    assert!(desk.tick(), "now they can be sent");
+    assert!(scene.tick(), "now they can be sent");
     assert_eq!(time(&book, first), (first_true, "corrected".into()));
     assert_eq!(time(&book, second), (second_true, "corrected".into()));
     assert_eq!(book.outbox().heads().unwrap().len(), 1);
@@ -91,8 +91,8 @@ fn times_are_right_in_the_end_and_no_tap_is_swallowed() {
     let fourth = book.count(1);
     assert_eq!(time(&book, fourth), (truth(&book), "corrected".into()));
     // The program restarts; what is right is still known.
-    desk.tick();
-    drop(desk);
+    scene.tick();
+    drop(scene);
     let mut book = book.restart();
     book.advance(CLOCK_STEP);
     let fifth = book.count(1);
@@ -103,17 +103,17 @@ fn times_are_right_in_the_end_and_no_tap_is_swallowed() {
 fn a_tap_waits_no_longer_than_it_has_to() {
     let mut book = Book::new();
     book.clock.set_wall(utc(20));
-    let mut desk = desk(&book);
+    let mut scene = scene(&book);
     let id = book.count(1);
     book.advance(super::super::store::HOLD - Duration::from_secs(1));
-    assert!(!desk.tick());
+    assert!(!scene.tick());
     book.advance(Duration::from_secs(1));
-    assert!(desk.tick());
+    assert!(scene.tick());
     assert_eq!(time(&book, id), (20, "uncertain".into()));
     // Should the clock become right before it is sent, it is told all the same.
     set_sync(&book, Some(TRUE));
     book.clock.set_wall(utc(TRUE));
-    assert!(desk.tick());
+    assert!(scene.tick());
     assert_eq!(time(&book, id), (TRUE - 600, "corrected".into()));
 }
 
@@ -121,12 +121,12 @@ fn a_tap_waits_no_longer_than_it_has_to() {
 fn a_clock_that_a_person_sets_is_better_than_none() {
     let mut book = Book::new();
     book.clock.set_wall(utc(20));
-    let mut desk = desk(&book);
+    let mut scene = scene(&book);
     let id = book.count(1);
-    assert!(!desk.tick());
+    assert!(!scene.tick());
     book.advance(CLOCK_STEP);
     book.clock.set_wall(utc(TRUE));
-    assert!(desk.tick());
+    assert!(scene.tick());
     assert_eq!(time(&book, id), (TRUE - 61, "uncertain".into()));
 }
 
@@ -136,7 +136,7 @@ fn a_tap_of_an_earlier_boot_is_let_go_and_marked() {
     book.clock.set_wall(utc(20));
     let id = book.count(1);
     book.transact(|tx| tx.execute("UPDATE tap SET boot_id = 'an earlier boot'", []));
-    assert!(desk(&book).tick());
+    assert!(scene(&book).tick());
     assert_eq!(time(&book, id), (20, "uncertain".into()));
 }
 
@@ -148,14 +148,14 @@ fn old_taps_go_only_while_the_clock_is_known_to_be_right() {
     // Two years ahead, and nobody vouches for it.
     let later = book.wall().timestamp().as_second() + 2 * 366 * 86_400;
     book.clock.set_wall(utc(later));
-    let mut desk = desk(&book);
-    desk.tick();
+    let mut scene = scene(&book);
+    scene.tick();
     assert_eq!(book.ids(), [id]);
     set_sync(&book, Some(later));
     book.advance(PRUNE_EVERY);
-    desk.tick();
+    scene.tick();
     book.advance(PRUNE_EVERY);
-    desk.tick();
+    scene.tick();
     assert_eq!(book.ids(), [0i64; 0]);
 }
 
@@ -163,10 +163,10 @@ fn old_taps_go_only_while_the_clock_is_known_to_be_right() {
 fn another_programs_wish_wakes_the_uplink() {
     let mut book = Book::new();
     book.count(1);
-    let mut desk = desk(&book);
-    desk.tick();
-    assert_eq!(desk.upkeep.standing.waiting(), 1);
-    assert!(!desk.tick());
+    let mut scene = scene(&book);
+    scene.tick();
+    assert_eq!(scene.upkeep.standing.waiting(), 1);
+    assert!(!scene.tick());
     book.transact(|tx| {
         tx.execute(
             "INSERT INTO signal (name, count) VALUES ('retries', 1)
@@ -174,14 +174,14 @@ fn another_programs_wish_wakes_the_uplink() {
             [],
         )
     });
-    assert!(desk.tick());
-    assert!(!desk.tick());
+    assert!(scene.tick());
+    assert!(!scene.tick());
 }
 
 #[test]
 fn room_is_put_by_for_the_last_taps() {
     let book = Book::new();
-    desk(&book).tick();
+    scene(&book).tick();
     assert!(book.dir().join("attendance.reserve").exists());
 }
 
@@ -193,8 +193,8 @@ fn a_ledger_that_is_put_in_place_later_is_looked_at_too() {
         book.count((n % 200) as u8);
         book.advance(CLOCK_STEP);
     }
-    let mut desk = desk(&book);
-    desk.tick();
+    let mut scene = scene(&book);
+    scene.tick();
     book.shorten_journal();
     let (file, copy) = (
         book.dir().join(crate::attend::ledger::FILE),
@@ -206,11 +206,11 @@ fn a_ledger_that_is_put_in_place_later_is_looked_at_too() {
     bytes[middle..middle + 4096].fill(0xA5);
     std::fs::write(&copy, bytes).unwrap();
     let aside = book.dir().join("attendance.db.damaged-1");
-    desk.tick();
+    scene.tick();
     assert!(!aside.exists());
     std::fs::rename(&copy, &file).unwrap();
-    desk.tick();
+    scene.tick();
     assert!(aside.exists());
-    desk.tick();
+    scene.tick();
     assert!(!book.dir().join("attendance.db.damaged-2").exists());
 }

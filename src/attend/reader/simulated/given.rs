@@ -10,7 +10,7 @@
 //! The identifier is hexadecimal; its length makes it a FeliCa (8 bytes), a MIFARE Ultralight (7) or a
 //! MIFARE Classic card. One of an impossible length is a card that cannot be read. A reader is there from
 //! the first card on that is held to it. A line waits until the card before it has left the same reader.
-//! What cannot be understood is skipped, and said once.
+//! Invalid lines are skipped and logged once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

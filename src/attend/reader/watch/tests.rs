@@ -10,8 +10,6 @@ use crate::attend::uid::Uid;
 use crate::base::clock::ManualClock;
 use crate::base::stop::{Reason, lock};
 use anyhow::anyhow;
-use jiff::Timestamp;
-
 /// What the scripted readers do next: answers to `wait`, and answers of cards.
 #[derive(Default)]
 struct Script {
@@ -62,10 +60,7 @@ fn watch_with(script: Script, selection: Selection) -> (Receiver<Tap>, Arc<Stats
     let (sender, taps) = sync_channel(64);
     let stats = Arc::new(Stats::default());
     let open_stop = stop.clone();
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(
-        Duration::from_secs(1),
-        Timestamp::UNIX_EPOCH,
-    ));
+    let clock: Arc<dyn Clock> = ManualClock::shared(Duration::from_secs(1));
     let scripted_clock = Arc::clone(&clock);
     Watch {
         open: Box::new(move || {
@@ -255,7 +250,7 @@ impl Connection for Mute {
 
 #[test]
 fn a_card_that_is_silent_delays_no_other_reader_and_is_given_up() {
-    let clock = Arc::new(ManualClock::new(Duration::ZERO, Timestamp::UNIX_EPOCH));
+    let clock = ManualClock::shared(Duration::ZERO);
     let (stop, stats) = (Stop::new(), Arc::new(Stats::default()));
     let (sender, taps) = sync_channel(64);
     let slot = |reader: &str, card: bool| Slot {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::options::{ExportOptions, Format};
 use super::people::{People, Who};
 use super::period::period;
-use super::{Desk, note, note_uncertain};
+use super::{LedgerCommand, note, note_uncertain};
 use crate::attend::ledger::query::{Filter, Row};
 use crate::cli::DONE;
 use crate::cli::target::Target;
@@ -27,16 +27,16 @@ trait Form {
     fn lost(&self) -> u64;
 }
 
-pub(super) fn export(desk: &Desk, options: &ExportOptions) -> Result<u8> {
-    let (since, until) = period(&options.period, &desk.now)?;
+pub(super) fn export(command: &LedgerCommand, options: &ExportOptions) -> Result<u8> {
+    let (since, until) = period(&options.period, &command.now)?;
     let filter = Filter {
         since,
         until,
         uncounted: options.all,
         ..Filter::default()
     };
-    let view = desk.view()?;
-    let people = desk.people();
+    let view = command.view()?;
+    let people = command.people();
     let mut form: Box<dyn Form> = match options.format {
         Format::Csv => Box::new(csv::Csv::new(options.encoding)),
         Format::Json => Box::new(json::Json::default()),

@@ -16,14 +16,14 @@ pub const MAX_PICTURE: u32 = 16 << 20;
 /// Largest header that is read, in bytes. Usual ones have 4 to 20 KB.
 const MAX_HEADER: u32 = 1 << 20;
 
-/// What the walk came upon.
+/// Result of a step through the file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// A picture, undecoded.
     Picture(Vec<u8>),
     /// A position without a picture: the recorder dropped one there.
     Dropped,
-    /// Damage was passed over; at least one picture is lost.
+    /// Damaged data was skipped; at least one picture is lost.
     Damaged,
     /// The file is over. `cut` if it ends within a chunk.
     End {

@@ -139,7 +139,7 @@ fn opendml_segments_are_followed() {
 #[test]
 fn an_unfinished_recording_has_no_sizes_and_plays() {
     let mut file = clip();
-    let movi = file.windows(4).position(|w| w == b"movi").unwrap();
+    let movi = memchr::memmem::find(&file, b"movi").unwrap();
     file[4..8].fill(0);
     file[movi - 4..movi].fill(0);
     assert_eq!(steps(&file)[..10], sound(0..10)[..]);
@@ -162,7 +162,7 @@ fn a_damaged_chunk_costs_one_picture() {
         (4, [0x00, 0x00, 0x10, 0x00]), // The size reaches beyond the end.
     ] {
         let mut file = clip();
-        let third = file.windows(4).position(|w| w == b"00dc").unwrap() + 14 + 16 + 14;
+        let third = memchr::memmem::find(&file, b"00dc").unwrap() + 14 + 16 + 14;
         assert_eq!(&file[third..third + 4], b"00dc");
         file[third + offset..third + offset + 4].copy_from_slice(&bytes);
         let mut want = sound(0..3);
@@ -189,10 +189,7 @@ fn headers_that_cannot_be_played_are_refused() {
 }
 
 fn source(file: Vec<u8>, repeat: bool) -> (AviSource<Cursor<Vec<u8>>>, Arc<ManualClock>) {
-    let clock = Arc::new(ManualClock::new(
-        Duration::from_secs(100),
-        jiff::Timestamp::UNIX_EPOCH,
-    ));
+    let clock = ManualClock::shared(Duration::from_secs(100));
     let source = AviSource::new(
         "clip.avi".to_owned(),
         Cursor::new(file),

@@ -80,10 +80,7 @@ struct Run {
 
 /// Runs with one script for each opening; None is an opening that fails. Stops after the last one.
 fn run(live: bool, undecodable: u32, scripts: Vec<Option<Vec<Act>>>) -> Run {
-    let clock = Arc::new(ManualClock::new(
-        Duration::from_secs(1000),
-        jiff::Timestamp::UNIX_EPOCH,
-    ));
+    let clock = ManualClock::shared(Duration::from_secs(1000));
     let (stop, stats, slot) = (
         Stop::new(),
         Arc::new(Stats::default()),

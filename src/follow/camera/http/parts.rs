@@ -4,13 +4,15 @@
 //! puts before it, some streams leave them out, and some parts have no length.
 
 use anyhow::{Result, bail};
+use memchr::memmem::find;
+use memchr::{memchr, memchr2};
 
 use crate::follow::camera::jpeg::MAX_PICTURE;
 
 /// Largest head of a part, and the most that may come before a boundary, in bytes.
 const MAX_BETWEEN: usize = 64 << 10;
 
-/// Takes a stream apart, as far as it has arrived.
+/// Incremental parser of the stream.
 #[derive(Debug)]
 pub struct Parts {
     received: Vec<u8>,
@@ -44,13 +46,12 @@ enum State {
 impl Parts {
     /// Before the first byte; `boundary` as the header says it.
     pub fn new(boundary: Option<&str>) -> Self {
-        let bare = boundary.map(|b| b.trim_start_matches('-'));
         Self {
             received: Vec::new(),
-            delimiter: match (bare, boundary) {
-                (Some(""), Some(b)) => Delimiter::Told(b.as_bytes().to_vec()),
-                (Some(bare), _) => Delimiter::Told(bare.as_bytes().to_vec()),
-                _ => Delimiter::Unknown,
+            delimiter: match boundary.map(|b| (b, b.trim_start_matches('-'))) {
+                None | Some(("", _)) => Delimiter::Unknown,
+                Some((hyphens, "")) => Delimiter::Told(hyphens.as_bytes().to_vec()),
+                Some((_, bare)) => Delimiter::Told(bare.as_bytes().to_vec()),
             },
             state: State::Between,
         }
@@ -160,7 +161,7 @@ impl Parts {
                     return Ok(None);
                 };
                 let line = &self.received[at..];
-                let Some(length) = line.iter().position(|b| matches!(b, b'\r' | b'\n')) else {
+                let Some(length) = memchr2(b'\r', b'\n', line) else {
                     return Ok(None);
                 };
                 // Longest boundary of RFC 2046: 70 characters and the hyphens.
@@ -178,7 +179,7 @@ impl Parts {
 fn part_head(bytes: &[u8]) -> Option<(Option<usize>, usize)> {
     let (mut length, mut start, mut first) = (None, 0, true);
     loop {
-        let line_end = start + bytes.get(start..)?.iter().position(|b| *b == b'\n')?;
+        let line_end = start + memchr(b'\n', bytes.get(start..)?)?;
         let line = bytes[start..line_end].trim_ascii();
         start = line_end + 1;
         // The first line is the rest of the delimiter's.
@@ -186,7 +187,7 @@ fn part_head(bytes: &[u8]) -> Option<(Option<usize>, usize)> {
             return Some((length, start));
         }
         first = false;
-        if let Some(colon) = line.iter().position(|b| *b == b':')
+        if let Some(colon) = memchr(b':', line)
             && line[..colon]
                 .trim_ascii()
                 .eq_ignore_ascii_case(b"content-length")
@@ -196,12 +197,6 @@ fn part_head(bytes: &[u8]) -> Option<(Option<usize>, usize)> {
                 .and_then(|value| value.trim().parse().ok());
         }
     }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len().max(1))
-        .position(|w| w == needle)
 }
 
 #[cfg(test)]

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use http::uri::Authority;
+use percent_encoding::percent_decode_str;
+
 /// The parts of an `http://` address that a request needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpUrl {
@@ -21,55 +25,25 @@ impl HttpUrl {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let scheme = url.get(..7).unwrap_or("");
-        if !scheme.eq_ignore_ascii_case("http://") {
-            return Err("it does not begin with http://".to_owned());
-        }
-        let rest = &url[7..];
+        let (_, rest) = url
+            .split_once("://")
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
+            .ok_or("it does not begin with http://")?;
         if let Some(c) = rest.chars().find(|c| c.is_control() || *c == ' ') {
             return Err(format!("it contains {c:?}; write %20 for a space"));
         }
-        let rest = rest.split('#').next().unwrap_or(rest);
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let target = match path.chars().next() {
-            None => "/".to_owned(),
-            Some('?') => format!("/{path}"),
-            Some(_) => path.to_owned(),
-        };
-        let (user, place) = match authority.rsplit_once('@') {
-            Some((info, place)) => {
-                let (name, password) = info.split_once(':').unwrap_or((info, ""));
-                (Some((decode(name), decode(password))), place)
-            }
-            None => (None, authority),
-        };
-        let (host, port) = if let Some(rest) = place.strip_prefix('[') {
-            let (host, after) = rest
-                .split_once(']')
-                .ok_or("the ] of the IPv6 address is missing")?;
-            (host, after.strip_prefix(':'))
-        } else {
-            match place.rsplit_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (place, None),
-            }
-        };
-        let port = match port {
-            None | Some("") => 80,
-            Some(text) => match text.parse() {
-                Ok(port) if port != 0 => port,
-                _ => return Err(format!("{text:?} is no port (1 to 65535)")),
-            },
-        };
-        if host.is_empty() {
-            return Err("the name of the server is missing".to_owned());
-        }
+        let Parts { user, place, path } = Parts::of(rest);
+        let (host, port) = host_and_port(place)?;
+        let path = path.split('#').next().unwrap_or(path);
+        let root = if path.starts_with('/') { "" } else { "/" };
         Ok(Self {
-            host: host.to_owned(),
+            host,
             port,
-            target,
-            user,
+            target: format!("{root}{path}"),
+            user: user.map(|user| {
+                let (name, password) = user.split_once(':').unwrap_or((user, ""));
+                (decode(name), decode(password))
+            }),
         })
     }
 
@@ -102,66 +76,103 @@ impl fmt::Debug for HttpUrl {
     }
 }
 
+/// What stands behind the `://` of any address. Split by hand, since the names and passwords that people write are not
+/// always encoded as they should be.
+struct Parts<'a> {
+    /// Name and password as they are written.
+    user: Option<&'a str>,
+    /// Server and port.
+    place: &'a str,
+    /// Path, query and fragment.
+    path: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(rest: &'a str) -> Self {
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        match authority.rsplit_once('@') {
+            Some((user, place)) => Self {
+                user: Some(user),
+                place,
+                path,
+            },
+            None => Self {
+                user: None,
+                place: authority,
+                path,
+            },
+        }
+    }
+}
+
+/// Name or address of the server, without brackets, and its port, which is 80 if none is given.
+fn host_and_port(place: &str) -> Result<(String, u16), String> {
+    let missing = || "the name of the server is missing".to_owned();
+    if place.is_empty() {
+        return Err(missing());
+    }
+    if place.starts_with('[') && !place.contains(']') {
+        return Err("the ] of the IPv6 address is missing".to_owned());
+    }
+    let authority: Authority = place.parse().map_err(|_| {
+        format!(
+            "{place:?} is no server: a name in ASCII letters or an address, an IPv6 address in [ ], then perhaps : and a port"
+        )
+    })?;
+    let host = authority.host();
+    if bare(host).is_empty() {
+        return Err(missing());
+    }
+    let port = match place[host.len()..].strip_prefix(':') {
+        None if host.len() == place.len() => 80,
+        Some("") => 80,
+        Some(text) => match text.parse() {
+            Ok(port) if port != 0 && !text.starts_with('+') => port,
+            _ => return Err(format!("{text:?} is no port (1 to 65535)")),
+        },
+        None => return Err(format!("{:?} after the ] is no port", &place[host.len()..])),
+    };
+    Ok((bare(host).to_owned(), port))
+}
+
+/// A host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Any address without its name and password, for logs and messages.
 #[must_use]
 pub fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rsplit_once('@') {
-        Some((user, _)) => format!("{scheme}://{}", &rest[user.len() + 1..]),
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let Parts { place, path, .. } = Parts::of(rest);
+            format!("{scheme}://{place}{path}")
+        }
         None => url.to_owned(),
     }
 }
 
 /// The server of any address, an IPv6 address without brackets; none if it names none.
 #[must_use]
-pub fn server(url: &str) -> Option<&str> {
+pub fn server(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let place = authority.rsplit('@').next()?;
-    let host = match place.strip_prefix('[') {
-        Some(rest) => rest.split(']').next()?,
-        None => place.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
+    let authority: Authority = Parts::of(rest).place.parse().ok()?;
+    let host = bare(authority.host());
+    (!host.is_empty()).then(|| host.to_owned())
 }
 
 /// Undoes `%41`; what is no such code stays as it is.
 fn decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
-        let code = match (byte, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
-            _ => None,
-        };
-        out.push(code.unwrap_or(byte));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Name and password as `Authorization: Basic` carries them (RFC 7617).
 #[must_use]
 pub fn basic(name: &str, password: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::from("Basic ");
-    for group in format!("{name}:{password}").as_bytes().chunks(3) {
-        let byte = |n: usize| group.get(n).map_or(0, |b| u32::from(*b));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for n in 0..4 {
-            out.push(if n <= group.len() {
-                // Six bits are always within the table.
-                char::from(DIGITS[(bits >> (18 - 6 * n) & 63) as usize])
-            } else {
-                '='
-            });
-        }
-    }
-    out
+    format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{name}:{password}"))
+    )
 }
 
 #[cfg(test)]
@@ -174,10 +185,14 @@ mod tests {
             ("rtsp://me:pass@cam.local:554/live?x=1", Some("cam.local")),
             ("https://[2001:db8::1]:8443", Some("2001:db8::1")),
             ("udp://@239.0.0.1:1234", Some("239.0.0.1")),
+            ("rtsp://me:p@ss[w\u{f6}rt%@cam", Some("cam")),
+            ("rtsp://cam/{odd}|path^`", Some("cam")),
             ("tcp://:9000", None),
+            ("tcp:///path", None),
             ("cam", None),
+            ("", None),
         ] {
-            assert_eq!(server(url), want, "{url}");
+            assert_eq!(server(url).as_deref(), want, "{url}");
         }
     }
 
@@ -197,7 +212,20 @@ mod tests {
                 "/?action=stream",
             ),
             ("http://cam?x=1#part", "cam", 80, "/?x=1"),
+            ("http://cam#part", "cam", 80, "/"),
+            ("http://cam/#part/2?y", "cam", 80, "/"),
+            ("http://cam:/v", "cam", 80, "/v"),
+            ("http://camera_1.local:65535", "camera_1.local", 65_535, "/"),
             ("http://[fe80::1]:81/v", "fe80::1", 81, "/v"),
+            ("http://[2001:db8::1]", "2001:db8::1", 80, "/"),
+            ("http://[fe80::1%eth0]:81/v", "fe80::1%eth0", 81, "/v"),
+            // Servers of cameras take what the standard would have encoded.
+            (
+                "http://cam/a//{b}|c^`\"<d>/\u{e9}%zz?q=[1]&u=http://x:1/@y",
+                "cam",
+                80,
+                "/a//{b}|c^`\"<d>/\u{e9}%zz?q=[1]&u=http://x:1/@y",
+            ),
         ] {
             assert_eq!(
                 parts(url),
@@ -216,10 +244,62 @@ mod tests {
             ("http://x:0/", "port"),
             ("http://x:99999/", "port"),
             ("http://x/a b", "%20"),
+            ("http://x:-1/", "\"-1\" is no port"),
+            ("http://x:+80/", "\"+80\" is no port"),
+            ("http://x:80a/", "\"80a\" is no port"),
+            ("http://x:1:2/", "\"x:1:2\" is no server"),
+            ("http://me:secret@", "name of the server is missing"),
+            ("http://me:secret@/v", "name of the server is missing"),
+            ("http://me@:80/v", "name of the server is missing"),
+            ("http:///v", "name of the server is missing"),
+            ("http://?q", "name of the server is missing"),
+            ("http://[]:80/", "name of the server is missing"),
             ("http://[::1/", "]"),
+            ("http://[::1]81/", "\"81\" after the ]"),
+            ("http://::1/", "IPv6 address in [ ]"),
+            ("http://fe80::1]/", "\"fe80::1]\" is no server"),
+            ("http://a%20b/", "\"a%20b\" is no server"),
+            ("http://caf\u{e9}/", "ASCII"),
+            ("http://a\\b/", "is no server"),
+            ("http://x/\n", "\\n"),
+            ("http:/x", "http://"),
+            ("http", "http://"),
+            ("", "http://"),
         ] {
             let why = HttpUrl::parse(url).unwrap_err();
             assert!(why.contains(part), "{url}: {why}");
+            assert!(!why.contains("secret"), "{why}");
+        }
+    }
+
+    #[test]
+    fn names_and_passwords_are_decoded_whatever_people_write() {
+        for (url, name, password) in [
+            ("http://me:s%3Acr%zzet@cam/", "me", "s:cr%zzet"),
+            ("http://me:50%@cam/", "me", "50%"),
+            ("http://me:%e3%81%82%2F%40@cam/", "me", "\u{3042}/@"),
+            ("http://me:%ff@cam/", "me", "\u{fffd}"),
+            ("http://me:p@ss:w[ord]@cam/", "me", "p@ss:w[ord]"),
+            ("http://a%3Ab:c@[::1]:80/", "a:b", "c"),
+            ("http://me@cam", "me", ""),
+            ("http://:only@cam", "", "only"),
+            ("http://@cam", "", ""),
+        ] {
+            let user = HttpUrl::parse(url).unwrap().user;
+            assert_eq!(user, Some((name.to_owned(), password.to_owned())), "{url}");
+        }
+        assert_eq!(HttpUrl::parse("http://cam/me:secret@x").unwrap().user, None);
+    }
+
+    #[test]
+    fn the_host_line_has_brackets_and_a_port_where_they_are_needed() {
+        for (url, want) in [
+            ("http://me:x@cam:80/v", "cam"),
+            ("http://cam:8080", "cam:8080"),
+            ("http://[::1]/", "[::1]"),
+            ("http://[::1]:81/", "[::1]:81"),
+        ] {
+            assert_eq!(HttpUrl::parse(url).unwrap().authority(), want, "{url}");
         }
     }
 
@@ -233,6 +313,8 @@ mod tests {
         );
         assert_eq!(redacted("rtsp://me:secret@cam/v@1"), "rtsp://cam/v@1");
         assert_eq!(redacted("rtsp://cam/v"), "rtsp://cam/v");
+        assert_eq!(redacted("udp://@:1/?a@b#c"), "udp://:1/?a@b#c");
+        assert_eq!(redacted("me@cam"), "me@cam");
     }
 
     #[test]

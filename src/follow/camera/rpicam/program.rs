@@ -1,4 +1,4 @@
-//! A program that runs under our eyes: started, read, and surely ended.
+//! A supervised child process: started, read, and always terminated.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -34,7 +34,7 @@ const END: Duration = Duration::from_millis(200);
 /// is gone.
 static STUCK: Mutex<Option<Pid>> = Mutex::new(None);
 
-/// A running program, its output and its complaints. Dropping ends it.
+/// A running program, its standard output and standard error. Dropping terminates it.
 ///
 /// It ends with us, too, however we end: the kernel kills it when the *thread* that started it is gone
 /// (`PR_SET_PDEATHSIG`), so the thread that starts a program has to be the one that reads it.
@@ -49,7 +49,7 @@ pub struct Program {
     clock: Arc<dyn Clock>,
 }
 
-/// What reading brought.
+/// Result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// So many bytes; `waited` if there were none at first, so that they are fresh.
@@ -170,10 +170,10 @@ impl Program {
         Ok(output)
     }
 
-    /// Takes in complaints that are there.
+    /// Reads what is available on standard error.
     fn listen(&mut self) {
         let mut buffer = [0; 4096];
-        // A program that complains without end must not keep us from its pictures.
+        // Endless output on standard error must not block reading pictures.
         for _ in 0..16 {
             let Some(complaints) = &mut self.complaints else {
                 return;
@@ -281,7 +281,7 @@ fn reaped(child: Pid) -> bool {
     )
 }
 
-/// A moment between two looks at something that ends by itself.
+/// Polling interval while waiting for a process to end.
 fn pause(clock: &Arc<dyn Clock>) {
     clock.wait(&Stop::new(), Duration::from_millis(5));
 }
@@ -296,7 +296,7 @@ fn spawn(name: &str, arguments: &[String]) -> io::Result<Child> {
         .stderr(Stdio::piped())
         // Ctrl-C at the terminal is for us; we end it in order.
         .process_group(0)
-        // The service manager listens to us alone.
+        // The child must not send notifications to the service manager.
         .env_remove("NOTIFY_SOCKET")
         .env_remove("WATCHDOG_USEC")
         .env_remove("WATCHDOG_PID");
@@ -306,7 +306,7 @@ fn spawn(name: &str, arguments: &[String]) -> io::Result<Child> {
         command.pre_exec(move || {
             prctl::set_pdeathsig(Signal::SIGKILL)?;
             if getppid() != us {
-                // We were gone before the kernel knew that it had to tell.
+                // The parent ended before PR_SET_PDEATHSIG took effect.
                 return Err(io::Error::from_raw_os_error(libc::ESRCH));
             }
             // No library's forgotten descriptor (the servos' port, a reader) lives on in the child. A

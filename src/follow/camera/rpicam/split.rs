@@ -4,6 +4,8 @@
 //! segment, too. The segments are walked instead, and only the data of a scan are searched: there, FF is
 //! always followed by 00, by FF or by a marker (ITU-T T.81 B.1.1.5).
 
+use memchr::{memchr, memmem};
+
 use crate::base::clock::Monotime;
 use crate::follow::camera::jpeg::{self, EOI, MAX_PICTURE, Place, SOI_CODE, SOS};
 
@@ -23,7 +25,7 @@ pub struct Arrived {
     pub begun: Monotime,
 }
 
-/// Takes a stream apart, as far as it has arrived. Garbage between pictures is passed over; a picture
+/// Incremental parser of the stream. Garbage between pictures is skipped; a picture
 /// that is cut short costs itself, and one that is cut in its head what a length there leads over. Never holds more than [`MAX_PICTURE`] and what was pushed last.
 #[derive(Debug, Default)]
 pub struct Splitter {
@@ -76,7 +78,7 @@ impl Splitter {
                         self.state = State::Head(body.end);
                     }
                     Some(Place::Alone(SOI_CODE, _)) => self.give_up(at),
-                    // A length that leads into nowhere: the next picture may lie within it.
+                    // An invalid segment length: the next picture may begin within it.
                     Some(_) => self.give_up(BEGINNING.len() - 1),
                 },
                 State::Scan(from) => {
@@ -102,11 +104,7 @@ impl Splitter {
 
     /// Drops what is no beginning of a picture. None if there is none yet.
     fn find_beginning(&mut self) -> Option<()> {
-        let found = self
-            .received
-            .windows(BEGINNING.len())
-            .position(|w| w == BEGINNING);
-        match found {
+        match memmem::find(&self.received, &BEGINNING) {
             Some(at) => {
                 self.drop_front(at);
                 self.state = State::Head(BEGINNING.len() - 1);
@@ -125,7 +123,7 @@ impl Splitter {
         let data = self.received.get(from..)?;
         let mut at = 0;
         loop {
-            at += data.get(at..)?.iter().position(|b| *b == 0xFF)?;
+            at += memchr(0xFF, data.get(at..)?)?;
             match data.get(at + 1) {
                 Some(0x00 | 0xD0..=0xD7) => at += 2,
                 Some(0xFF) => at += 1,
@@ -134,7 +132,7 @@ impl Splitter {
         }
     }
 
-    /// Nothing complete yet; a picture that grows without end is given up.
+    /// No complete picture yet; one that exceeds the size limit is dropped.
     fn wait(&mut self) -> Option<Arrived> {
         if self.received.len() > MAX_PICTURE {
             self.give_up(self.received.len());
@@ -207,7 +205,7 @@ mod tests {
 
     /// Bytes before the first scan.
     fn head_of(jpeg: &[u8]) -> usize {
-        jpeg.windows(2).position(|w| w == [0xFF, SOS]).unwrap()
+        memmem::find(jpeg, &[0xFF, SOS]).unwrap()
     }
 
     fn split(stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, u64) {

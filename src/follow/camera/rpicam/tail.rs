@@ -1,4 +1,4 @@
-//! The last words of a program: what it wrote to standard error, in few lines.
+//! The last lines that a program wrote to standard error.
 
 use std::collections::VecDeque;
 

@@ -27,7 +27,7 @@ const STATIONS: [(f64, [f64; 3]); 17] = [
     (PERIOD, [12.0, 4.0, 0.0]),
 ];
 
-/// The seconds in which nobody is there.
+/// The seconds without a visitor.
 const AWAY: std::ops::Range<f64> = 46.0..50.0;
 
 /// A visitor's face.
@@ -39,7 +39,7 @@ pub struct Visitor {
     pub height: f64,
 }
 
-/// The visitor `seconds` after the start; None while nobody is there.
+/// The visitor `seconds` after the start; None while there is none.
 pub fn visitor(seconds: f64) -> Option<Visitor> {
     let t = seconds.max(0.0) % PERIOD;
     if AWAY.contains(&t) {

@@ -177,10 +177,7 @@ fn a_visitor_behind_or_beside_the_camera_is_not_drawn() {
 
 #[test]
 fn pictures_come_at_the_configured_rate_and_a_stop_is_heard() {
-    let clock = Arc::new(ManualClock::new(
-        Duration::from_secs(50),
-        jiff::Timestamp::UNIX_EPOCH,
-    ));
+    let clock = ManualClock::shared(Duration::from_secs(50));
     let env = Env::new(
         Arc::clone(&clock) as Arc<dyn Clock>,
         Arc::new(|| Pose::HOME),

@@ -1,82 +1,30 @@
 //! A disk that stands still holds nobody up, and nothing is lost that need not be.
 
-use std::io;
-use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
-
 use super::super::line::Severity;
-use super::super::worker::Output;
+use super::super::memory::MemoryOutput;
 use super::*;
 use crate::base::clock::{Monotime, SystemClock};
 
-/// A disk that answers only while its gate is open.
-struct Disk {
-    gate: Arc<(Mutex<bool>, Condvar)>,
-    lines: Sender<String>,
-}
-
-impl Output for Disk {
-    fn file(&mut self, line: &[u8]) -> io::Result<()> {
-        let open = lock(&self.gate.0);
-        drop(self.gate.1.wait_while(open, |open| !*open).unwrap());
-        let text = String::from_utf8(line.to_vec()).unwrap();
-        assert!(!text.contains("poison"), "a fault in the writer itself");
-        for line in text.lines() {
-            let _ = self.lines.send(line.to_owned());
-        }
-        Ok(())
-    }
-
-    fn screen(&mut self, _: &[u8]) {}
-
-    fn reopen(&mut self) -> Result<()> {
-        self.file(b"reopened\n").map_err(Into::into)
-    }
-
-    fn path(&self) -> &Path {
-        Path::new("facetap.log")
-    }
-}
-
-struct Desk {
+/// The log's shared end, with a thread of its own that writes.
+struct SharedLog {
     shared: Arc<Shared>,
-    gate: Arc<(Mutex<bool>, Condvar)>,
-    lines: Receiver<String>,
+    memory: MemoryOutput,
 }
 
-impl Desk {
+impl SharedLog {
     fn new() -> Self {
-        let gate = Arc::new((Mutex::new(true), Condvar::new()));
-        let (sender, lines) = channel();
+        let memory = MemoryOutput::default();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let disk = Disk {
-            gate: Arc::clone(&gate),
-            lines: sender,
-        };
-        let worker = Worker::new(Box::new(disk), Arc::clone(&clock));
+        let worker = Worker::new(Box::new(memory.clone()), Arc::clone(&clock));
         let shared = Arc::new(Shared::new(worker, clock));
         shared.start().unwrap();
-        Self {
-            shared,
-            gate,
-            lines,
-        }
-    }
-
-    fn stall(&self, stalled: bool) {
-        *lock(&self.gate.0) = !stalled;
-        self.gate.1.notify_all();
+        Self { shared, memory }
     }
 
     fn log(&self, severity: Severity, message: &str) {
         let mut line = Line::test(Duration::ZERO, severity, message);
         line.at = Monotime::default();
         self.shared.line(line);
-    }
-
-    /// What is in the file so far.
-    fn file(&self) -> Vec<String> {
-        self.lines.try_iter().collect()
     }
 }
 
@@ -87,59 +35,62 @@ fn lost(line: &str) -> Option<u64> {
 
 #[test]
 fn everything_is_there_in_order_after_a_flush_and_after_the_end() {
-    let desk = Desk::new();
-    let number = |line: &String| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap();
+    let log = SharedLog::new();
+    let number = |line: &str| line.trim_end().rsplit(' ').next()?.parse::<u32>().ok();
     for i in 0..1000 {
-        desk.log(Severity::Info, &format!("{i}"));
+        log.log(Severity::Info, &format!("{i}"));
     }
-    while !desk.shared.flush() {}
-    let file: Vec<_> = desk.file().iter().map(number).collect();
-    assert_eq!(file, (0..1000).collect::<Vec<_>>());
-    desk.log(Severity::Info, "1000");
-    desk.shared.finish();
+    while !log.shared.flush() {}
+    let file = log.memory.file();
+    let numbers: Vec<_> = file.iter().filter_map(|line| number(line)).collect();
+    assert_eq!(numbers, (0..1000).collect::<Vec<_>>());
+    assert_eq!(file.len(), 1000);
+    log.log(Severity::Info, "1000");
+    log.shared.finish();
     // The end waits for a limited time; what it did not wait for is there all the same.
-    let last = desk.lines.recv().unwrap();
-    assert_eq!(number(&last), 1000);
+    log.memory
+        .wait_for(|line| (number(line) == Some(1000)).then_some(()));
+    assert_eq!(log.memory.file().len(), 1001);
 }
 
 #[test]
 fn after_the_end_whoever_logs_writes() {
-    let desk = Desk::new();
-    desk.shared.finish();
-    while !matches!(lock(&desk.shared.state).thread, Thread::None) {
+    let log = SharedLog::new();
+    log.shared.finish();
+    while !matches!(lock(&log.shared.state).thread, Thread::None) {
         std::thread::yield_now();
     }
-    desk.log(Severity::Info, "late");
-    assert_eq!(desk.file().len(), 1);
-    assert!(desk.shared.flush());
-    desk.shared.reopen().unwrap();
-    assert_eq!(desk.file(), ["reopened"]);
-    desk.shared.finish();
+    log.log(Severity::Info, "late");
+    assert_eq!(log.memory.file().len(), 1);
+    assert!(log.shared.flush());
+    log.shared.reopen().unwrap();
+    assert_eq!(log.memory.file()[1..], ["reopened\n"]);
+    log.shared.finish();
 }
 
 #[test]
 fn a_disk_that_stands_still_holds_nobody_up_and_eats_no_memory() {
-    let desk = Desk::new();
-    desk.stall(true);
+    let log = SharedLog::new();
+    log.memory.set_stalled(true);
     // Were any of these to wait for the disk, the test would never end.
     for _ in 0..50_000 {
-        desk.log(Severity::Info, &"x".repeat(200));
+        log.log(Severity::Info, &"x".repeat(200));
     }
     for different in 1..=10 {
-        desk.log(Severity::Error, &"e".repeat(different));
+        log.log(Severity::Error, &"e".repeat(different));
     }
-    assert!(lock(&desk.shared.state).queue.bytes() <= 1 << 20);
-    assert!(!desk.shared.flush(), "it is given up");
-    assert!(!desk.shared.flush(), "and not waited for again");
-    let refused = desk.shared.reopen().unwrap_err();
+    assert!(lock(&log.shared.state).queue.bytes() <= 1 << 20);
+    assert!(!log.shared.flush(), "it is given up");
+    assert!(!log.shared.flush(), "and not waited for again");
+    let refused = log.shared.reopen().unwrap_err();
     assert!(
         refused.to_string().contains("does not answer"),
         "{refused:#}"
     );
 
-    desk.stall(false);
-    while !desk.shared.flush() {}
-    let file = desk.file();
+    log.memory.set_stalled(false);
+    while !log.shared.flush() {}
+    let file = log.memory.file();
     let gaps: u64 = file.iter().filter_map(|l| lost(l)).sum();
     let count = |level: &str| file.iter().filter(|l| l.contains(level)).count() as u64;
     assert_eq!(
@@ -154,68 +105,68 @@ fn a_disk_that_stands_still_holds_nobody_up_and_eats_no_memory() {
 
 #[test]
 fn lines_that_were_lost_are_told_without_another_line() {
-    let desk = Desk::new();
-    desk.stall(true);
+    let log = SharedLog::new();
+    log.memory.set_stalled(true);
     for _ in 0..20_000 {
-        desk.log(Severity::Info, "x");
+        log.log(Severity::Info, "x");
     }
-    desk.stall(false);
-    let told: u64 = desk.lines.iter().find_map(|l| lost(&l)).unwrap();
+    log.memory.set_stalled(false);
+    let told = log.memory.wait_for(lost);
     assert!(told > 0);
 }
 
 #[test]
 fn the_end_does_not_wait_for_a_disk_that_stands_still() {
-    let desk = Desk::new();
-    desk.stall(true);
-    desk.log(Severity::Info, "x");
-    desk.shared.finish();
+    let log = SharedLog::new();
+    log.memory.set_stalled(true);
+    log.log(Severity::Info, "x");
+    log.shared.finish();
     // Still bounded, still nobody waits.
     for _ in 0..50_000 {
-        desk.log(Severity::Info, &"x".repeat(200));
+        log.log(Severity::Info, &"x".repeat(200));
     }
-    desk.shared.finish();
-    assert!(!desk.shared.flush());
-    desk.stall(false);
+    log.shared.finish();
+    assert!(!log.shared.flush());
+    log.memory.set_stalled(false);
     // The thread ends by itself once it can.
-    while !desk.shared.flush() {}
+    while !log.shared.flush() {}
 }
 
 #[test]
 fn a_fault_of_the_writer_is_the_end_of_its_thread_alone() {
-    let desk = Desk::new();
-    desk.log(Severity::Info, "poison");
-    while !matches!(lock(&desk.shared.state).thread, Thread::None) {
+    let log = SharedLog::new();
+    log.log(Severity::Info, "poison");
+    while !matches!(lock(&log.shared.state).thread, Thread::None) {
         std::thread::yield_now();
     }
-    desk.log(Severity::Info, "and on");
-    assert!(desk.file().last().unwrap().ends_with("and on"));
-    assert!(desk.shared.flush());
-    desk.shared.reopen().unwrap();
+    log.log(Severity::Info, "and on");
+    assert!(log.memory.file().last().unwrap().ends_with("and on\n"));
+    assert!(log.shared.flush());
+    log.shared.reopen().unwrap();
 }
 
 #[test]
 fn many_threads_log_at_once() {
-    let desk = Desk::new();
+    let log = SharedLog::new();
     std::thread::scope(|scope| {
         for thread in 0..4 {
-            let desk = &desk.shared;
+            let shared = &log.shared;
             scope.spawn(move || {
                 for i in 0..500 {
                     let message = format!("{thread} {i}");
-                    desk.line(Line::test(Duration::ZERO, Severity::Info, &message));
+                    shared.line(Line::test(Duration::ZERO, Severity::Info, &message));
                 }
             });
         }
     });
-    desk.shared.finish();
-    while !desk.shared.flush() {}
-    let file = desk.file();
+    log.shared.finish();
+    while !log.shared.flush() {}
+    let file = log.memory.file();
     for thread in 0..4 {
         let own = format!(" - INFO - {thread} ");
         let of = file
             .iter()
-            .filter_map(|l| l.split_once(&own)?.1.parse().ok());
+            .filter_map(|l| l.split_once(&own)?.1.trim_end().parse().ok());
         assert_eq!(of.collect::<Vec<u32>>(), (0..500).collect::<Vec<_>>());
     }
 }
@@ -232,9 +183,9 @@ impl std::fmt::Display for Unspeakable {
 #[test]
 fn a_panic_in_the_middle_of_a_log_call_harms_no_other() {
     use flexi_logger::{DeferredNow, writers::LogWriter as _};
-    let desk = Desk::new();
+    let log = SharedLog::new();
     let writer = super::super::writer::Writer {
-        shared: Arc::clone(&desk.shared),
+        shared: Arc::clone(&log.shared),
         clock: Arc::new(SystemClock),
     };
     let write = |value: &dyn std::fmt::Display| {
@@ -247,6 +198,6 @@ fn a_panic_in_the_middle_of_a_log_call_harms_no_other() {
     assert!(std::panic::catch_unwind(broken).is_err());
     write(&"and on").unwrap();
     // A CRITICAL line is in the file when the call returns (or half a second later, on a busy machine).
-    let line = desk.lines.recv().unwrap();
-    assert!(line.ends_with(" - facetap - CRITICAL - and on"), "{line}");
+    let line = log.memory.wait_for(|line| Some(line.to_owned()));
+    assert!(line.ends_with(" - facetap - CRITICAL - and on\n"), "{line}");
 }

@@ -6,14 +6,14 @@ use crate::base::clock::SystemClock;
 use crate::base::stop::Reason;
 use nix::sys::stat::Mode;
 
-struct Desk {
+struct CardScene {
     dir: tempfile::TempDir,
     given: Given,
     insertions: Insertions,
     stop: Stop,
 }
 
-impl Desk {
+impl CardScene {
     fn new(make: impl FnOnce(&std::path::Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cards");
@@ -68,50 +68,50 @@ impl Desk {
 
 #[test]
 fn every_line_of_a_file_is_a_card() {
-    let mut desk = Desk::new(|path| {
+    let mut scene = CardScene::new(|path| {
         std::fs::write(path, "DEADBEEF\n\n# remark\nrubbish\ndeadbeef\r\n01 x=1\n").unwrap();
     });
     assert_eq!(
-        desk.taps(2),
+        scene.taps(2),
         [
             "simulated reader DEADBEEF9000",
             "simulated reader DEADBEEF9000"
         ]
     );
-    assert!(desk.given.garbage_told);
-    desk.write("0102030405060708\n");
-    assert_eq!(desk.taps(1), ["simulated reader 01020304050607089000"]);
+    assert!(scene.given.garbage_told);
+    scene.write("0102030405060708\n");
+    assert_eq!(scene.taps(1), ["simulated reader 01020304050607089000"]);
 }
 
 #[test]
 fn writers_of_a_fifo_come_and_go_and_a_line_may_come_in_pieces() {
-    let mut desk = Desk::fifo();
-    desk.given.wait(Duration::ZERO).unwrap();
-    desk.write("DEADBEEF\nDEAD");
-    assert_eq!(desk.taps(1), ["simulated reader DEADBEEF9000"]);
-    desk.write("0001\n");
-    assert_eq!(desk.taps(1), ["simulated reader DEAD00019000"]);
+    let mut scene = CardScene::fifo();
+    scene.given.wait(Duration::ZERO).unwrap();
+    scene.write("DEADBEEF\nDEAD");
+    assert_eq!(scene.taps(1), ["simulated reader DEADBEEF9000"]);
+    scene.write("0001\n");
+    assert_eq!(scene.taps(1), ["simulated reader DEAD00019000"]);
 }
 
 #[test]
 fn what_a_process_has_not_taken_is_left_for_the_next() {
-    let mut desk = Desk::fifo();
-    desk.given.wait(Duration::ZERO).unwrap();
-    desk.write("DEAD0001\nDEAD0002\n");
-    assert_eq!(desk.taps(1).len(), 1);
+    let mut scene = CardScene::fifo();
+    scene.given.wait(Duration::ZERO).unwrap();
+    scene.write("DEAD0001\nDEAD0002\n");
+    assert_eq!(scene.taps(1).len(), 1);
     // Somebody has to have a FIFO open, or its content is gone.
-    let path = desk.dir.path().join("cards");
+    let path = scene.dir.path().join("cards");
     let mut next = Given::new(path, Arc::new(SystemClock), Stop::new());
     next.wait(Duration::ZERO).unwrap();
-    std::mem::swap(&mut desk.given, &mut next);
+    std::mem::swap(&mut scene.given, &mut next);
     drop(next);
-    desk.insertions = Insertions::default();
-    assert_eq!(desk.taps(1), ["simulated reader DEAD00029000"]);
+    scene.insertions = Insertions::default();
+    assert_eq!(scene.taps(1), ["simulated reader DEAD00029000"]);
 }
 
 #[test]
 fn several_readers_and_a_thousand_cards() {
-    let mut desk = Desk::new(|path| {
+    let mut scene = CardScene::new(|path| {
         let lines: String = (0..1000u32)
             .map(|n| {
                 let reader = ["", " left", " right"][n as usize % 3];
@@ -120,7 +120,7 @@ fn several_readers_and_a_thousand_cards() {
             .collect();
         std::fs::write(path, lines).unwrap();
     });
-    let taps = desk.taps(1000);
+    let taps = scene.taps(1000);
     assert_eq!(taps.len(), 1000);
     assert_eq!(taps[0], "simulated reader 000000009000");
     assert_eq!(taps[1], "left 000000019000");
@@ -129,14 +129,14 @@ fn several_readers_and_a_thousand_cards() {
 
 #[test]
 fn a_held_card_keeps_its_reader_and_no_other() {
-    let mut desk = Desk::new(|path| {
+    let mut scene = CardScene::new(|path| {
         std::fs::write(path, "DEAD0001 hold=0.05\nDEAD0002 left\nDEAD0003\n").unwrap();
     });
-    desk.given.wait(Duration::ZERO).unwrap();
+    scene.given.wait(Duration::ZERO).unwrap();
     let held = |slots: &[Slot]| slots.iter().any(|s| s.reader == NAME && s.card.is_some());
-    assert!(held(&desk.given.wait(Duration::from_secs(1)).unwrap()));
-    desk.insertions.look(&desk.given.slots());
-    let all = desk.taps(2);
+    assert!(held(&scene.given.wait(Duration::from_secs(1)).unwrap()));
+    scene.insertions.look(&scene.given.slots());
+    let all = scene.taps(2);
     assert_eq!(all.len(), 2);
     assert!(all.contains(&"left DEAD00029000".to_owned()));
     assert!(all.contains(&"simulated reader DEAD00039000".to_owned()));
@@ -144,21 +144,21 @@ fn a_held_card_keeps_its_reader_and_no_other() {
 
 #[test]
 fn the_order_to_stop_ends_the_wait() {
-    for mut desk in [
-        Desk::fifo(),
-        Desk::new(|path| std::fs::write(path, "").unwrap()),
+    for mut scene in [
+        CardScene::fifo(),
+        CardScene::new(|path| std::fs::write(path, "").unwrap()),
     ] {
-        desk.given.wait(Duration::ZERO).unwrap();
-        desk.stop.request(Reason::Duration);
+        scene.given.wait(Duration::ZERO).unwrap();
+        scene.stop.request(Reason::Duration);
         // Hours: the test ends only if the order is heard.
-        desk.given.wait(Duration::from_secs(36_000)).unwrap();
+        scene.given.wait(Duration::from_secs(36_000)).unwrap();
     }
 }
 
 #[test]
 fn a_missing_file_is_named() {
-    let mut desk = Desk::new(|_| {});
-    let why = format!("{:#}", desk.given.wait(Duration::ZERO).unwrap_err());
+    let mut scene = CardScene::new(|_| {});
+    let why = format!("{:#}", scene.given.wait(Duration::ZERO).unwrap_err());
     assert!(why.contains("cards"), "{why}");
 }
 
