@@ -5,13 +5,14 @@
 //! a file that it does not belong to would be played into it.
 
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use log::error;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
 use super::edition::{Identity, identity};
 use super::journal::{beside, journal};
@@ -199,8 +200,20 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
         let mut insert = tx.prepare(&format!(
             "INSERT OR IGNORE INTO tap ({list}) VALUES ({places})"
         ))?;
+        let mut copy = |row: &Row, within: RangeInclusive<i64>| {
+            let values: rusqlite::Result<Vec<Value>> =
+                (0..columns.len()).map(|i| row.get(i)).collect();
+            // Garbage may be any number, and damaged pages may form a loop.
+            let id = row.get(0).ok().filter(|id| within.contains(id))?;
+            // The constraints of the table reject garbage.
+            saved += insert.execute(params_from_iter(values.ok()?)).unwrap_or(0) as u64;
+            Some(id)
+        };
         let mut select = old.prepare(&format!(
             "SELECT {list} FROM tap NOT INDEXED WHERE id >= ?1 ORDER BY id"
+        ))?;
+        let mut select_back = old.prepare(&format!(
+            "SELECT {list} FROM tap NOT INDEXED WHERE id < ?1 AND id > ?2 ORDER BY id DESC"
         ))?;
         let (mut from, mut step) = (1i64, 1i64);
         let mut patience = most_rows(old);
@@ -208,19 +221,12 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
             let Ok(mut rows) = select.query([from]) else {
                 break;
             };
-            // The constraints of the table reject garbage.
             let complete = loop {
                 match rows.next() {
                     Ok(None) => break true,
                     Ok(Some(row)) => {
-                        let values: rusqlite::Result<Vec<Value>> =
-                            (0..columns.len()).map(|i| row.get(i)).collect();
                         patience -= 1;
-                        // Damaged pages may form a loop.
-                        if let (Ok(id), Ok(values)) = (row.get::<_, i64>(0), values)
-                            && (from..=limit).contains(&id)
-                        {
-                            saved += insert.execute(params_from_iter(values)).unwrap_or(0) as u64;
+                        if let Some(id) = copy(row, from..=limit) {
                             (last, from, step) = (last.max(id), id.saturating_add(1), 1);
                         }
                         if patience == 0 {
@@ -233,8 +239,20 @@ fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
             if complete {
                 break;
             }
-            // Skip unreadable ids: one by one first, then in doubling steps.
+            // Skip unreadable ids: one by one first, then in doubling steps. What a step passed by is read backwards from
+            // where it landed.
+            let before = from;
             from = from.saturating_add(step);
+            if step > 1
+                && let Ok(mut rows) = select_back.query([from, before])
+            {
+                while let Ok(Some(row)) = rows.next()
+                    && patience > 1
+                {
+                    patience -= 1;
+                    copy(row, before..=from);
+                }
+            }
             if from - last > NEAR {
                 step = step.saturating_mul(2);
             }

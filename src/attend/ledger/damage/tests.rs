@@ -76,6 +76,35 @@ fn a_page_of_garbage_costs_the_taps_on_it() {
 }
 
 #[test]
+fn what_lies_behind_a_long_run_of_garbage_is_kept() {
+    let dir = filled(6000);
+    let file = database(&dir);
+    let pages = std::fs::metadata(&file).unwrap().len() / PAGE;
+    // A third of the file, some 2,000 numbers.
+    spoil(&file, pages / 3 * PAGE, pages / 3 * PAGE);
+    let damaged = Connection::open(&file).unwrap();
+    let readable: Vec<i64> = (1..=6000)
+        .filter(|id| {
+            let whole = "SELECT uid || local_time || state FROM tap NOT INDEXED WHERE id = ?1";
+            let text = damaged.query_row(whole, [id], |row| row.get::<_, Option<String>>(0));
+            text.is_ok_and(|text| text.is_some())
+        })
+        .collect();
+    assert!((500..5000).contains(&readable.len()), "{}", readable.len());
+    drop(damaged);
+    let book = Book::in_folder(dir);
+    book.examine();
+    let kept = book.ids();
+    let lost: Vec<_> = readable.iter().filter(|id| !kept.contains(id)).collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {}: {lost:?}",
+        lost.len(),
+        readable.len()
+    );
+}
+
+#[test]
 fn a_file_cut_short_keeps_what_is_left() {
     let dir = filled(2000);
     let file = File::options().write(true).open(database(&dir)).unwrap();
