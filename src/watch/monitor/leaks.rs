@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::latest::Verdicts;
-use super::leak::{Alarm, Detector, News, Verdict};
 use super::readings::system_bytes;
 use super::sample::{Sample, megabytes};
 use crate::base::clock::Monotime;
 use crate::config;
 use crate::say;
+use crate::watch::trend::{Alarm, Detector, News, Verdict};
 
 /// The limit of resident memory where none is configured: the smaller of this many bytes and half of the memory.
 const RSS_LIMIT: u64 = 600 << 20;

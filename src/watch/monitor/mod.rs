@@ -2,7 +2,6 @@
 
 mod faults;
 mod latest;
-mod leak;
 mod leaks;
 mod limits;
 mod line;
@@ -36,7 +35,6 @@ use tracing::Tracing;
 use watching::Watching;
 
 pub use latest::{Latest, Verdicts};
-pub use leak::{Detector, Verdict};
 pub use leaks::rss_limit_bytes;
 pub use line::{Counts, Line};
 pub use memory_log::{Memory, file_beside};
