@@ -40,3 +40,59 @@ pub(super) fn slope<'a>(pieces: impl Iterator<Item = &'a [Point]>, z: f64) -> Op
         high: at((count + reach) / 2.0),
     })
 }
+
+/// The slope an hour through a series without regard to jumps; none without two points.
+#[must_use]
+pub fn theil_sen(points: &[Point]) -> Option<f64> {
+    slope([points].into_iter(), 0.0).map(|s| s.median)
+}
+
+/// The median; the order of the values is lost.
+pub fn median(values: &mut [f64]) -> Option<f64> {
+    if values.is_empty() {
+        return None;
+    }
+    let even = values.len() % 2 == 0;
+    let (below, upper, _) = values.select_nth_unstable_by(values.len() / 2, f64::total_cmp);
+    let lower = below
+        .iter()
+        .copied()
+        .max_by(f64::total_cmp)
+        .filter(|_| even);
+    Some(lower.map_or(*upper, |lower| f64::midpoint(lower, *upper)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(value: impl Fn(u32) -> f64) -> Vec<Point> {
+        let point = |i| Point {
+            at: f64::from(i),
+            value: value(i),
+        };
+        (0..60).map(point).collect()
+    }
+
+    fn middle(pieces: &[&[Point]]) -> Option<f64> {
+        slope(pieces.iter().copied(), 0.0).map(|s| s.median)
+    }
+
+    #[test]
+    fn outliers_and_jumps_do_not_bend_it() {
+        let line = points(|i| if i % 5 == 0 { 1e6 } else { 2.0 * f64::from(i) });
+        assert_eq!(middle(&[&line]), Some(2.0));
+        let stepped = points(|i| if i < 30 { 0.0 } else { 100.0 });
+        let (before, behind) = stepped.split_at(30);
+        assert_eq!(middle(&[before, behind]), Some(0.0));
+        assert_eq!(middle(&[&line[..1]]), None);
+        assert_eq!(middle(&[&[line[0]; 2]]), None, "no time passed");
+    }
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&mut []), None);
+    }
+}
