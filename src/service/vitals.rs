@@ -12,7 +12,7 @@ use crate::base::stop::lock;
 use crate::follow::control::Follower;
 use crate::service::reloads::Reloads;
 use crate::watch::health::Vitals;
-use crate::watch::health::state::{Counters, Devices, Memory, State};
+use crate::watch::health::state::{Devices, Memory, State};
 use crate::watch::logging;
 use crate::watch::monitor::{self, Latest, megabytes};
 
@@ -48,22 +48,6 @@ impl Everything {
         }
     }
 
-    fn counters(&self) -> Counters {
-        let stats = &self.stats;
-        Counters {
-            frames: stats.frames.get(),
-            frames_with_face: stats.frames_with_face.get(),
-            frames_dropped: stats.frames_dropped.get(),
-            faults: stats.faults(),
-            camera_reinits: stats.camera_reinits.get(),
-            servo_reconnects: stats.servo_reconnects.get(),
-            reader_reconnects: stats.reader_reconnects.get(),
-            taps: stats.taps_counted.get(),
-            taps_failed: stats.taps_failed.get(),
-            delivered: stats.delivered.get(),
-        }
-    }
-
     fn devices(&self) -> Devices {
         let in_view = self.presence.at(self.clock.now());
         let server = match self.standing.server() {
@@ -86,7 +70,7 @@ impl Everything {
 
 impl Vitals for Everything {
     fn fill(&self, state: &mut State, rss: u64) {
-        state.counters = self.counters();
+        state.counters = self.stats.counters();
         state.devices = self.devices();
         state.queues = self.standing.queues(logging::waiting());
         state.troubled = self.standing.troubled();

@@ -7,8 +7,10 @@ use super::report::{Figures, Report};
 use super::soak::probe::Reading;
 use super::soak::resources::Resources;
 use crate::base::clock::Monotime;
+use crate::base::standing::Queues;
+use crate::base::stats::Counters;
 use crate::config::Config;
-use crate::watch::monitor::{Counts, Line, Said, Sample, Watcher};
+use crate::watch::monitor::{Line, Said, Sample, Watcher};
 
 /// Memory of a process in MiB, so many hours after its start.
 type Memory = fn(f64) -> f64;
@@ -53,11 +55,11 @@ fn told(processes: &[(u32, Memory)], interval: u32) -> (Told, Vec<bool>) {
                 rss_bytes: Some((rss_mb * 1_048_576.0) as u64),
                 ..Sample::default()
             };
-            let counts = Counts::default();
             let line = Line {
                 uptime,
                 sample: &sample,
-                counts,
+                counters: Counters::default(),
+                queues: Queues::default(),
             };
             write(wall, &line.said_in(false));
             let said = watcher.look(Monotime::from_zero(uptime), uptime, &sample, Vec::new());

@@ -136,11 +136,10 @@ impl Running {
             }
             self.series[*column].add(self.place, *value, self.number);
             if resources.list()[*column].kind == resource::Kind::Held {
-                let watch = self
-                    .watches
+                self.watches
                     .entry(*column)
-                    .or_insert_with(|| Watch::new(None));
-                watch.add(age, Some(*value));
+                    .or_default()
+                    .add(age, Some(*value));
             }
         }
     }

@@ -18,7 +18,7 @@ const WATCHED: [fn(&Reading) -> f64; 3] = [
 ];
 
 /// The run of one process: from the end of its warm-up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Life {
     /// The monitor's alarm, which has a warm-up of its own.
     watches: [Watch; 3],
@@ -79,16 +79,7 @@ impl Resources {
 
     /// Another process has become ready.
     pub fn another(&mut self) {
-        self.lives.push(Life {
-            watches: std::array::from_fn(|_| Watch::new(None)),
-            first: None,
-            points: Vec::new(),
-            stride: 0,
-            count: 0,
-            last: Vec::new(),
-            most_descriptors: 0,
-            most_threads: 0,
-        });
+        self.lives.push(Life::default());
     }
 
     /// A reading, so long after the process was ready.

@@ -151,9 +151,12 @@ impl Looked<'_> {
     fn divided(&self, growth: Option<f64>, sigma: f64) -> (Division, Vec<f64>, f64) {
         let mut division = divide(self.points, growth.unwrap_or(0.0), sigma);
         let shortest = (self.points.len() / 40).max(3);
+        let within = |division: &Division| {
+            let slope = sen::slope(division.pieces(self.points), 0.0);
+            slope.map_or(0.0, |s| s.median)
+        };
         loop {
-            let within = sen::slope(division.pieces(self.points), 0.0).map_or(0.0, |s| s.median);
-            let used = growth.map_or(0.0, |_| within);
+            let used = growth.map_or(0.0, |_| within(&division));
             let scatter = deviation(self.points, &division, used).unwrap_or(0.0);
             let limit = self.least.max(2.0 * scatter);
             let sizes = sizes(&division, self.points, used);
@@ -166,7 +169,10 @@ impl Looked<'_> {
             let smallest = (0..sizes.len()).min_by(|a, b| weight(*a).total_cmp(&weight(*b)));
             match smallest {
                 Some(i) if weight(i) < limit => drop(division.starts.remove(i + 1)),
-                _ => return (division, sizes, within),
+                _ => {
+                    let slope = within(&division);
+                    return (division, sizes, slope);
+                }
             }
         }
     }

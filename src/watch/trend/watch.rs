@@ -68,6 +68,12 @@ impl Watch {
     }
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
 impl Leak {
     /// Growth an hour.
     #[must_use]
