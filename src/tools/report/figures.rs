@@ -56,8 +56,9 @@ impl Series {
     pub fn of_run(&self, resource: &Resource, leak: Option<Leak>) -> Option<Figures> {
         let mut shape = describe(&self.thinned.points(), least(resource));
         let line = matches!(shape.form, Form::Line(_)) && shape.growth > 0.0;
-        if let Some(leak) = leak.filter(|_| !line) {
-            // In a part of the run, which all of it does not show; the alarm stands for a while after the growth is over.
+        let throughout = |leak: &Leak| line && leak.hours > shape.hours / 2.0;
+        if let Some(leak) = leak.filter(|leak| !throughout(leak)) {
+            // In a part of the run, whose hours are told; the alarm stands for a while after the growth is over.
             let growth = leak.growth.min(self.max - self.min);
             shape.form = Form::Line(Vec::new());
             (shape.slope, shape.growth) = (Some(leak.slope()), growth);
