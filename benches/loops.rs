@@ -10,6 +10,8 @@ use facetap::attend::reader::Moment;
 use facetap::attend::reader::atr::CardType;
 use facetap::attend::uid::Uid;
 use facetap::base::clock::{Clock, Monotime, SystemClock};
+use facetap::base::standing::Queues;
+use facetap::base::stats::Counters;
 use facetap::base::stop::Stop;
 use facetap::config::Config;
 use facetap::follow::camera::Env;
@@ -19,7 +21,7 @@ use facetap::follow::control::{AxisFeedback, Each, Feedback, Follower, Observati
 use facetap::follow::detect::{self, Face, Point};
 use facetap::follow::pose::Pose;
 use facetap::watch::logging::Logging;
-use facetap::watch::monitor::{Counts, Line, Live, Readings, Watcher};
+use facetap::watch::monitor::{Line, Live, Readings, Watcher};
 
 /// One picture of the simulated camera.
 fn picture(config: &Config, clock: &Arc<dyn Clock>) -> Picture {
@@ -150,11 +152,11 @@ fn monitoring(c: &mut Criterion) {
             let (sample, failures) = readings.sample(now);
             let uptime = now.since(start);
             let said = watcher.look(now, uptime, &sample, failures);
-            let counts = Counts::default();
             let line = Line {
                 uptime,
                 sample: &sample,
-                counts,
+                counters: Counters::default(),
+                queues: Queues::default(),
             };
             (said, line.to_string())
         });

@@ -19,6 +19,5 @@ pub mod standing;
 pub mod stats;
 pub mod stop;
 pub mod text;
-pub mod theil_sen;
 pub mod threads;
 pub mod trace;

@@ -9,12 +9,12 @@ use clap::Args as ClapArgs;
 
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::standing::Queues;
-use crate::base::stats::Stats;
+use crate::base::stats::Counters;
 use crate::base::stop::Stop;
 use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
 use crate::config::Config;
-use crate::watch::monitor::{Counts, Line, Live, Memory, Readings, Said, Watcher};
+use crate::watch::monitor::{Line, Live, Memory, Readings, Said, Watcher};
 use crate::{base::signals, say};
 
 const MIB: usize = 1024 * 1024;
@@ -89,7 +89,6 @@ fn grow(
     let mut memory = Memory::default();
     let mut held: Vec<Vec<u8>> = Vec::new();
     let mut seen = Seen::default();
-    let stats = Stats::default();
     loop {
         let now = clock.now();
         let uptime = now.since(start);
@@ -97,7 +96,8 @@ fn grow(
         let line = Line {
             uptime,
             sample: &sample,
-            counts: Counts::of(&stats, Queues::default()),
+            counters: Counters::default(),
+            queues: Queues::default(),
         };
         show(clock, "INFO", &line.to_string());
         for said in watcher.look(now, uptime, &sample, failures) {

@@ -87,6 +87,7 @@ pub struct Ended {
 }
 
 /// What several loops share.
+#[derive(Clone)]
 struct Shared {
     stats: Arc<Stats>,
     standing: Arc<Standing>,

@@ -5,28 +5,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::stats::Stats;
+use crate::base::stats::{Counters, Details, Stats};
 use crate::say;
 
 /// What a run did, in numbers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     elapsed: Duration,
-    frames: u64,
-    with_face: u64,
-    on_target: u64,
-    counted: u64,
-    repeated: u64,
-    refused: u64,
-    failed: u64,
-    delivered: u64,
+    counters: Counters,
+    details: Details,
     pending: Option<u64>,
-    camera_faults: u64,
-    camera_reinits: u64,
-    servo_faults: u64,
-    reader_faults: u64,
-    delivery_faults: u64,
-    faults: u64,
     peak_rss_bytes: Option<u64>,
 }
 
@@ -36,47 +25,21 @@ impl Summary {
     pub fn new(stats: &Stats, elapsed: Duration, peak_rss_bytes: Option<u64>) -> Self {
         Self {
             elapsed,
-            frames: stats.frames.get(),
-            with_face: stats.frames_with_face.get(),
-            on_target: stats.frames_on_target.get(),
-            counted: stats.taps_counted.get(),
-            repeated: stats.taps_repeated.get(),
-            refused: stats.taps_refused.get(),
-            failed: stats.taps_failed.get(),
-            delivered: stats.delivered.get(),
+            counters: stats.counters(),
+            details: stats.details(),
             pending: None,
-            camera_faults: stats.camera_faults.get(),
-            camera_reinits: stats.camera_reinits.get(),
-            servo_faults: stats.servo_faults.get(),
-            reader_faults: stats.reader_faults.get(),
-            delivery_faults: stats.delivery_faults.get(),
-            faults: stats.faults(),
             peak_rss_bytes,
         }
     }
 
     /// The same for both parts of a run that has begun again in place.
     #[must_use]
-    pub fn after(self, earlier: &Self) -> Self {
-        Self {
-            elapsed: self.elapsed + earlier.elapsed,
-            frames: self.frames + earlier.frames,
-            with_face: self.with_face + earlier.with_face,
-            on_target: self.on_target + earlier.on_target,
-            counted: self.counted + earlier.counted,
-            repeated: self.repeated + earlier.repeated,
-            refused: self.refused + earlier.refused,
-            failed: self.failed + earlier.failed,
-            delivered: self.delivered + earlier.delivered,
-            pending: self.pending,
-            camera_faults: self.camera_faults + earlier.camera_faults,
-            camera_reinits: self.camera_reinits + earlier.camera_reinits,
-            servo_faults: self.servo_faults + earlier.servo_faults,
-            reader_faults: self.reader_faults + earlier.reader_faults,
-            delivery_faults: self.delivery_faults + earlier.delivery_faults,
-            faults: self.faults + earlier.faults,
-            peak_rss_bytes: self.peak_rss_bytes.max(earlier.peak_rss_bytes),
-        }
+    pub fn after(mut self, earlier: &Self) -> Self {
+        self.elapsed += earlier.elapsed;
+        self.counters += earlier.counters;
+        self.details += earlier.details;
+        self.peak_rss_bytes = self.peak_rss_bytes.max(earlier.peak_rss_bytes);
+        self
     }
 
     /// The same with the taps in the ledger that the server does not have yet.
@@ -87,7 +50,7 @@ impl Summary {
 
     #[allow(clippy::cast_precision_loss)] // counts of frames stay far below 2^52
     fn fps(&self) -> f64 {
-        self.frames as f64 / self.elapsed.as_secs_f64().max(1e-3)
+        self.counters.frames as f64 / self.elapsed.as_secs_f64().max(1e-3)
     }
 
     fn peak_mb(&self) -> String {
@@ -101,19 +64,19 @@ impl Summary {
     #[must_use]
     pub fn log_line(&self) -> String {
         let hours = self.elapsed.as_secs_f64() / 3600.0;
-        let Self {
+        let Counters {
             frames,
             faults,
             camera_reinits,
-            counted,
+            taps,
             delivered,
             ..
-        } = self;
+        } = self.counters;
         let fps = self.fps();
         let peak = self.peak_mb();
         say!(
-            "[STATISTICS] uptime: {hours:.2}h, frames: {frames} ({fps:.1}/s), faults: {faults}, camera reinits: {camera_reinits}, taps: {counted}, delivered: {delivered}, peak memory: {peak} MB",
-            "[STATISTICS] 稼働時間: {hours:.2}h, フレーム数: {frames} ({fps:.1}/s), エラー数: {faults}, カメラ再初期化: {camera_reinits}, タップ数: {counted}, 送信済み: {delivered}, ピークメモリ: {peak}MB"
+            "[STATISTICS] uptime: {hours:.2}h, frames: {frames} ({fps:.1}/s), faults: {faults}, camera reinits: {camera_reinits}, taps: {taps}, delivered: {delivered}, peak memory: {peak} MB",
+            "[STATISTICS] 稼働時間: {hours:.2}h, フレーム数: {frames} ({fps:.1}/s), エラー数: {faults}, カメラ再初期化: {camera_reinits}, タップ数: {taps}, 送信済み: {delivered}, ピークメモリ: {peak}MB"
         )
     }
 }
@@ -130,21 +93,25 @@ fn share(part: u64, whole: u64) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            counted,
-            repeated,
-            refused,
-            failed,
+        let Counters {
+            frames,
+            frames_with_face,
             faults,
+            camera_reinits,
+            taps: counted,
+            taps_failed: failed,
+            delivered,
             ..
-        } = self;
-        let Self {
+        } = self.counters;
+        let Details {
+            frames_on_target,
+            taps_repeated: repeated,
+            taps_refused: refused,
             camera_faults,
             servo_faults,
             reader_faults,
             delivery_faults,
-            ..
-        } = self;
+        } = self.details;
         let taps = counted + repeated + refused + failed;
         let pending = self
             .pending
@@ -154,18 +121,18 @@ impl fmt::Display for Summary {
                 say!("run time", "実行時間"),
                 format!("{:.1} s", self.elapsed.as_secs_f64()),
             ),
-            (say!("frames", "フレーム数"), self.frames.to_string()),
+            (say!("frames", "フレーム数"), frames.to_string()),
             (
                 say!("frames a second", "毎秒フレーム数"),
                 format!("{:.1}", self.fps()),
             ),
             (
                 say!("with a face", "顔検出率"),
-                share(self.with_face, self.frames),
+                share(frames_with_face, frames),
             ),
             (
                 say!("time on target", "目標捕捉率"),
-                share(self.on_target, self.with_face),
+                share(frames_on_target, frames_with_face),
             ),
             (
                 say!("taps", "タップ数"),
@@ -177,9 +144,8 @@ impl fmt::Display for Summary {
             (
                 say!("delivered", "送信済み"),
                 say!(
-                    "{} (waiting {pending})",
-                    "{} (未送信 {pending})",
-                    self.delivered
+                    "{delivered} (waiting {pending})",
+                    "{delivered} (未送信 {pending})"
                 ),
             ),
             (
@@ -191,7 +157,7 @@ impl fmt::Display for Summary {
             ),
             (
                 say!("camera re-initialisations", "カメラ再初期化"),
-                self.camera_reinits.to_string(),
+                camera_reinits.to_string(),
             ),
             (
                 say!("peak memory", "ピークメモリ"),

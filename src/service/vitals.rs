@@ -1,28 +1,21 @@
 //! What the health thread asks the loops for.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Service, Shared};
 use crate::base::clock::{Clock, Monotime};
-use crate::base::presence::Presence;
-use crate::base::standing::{Server, Standing};
-use crate::base::stats::Stats;
+use crate::base::standing::Server;
 use crate::base::stop::lock;
-use crate::follow::control::Follower;
 use crate::service::reloads::Reloads;
 use crate::watch::health::Vitals;
-use crate::watch::health::state::{Counters, Devices, Memory, State};
+use crate::watch::health::state::{Devices, Memory, State};
 use crate::watch::logging;
-use crate::watch::monitor::{self, Latest, megabytes};
+use crate::watch::monitor::{self, megabytes};
 
 /// What all loops share, to be looked at.
 pub(super) struct Everything {
-    stats: Arc<Stats>,
-    standing: Arc<Standing>,
-    latest: Arc<Latest>,
-    presence: Arc<Presence>,
-    follower: Arc<Mutex<Follower>>,
+    shared: Shared,
     reloads: Arc<Reloads>,
     clock: Arc<dyn Clock>,
     camera: bool,
@@ -34,11 +27,7 @@ pub(super) struct Everything {
 impl Everything {
     pub fn new(service: &Service, shared: &Shared, limit: u64) -> Self {
         Self {
-            stats: Arc::clone(&shared.stats),
-            standing: Arc::clone(&shared.standing),
-            latest: Arc::clone(&shared.latest),
-            presence: Arc::clone(&shared.presence),
-            follower: Arc::clone(&shared.follower),
+            shared: shared.clone(),
             reloads: Arc::clone(&service.reloads),
             clock: Arc::clone(&service.clock),
             camera: service.camera.is_some(),
@@ -48,25 +37,9 @@ impl Everything {
         }
     }
 
-    fn counters(&self) -> Counters {
-        let stats = &self.stats;
-        Counters {
-            frames: stats.frames.get(),
-            frames_with_face: stats.frames_with_face.get(),
-            frames_dropped: stats.frames_dropped.get(),
-            faults: stats.faults(),
-            camera_reinits: stats.camera_reinits.get(),
-            servo_reconnects: stats.servo_reconnects.get(),
-            reader_reconnects: stats.reader_reconnects.get(),
-            taps: stats.taps_counted.get(),
-            taps_failed: stats.taps_failed.get(),
-            delivered: stats.delivered.get(),
-        }
-    }
-
     fn devices(&self) -> Devices {
-        let in_view = self.presence.at(self.clock.now());
-        let server = match self.standing.server() {
+        let in_view = self.shared.presence.at(self.clock.now());
+        let server = match self.shared.standing.server() {
             Server::None => "none",
             Server::Unknown => "unknown",
             Server::Up => "up",
@@ -76,8 +49,8 @@ impl Everything {
             camera: self.camera.then_some(in_view.is_some()),
             servo: self
                 .servo
-                .then(|| lock(&self.follower).measured().is_some()),
-            readers: self.cards.then(|| self.standing.readers()),
+                .then(|| lock(&self.shared.follower).measured().is_some()),
+            readers: self.cards.then(|| self.shared.standing.readers()),
             server: server.to_owned(),
             faces: in_view.map(|v| v.faces),
         }
@@ -86,10 +59,10 @@ impl Everything {
 
 impl Vitals for Everything {
     fn fill(&self, state: &mut State, rss: u64) {
-        state.counters = self.counters();
+        state.counters = self.shared.stats.counters();
         state.devices = self.devices();
-        state.queues = self.standing.queues(logging::waiting());
-        state.troubled = self.standing.troubled();
+        state.queues = self.shared.standing.queues(logging::waiting());
+        state.troubled = self.shared.standing.troubled();
         state.memory = Memory {
             rss_mb: (megabytes(rss) * 10.0).round() / 10.0,
             limit_mb: megabytes(self.limit),
@@ -98,16 +71,16 @@ impl Vitals for Everything {
     }
 
     fn last_card(&self) -> Option<Monotime> {
-        self.standing.last_card()
+        self.shared.standing.last_card()
     }
 
     fn face(&self) -> bool {
-        let in_view = self.presence.at(self.clock.now());
+        let in_view = self.shared.presence.at(self.clock.now());
         in_view.is_some_and(|v| v.faces > 0)
     }
 
     fn sending(&self) -> bool {
-        self.standing.sending()
+        self.shared.standing.sending()
     }
 
     fn rss(&self) -> u64 {
@@ -115,6 +88,6 @@ impl Vitals for Everything {
     }
 
     fn full_in(&self) -> Option<Duration> {
-        self.latest.verdicts().memory_full_in()
+        self.shared.latest.verdicts().memory_full_in()
     }
 }

@@ -4,3 +4,6 @@ pub mod doctor;
 pub mod report;
 pub mod soak;
 pub mod spreadsheet;
+
+#[cfg(test)]
+mod agreement_tests;

@@ -9,3 +9,4 @@ pub mod health;
 pub mod logging;
 pub mod monitor;
 pub mod symbols;
+pub mod trend;

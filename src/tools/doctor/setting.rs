@@ -1,12 +1,8 @@
 //! What the sections share: configuration, folders, the running service, its user and its unit.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-
-use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::account::Account;
 use super::root::Root;
@@ -15,7 +11,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::say;
 use crate::watch::crash;
-use crate::watch::health::state;
+use crate::watch::health::state::{self, State};
 
 const CONFIG: &str = "/etc/facetap/config.json";
 const DATA: &str = "/var/lib/facetap";
@@ -35,78 +31,6 @@ pub struct Asked {
     pub clock: Option<Arc<dyn Clock>>,
     /// `--limit`: the longest that a look may take, instead of its own limit.
     pub limit: Option<Duration>,
-}
-
-/// `health.json` of the service, as far as it can be understood.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Health {
-    /// Version of the running program.
-    pub version: Option<String>,
-    /// Its process.
-    pub pid: Option<u32>,
-    /// `starting`, `ready` or `stopping`.
-    pub state: Option<String>,
-    /// When it was written last.
-    pub updated: Option<String>,
-    /// The boot of the machine that it was written in.
-    pub boot_id: Option<String>,
-    /// Its ledger's folder.
-    pub data_dir: Option<PathBuf>,
-    /// Its log.
-    pub log_file: Option<PathBuf>,
-    /// Its crash file.
-    pub crash_file: Option<PathBuf>,
-    /// Its configuration.
-    pub config: Option<PathBuf>,
-    /// Its threads.
-    pub loops: BTreeMap<String, Loop>,
-    /// Counts since its start.
-    pub counters: Map<String, Value>,
-    /// Its memory.
-    pub memory: Memory,
-    /// How the run before ended.
-    pub last_exit: Option<LastExit>,
-}
-
-/// A thread of the service.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Loop {
-    /// Whether it runs.
-    pub alive: bool,
-    /// For how long it has made no progress, in seconds.
-    pub silent_s: f64,
-    /// How long that may be.
-    pub limit_s: f64,
-    /// How often it was started again after a panic.
-    pub restarts: u64,
-}
-
-/// The service's memory in MiB.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Memory {
-    /// Resident.
-    pub rss_mb: Option<f64>,
-    /// At which it ends itself.
-    pub limit_mb: Option<f64>,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct LastExit {
-    /// Why.
-    pub reason: Option<String>,
-    /// When.
-    pub at: Option<String>,
-    /// The kernel's number of that boot.
-    pub boot_id: Option<String>,
-    /// Whether it ended because of its memory.
-    pub memory: bool,
-    /// Whether it said itself why.
-    pub clean: Option<bool>,
 }
 
 /// What every section starts from.
@@ -132,7 +56,7 @@ pub struct Setting {
     /// Where the crash file really lies.
     pub crash_file: PathBuf,
     /// What the service tells of itself.
-    pub health: Option<Health>,
+    pub health: Option<State>,
     /// Where it does.
     pub health_file: Option<PathBuf>,
     /// The unit's files.
@@ -149,37 +73,28 @@ impl Setting {
         let clock = asked.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
         let (mut health, mut health_file) = health(&root, RUN.as_ref());
         // The folders of a service that has ended may be anywhere.
-        let running = health
-            .clone()
-            .filter(|h| h.pid.is_some_and(|p| is_ours(&root, p)));
-        let told = running.and_then(|h| h.config);
+        let running = |health: &Option<State>| health.clone().filter(|h| is_ours(&root, h.pid));
+        let told = running(&health).and_then(|h| h.config);
         let (config, config_file, config_problems, config_not_built) =
             configuration(&root, asked.config.as_deref(), told.as_deref());
         // Where another configuration is asked for, that service is not meant.
-        let meant = |h: &Health| {
+        let meant = |h: &State| {
             let its = h.config.as_ref().map(|c| root.path(c));
             asked.config.is_none() || its.is_some() && its == config_file
         };
         if !health.as_ref().is_some_and(meant) {
             (health, health_file) = (None, None);
         }
-        let running = health
-            .clone()
-            .filter(|h| h.pid.is_some_and(|p| is_ours(&root, p)));
-        let data_dir = running
-            .and_then(|h| h.data_dir)
+        let data_dir = running(&health)
+            .and_then(|h| named(h.data_dir))
             .map_or_else(|| data_dir(&root, &config), |d| root.path(d));
         if health.is_none() {
             (health, health_file) = health_of(&root, &data_dir);
         }
-        let running = health
-            .clone()
-            .filter(|h| h.pid.is_some_and(|p| is_ours(&root, p)));
-        let told = running.unwrap_or_default();
-        let log_file = told
-            .log_file
-            .map_or_else(|| log_file(&root, &config), |f| root.path(f));
-        let crash_file = told.crash_file.map_or_else(
+        let told = running(&health).unwrap_or_default();
+        let log_file =
+            named(told.log_file).map_or_else(|| log_file(&root, &config), |f| root.path(f));
+        let crash_file = named(told.crash_file).map_or_else(
             || {
                 let mut places = crash::places(&log_file, &data_dir);
                 let written = places.iter().position(|p| crash::reported(p).is_some());
@@ -224,11 +139,16 @@ impl Setting {
     /// The process of the running service: that of its health file, else that which has locked the ledger.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        let told = self.health.as_ref().and_then(|h| h.pid);
+        let told = self.health.as_ref().map(|h| h.pid);
         let ours = |pid: &u32| is_ours(&self.root, *pid);
         told.filter(ours)
             .or_else(|| locker(&self.root, &self.data_dir))
     }
+}
+
+/// A path that the file has.
+fn named(path: PathBuf) -> Option<PathBuf> {
+    Some(path).filter(|p| !p.as_os_str().is_empty())
 }
 
 /// The process of FaceTap that has locked a ledger.
@@ -299,7 +219,7 @@ fn log_file(root: &Root, config: &Config) -> PathBuf {
     config::log_file(&root.path(file), &|name| std::env::var(name).ok())
 }
 
-fn health(root: &Root, folder: &Path) -> (Option<Health>, Option<PathBuf>) {
+fn health(root: &Root, folder: &Path) -> (Option<State>, Option<PathBuf>) {
     let file = folder.join(HEALTH);
     match root.text(&file) {
         // One that cannot be understood is there all the same.
@@ -312,7 +232,7 @@ fn health(root: &Root, folder: &Path) -> (Option<Health>, Option<PathBuf>) {
 }
 
 /// The health of whoever keeps the ledger in `data_dir`, wherever it lies.
-fn health_of(root: &Root, data_dir: &Path) -> (Option<Health>, Option<PathBuf>) {
+fn health_of(root: &Root, data_dir: &Path) -> (Option<State>, Option<PathBuf>) {
     // The service knows its folders from its environment, ours says nothing about them.
     let its = locker(root, data_dir)
         .and_then(|pid| root.text(format!("/proc/{pid}/environ")))
@@ -322,13 +242,11 @@ fn health_of(root: &Root, data_dir: &Path) -> (Option<Health>, Option<PathBuf>) 
         given.find(|(n, _)| *n == name).map(|(_, v)| v.to_owned())
     };
     for folder in state::folders(&root.own(data_dir), &environment) {
-        if let (Some(found), file) = health(root, &folder)
-            && found
-                .data_dir
-                .as_ref()
-                .is_none_or(|d| root.path(d) == *data_dir)
-        {
-            return (Some(found), file);
+        if let (Some(found), file) = health(root, &folder) {
+            let its = named(found.data_dir.clone());
+            if its.is_none_or(|d| root.path(d) == *data_dir) {
+                return (Some(found), file);
+            }
         }
     }
     (None, None)

@@ -250,7 +250,7 @@ impl Follow {
         let Some(run) = &mut self.run else { return };
         let reinits = reinits(run, values, resources);
         run.line(wall, place);
-        run.sample(values);
+        run.sample(values, resources);
         let number = run.number;
         for (column, value) in values {
             if self.series.len() <= *column {

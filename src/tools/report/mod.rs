@@ -1,11 +1,12 @@
 //! Report: logs read back, ours and those of the three old programs.
 //!
 //! ```text
-//!   files -> lines -> line (stamp, value, event) -> follow (clock, run, gap, figures, shape) -> Report
+//!   files -> lines -> line (stamp, value, event) -> follow (clock, run, gap, figures) -> Report
 //! ```
 //!
 //! Each log is read once, line by line, and what is kept of it is bounded: series are thinned, runs,
-//! gaps and marks counted beyond a number. A damaged line says nothing; it never stops anything.
+//! gaps and marks counted beyond a number. What a series looks like, and whether it leaks, is [`crate::watch::trend`]'s
+//! to say. A damaged line says nothing; it never stops anything.
 
 mod clock;
 pub mod event;
@@ -19,7 +20,6 @@ mod lines;
 pub mod listing;
 pub mod resource;
 mod run;
-mod shape;
 mod sheet;
 mod stamp;
 mod thin;
@@ -39,7 +39,6 @@ pub use gap::{Gap, MOST as MOST_GAPS};
 use lines::Lines;
 use resource::{Resource, Resources};
 pub use run::{End, Run};
-pub use shape::{Form, Jump, Shape};
 use sheet::Sheet;
 pub use stamp::show as show_time;
 

@@ -196,10 +196,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::base::standing::Queues;
+    use crate::base::stats::Counters;
     use crate::tools::report::value::values;
-    use crate::watch::monitor::{
-        Counts, Descriptors, GpuMemory, Line, Process, Sample, SystemMemory, Usb,
-    };
+    use crate::watch::monitor::{Descriptors, GpuMemory, Line, Process, Sample, SystemMemory, Usb};
 
     fn take(resources: &mut Resources, text: &str) -> Vec<(String, f64)> {
         let mut taken = Vec::new();
@@ -247,7 +247,8 @@ mod tests {
         let line = Line {
             uptime: Duration::from_secs(3600),
             sample: &sample,
-            counts: Counts::default(),
+            counters: Counters::default(),
+            queues: Queues::default(),
         };
         let ids = |japanese| {
             let taken = take(&mut Resources::default(), &line.said_in(japanese));

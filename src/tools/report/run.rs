@@ -1,10 +1,12 @@
 //! One run of a program: from its start to its end, as far as the log tells.
 
-use crate::base::theil_sen::median;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::event::Kind;
 use super::figures::{Figures, Series};
 use super::resource::{self, Resources};
+use crate::watch::trend::{Watch, median};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub(super) struct Running {
     pub marked: bool,
     last_word: Option<(Kind, f64)>,
     series: Vec<Series>,
+    /// What has to be given back, by column.
+    watches: BTreeMap<usize, Watch>,
     intervals: Vec<f64>,
     every: u64,
     last_sample: Option<f64>,
@@ -76,6 +80,7 @@ impl Running {
             marked: false,
             last_word: None,
             series: Vec::new(),
+            watches: BTreeMap::new(),
             intervals: Vec::new(),
             every: 1,
             last_sample: None,
@@ -109,7 +114,7 @@ impl Running {
     }
 
     /// A reading at the present place.
-    pub fn sample(&mut self, values: &[(usize, f64)]) {
+    pub fn sample(&mut self, values: &[(usize, f64)], resources: &Resources) {
         if let Some(last) = self.last_sample.replace(self.place)
             && self.samples.is_multiple_of(self.every)
         {
@@ -124,11 +129,18 @@ impl Running {
             self.every *= 2;
         }
         self.samples += 1;
+        let age = Duration::try_from_secs_f64(self.age()).unwrap_or_default();
         for (column, value) in values {
             if self.series.len() <= *column {
                 self.series.resize_with(column + 1, Series::default);
             }
             self.series[*column].add(self.place, *value, self.number);
+            if resources.list()[*column].kind == resource::Kind::Held {
+                self.watches
+                    .entry(*column)
+                    .or_default()
+                    .add(age, Some(*value));
+            }
         }
     }
 
@@ -194,7 +206,11 @@ impl Running {
             .series
             .iter()
             .zip(resources.list())
-            .map(|(series, resource)| series.of_run(resource))
+            .enumerate()
+            .map(|(column, (series, resource))| {
+                let leak = self.watches.get(&column).and_then(Watch::leak);
+                series.of_run(resource, leak)
+            })
             .collect();
         Run {
             number: self.number,

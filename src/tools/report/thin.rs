@@ -1,5 +1,7 @@
 //! A series of any length in bounded room: neighbours are put together when there are too many.
 
+use crate::watch::trend::Point;
+
 /// Some values that follow each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
@@ -102,12 +104,13 @@ impl Thinned {
     }
 
     /// Middle and mean of each bucket, in hours since the first.
-    pub fn points(&self) -> Vec<(f64, f64)> {
+    pub fn points(&self) -> Vec<Point> {
         let first = self.buckets.first().map_or(0.0, |b| b.begin);
-        self.buckets
-            .iter()
-            .map(|b| ((b.middle() - first) / 3600.0, b.mean()))
-            .collect()
+        let point = |b: &Bucket| Point {
+            at: (b.middle() - first) / 3600.0,
+            value: b.mean(),
+        };
+        self.buckets.iter().map(point).collect()
     }
 }
 
@@ -140,7 +143,7 @@ mod tests {
             "a run begins with a bucket of its own"
         );
         let points = series.points();
-        assert!(points.windows(2).all(|w| w[0].0 < w[1].0));
+        assert!(points.windows(2).all(|w| w[0].at < w[1].at));
     }
 
     #[test]

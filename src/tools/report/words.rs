@@ -3,9 +3,9 @@
 use super::figures::Figures;
 use super::resource::{Kind, Resource};
 use super::run::End;
-use super::shape::{Form, Jump};
 use super::stamp;
 use crate::say;
+use crate::watch::trend::{Form, Jump};
 
 /// A figure with as many places as tell something.
 pub fn number(value: f64) -> String {
@@ -119,7 +119,7 @@ pub fn verdict(figures: &Figures, resource: &Resource, begin: Option<f64>) -> St
                 let list = list(jumps, &unit, begin);
                 say!("; and a jump: {list}", "。段差もあり: {list}")
             };
-            let line = if figures.leaks(resource) {
+            let line = if figures.leak {
                 say!("LINE = LEAK", "直線 = リーク")
             } else {
                 say!("line", "直線")

@@ -15,7 +15,7 @@ use super::taps::Account;
 use super::verdict::{Check, Measured, Outcome, judge};
 use crate::base::clock::{Clock, ManualClock, Monotime};
 use crate::watch::health::restart::{FIRST_REST, Now, Plan, Restart, Why};
-use crate::watch::monitor::Detector;
+use crate::watch::trend::Detector;
 
 const MIB: f64 = 1_048_576.0;
 const STEP: Duration = Duration::from_secs(10);

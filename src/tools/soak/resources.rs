@@ -3,16 +3,25 @@
 use std::time::Duration;
 
 use super::probe::Reading;
-use crate::base::theil_sen::{median, theil_sen};
+use crate::watch::trend::{Point, Watch, median, theil_sen};
 
 /// Readings that are kept of one process; when there are more, every second one goes.
 const KEPT: usize = 512;
 /// The last value is the median of this many readings: one that falls into a moment of much work tells nothing.
 const LAST: usize = 5;
 
+/// What is watched of a process, in the order of [`Life::watches`].
+const WATCHED: [fn(&Reading) -> f64; 3] = [
+    |r| r.rss_mb,
+    |r| f64::from(r.descriptors),
+    |r| f64::from(r.threads),
+];
+
 /// The run of one process: from the end of its warm-up.
 #[derive(Debug, Clone, Default)]
 struct Life {
+    /// The monitor's alarm, which has a warm-up of its own.
+    watches: [Watch; 3],
     first: Option<Reading>,
     points: Vec<(f64, Reading)>,
     /// A point is kept every so many readings.
@@ -36,6 +45,8 @@ pub struct Growth {
     pub rise: f64,
     /// The same in an hour.
     pub slope: f64,
+    /// Whether the monitor calls it a leak, in this process or another.
+    pub leak: bool,
 }
 
 /// All processes of the run.
@@ -74,9 +85,13 @@ impl Resources {
     /// A reading, so long after the process was ready.
     pub fn add(&mut self, age: Duration, reading: Reading) {
         self.now = reading;
-        if let Some(life) = self.lives.last_mut()
-            && age >= self.warm_up
-        {
+        let Some(life) = self.lives.last_mut() else {
+            return;
+        };
+        for (watch, value) in life.watches.iter_mut().zip(WATCHED) {
+            watch.add(age, Some(value(&reading)));
+        }
+        if age >= self.warm_up {
             life.add(age.as_secs_f64() / 3600.0, reading);
         }
     }
@@ -101,37 +116,42 @@ impl Resources {
     /// Resident memory in MiB: the process of the largest growth. None if no process outlived its warm-up.
     #[must_use]
     pub fn memory(&self) -> Option<Growth> {
-        self.worst(|r| r.rss_mb, |_| 0.0)
+        self.worst(0, |_| 0)
     }
 
     /// Open descriptors, likewise.
     #[must_use]
     pub fn descriptors(&self) -> Option<Growth> {
-        self.worst(
-            |r| f64::from(r.descriptors),
-            |l| f64::from(l.most_descriptors),
-        )
+        self.worst(1, |l| l.most_descriptors)
     }
 
     /// Threads, likewise.
     #[must_use]
     pub fn threads(&self) -> Option<Growth> {
-        self.worst(|r| f64::from(r.threads), |l| f64::from(l.most_threads))
+        self.worst(2, |l| l.most_threads)
     }
 
-    fn worst(&self, value: fn(&Reading) -> f64, most: fn(&Life) -> f64) -> Option<Growth> {
+    fn worst(&self, watched: usize, most: fn(&Life) -> u32) -> Option<Growth> {
+        let value = WATCHED[watched];
+        let leaks = |life: &Life| life.watches[watched].leak().is_some();
+        let leak = self.lives.iter().any(leaks);
         let of = |life: &Life| {
             let mut last: Vec<f64> = life.last.iter().map(value).collect();
-            let points: Vec<_> = life.points.iter().map(|(t, r)| (*t, value(r))).collect();
-            let slope = theil_sen(&points, &[]).unwrap_or(0.0);
-            let hours = points.last()?.0 - points.first()?.0;
+            let point = |(at, reading): &(f64, Reading)| Point {
+                at: *at,
+                value: value(reading),
+            };
+            let points: Vec<_> = life.points.iter().map(point).collect();
+            let slope = theil_sen(&points).unwrap_or(0.0);
+            let hours = points.last()?.at - points.first()?.at;
             let (first, last) = (value(life.first.as_ref()?), median(&mut last)?);
             Some(Growth {
                 first,
                 last,
-                most: most(life).max(first).max(last),
+                most: f64::from(most(life)).max(first).max(last),
                 rise: slope * hours,
                 slope,
+                leak,
             })
         };
         let by = |g: &Growth| (g.most - g.first).max(g.last - g.first);

@@ -174,8 +174,8 @@ fn row(check: Check, m: &Measured) -> Row {
             }
             None => no_gpu("< 1.2x"),
         },
-        Check::Handles => process(m, resources.descriptors(), |g| most(g, 100.0)),
-        Check::Threads => process(m, resources.threads(), |g| most(g, 10.0)),
+        Check::Handles => process(m, resources.descriptors(), |g| most(g, 100.0, false)),
+        Check::Threads => process(m, resources.threads(), |g| most(g, 10.0, g.leak)),
         Check::MemoryGrowth => process(m, resources.memory(), |g| {
             let grown = percent(g.first, g.last);
             let text = format!("{grown:+.1} % ({:.1} -> {:.1} MB)", g.first, g.last);
@@ -243,16 +243,27 @@ fn process(m: &Measured, growth: Option<Growth>, judge: impl FnOnce(&Growth) -> 
     }
 }
 
-fn most(g: &Growth, more: f64) -> Cells {
+fn most(g: &Growth, more: f64, leak: bool) -> Cells {
     let text = format!("{:.0} ({} {:.0})", g.most, say!("first", "初期値"), g.first);
     let limit = g.first + more;
-    told(text, &format!("< {limit:.0}"), g.most < limit)
+    let fine = g.most < limit && !leak;
+    told(text + &leaking(leak), &format!("< {limit:.0}"), fine)
 }
 
+/// The whole rise is judged, since a short run's slope means nothing; and what the log calls a leak is one here too.
 fn slope(g: &Growth, unit: &str, limit: f64) -> Cells {
     let text = format!("{:+.1} {unit}/h ({:+.1})", g.slope, g.rise).replace(" /", "/");
     let target = say!("rise < {limit} {unit}", "増加 < {limit} {unit}");
-    told(text, target.trim_end(), g.rise < limit)
+    let fine = g.rise < limit && !g.leak;
+    told(text + &leaking(g.leak), target.trim_end(), fine)
+}
+
+fn leaking(leak: bool) -> String {
+    if leak {
+        say!(" LEAK", " リーク")
+    } else {
+        String::new()
+    }
 }
 
 fn percent(first: f64, last: f64) -> f64 {

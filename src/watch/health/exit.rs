@@ -56,6 +56,7 @@ pub struct LastExit {
     /// Whether it said itself why.
     pub clean: bool,
     /// When that run began, RFC 3339.
+    #[serde(default)]
     pub started: String,
     /// The crash that ended it, if there was one.
     pub crash: Option<String>,

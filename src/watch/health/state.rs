@@ -10,6 +10,7 @@ use super::exit::LastExit;
 use crate::base::files::replace;
 use crate::base::proc::is_running;
 use crate::base::standing::{Queues, Troubled};
+pub use crate::base::stats::Counters;
 
 /// The file's name.
 const NAME: &str = "health.json";
@@ -93,32 +94,6 @@ pub struct LoopState {
     pub limit_s: f64,
     /// How often it was begun again after a panic.
     pub restarts: u64,
-}
-
-/// What was counted since the start.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Counters {
-    /// Pictures worked on.
-    pub frames: u64,
-    /// Pictures with a face.
-    pub frames_with_face: u64,
-    /// Pictures that came too fast.
-    pub frames_dropped: u64,
-    /// Faults of every kind.
-    pub faults: u64,
-    /// Times that the camera was opened anew.
-    pub camera_reinits: u64,
-    /// Times that the servo bus was.
-    pub servo_reconnects: u64,
-    /// Times that the readers were.
-    pub reader_reconnects: u64,
-    /// Taps counted.
-    pub taps: u64,
-    /// Taps told as failed.
-    pub taps_failed: u64,
-    /// Taps that the server has.
-    pub delivered: u64,
 }
 
 /// What is connected.

@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::leak::Verdict;
 use super::sample::Sample;
 use crate::base::stop::lock;
+use crate::watch::trend::Verdict;
 
 /// The verdicts of all resources that may leak; none while too little is known.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::latest::Verdicts;
-use super::leak::{Alarm, Detector, News, Verdict};
 use super::readings::system_bytes;
 use super::sample::{Sample, megabytes};
-use crate::base::clock::Monotime;
 use crate::config;
 use crate::say;
+use crate::watch::trend::{News, Verdict, Watch};
 
 /// The limit of resident memory where none is configured: the smaller of this many bytes and half of the memory.
 const RSS_LIMIT: u64 = 600 << 20;
@@ -28,65 +27,35 @@ fn limit(configured: Option<f64>, system: impl FnOnce() -> Option<u64>) -> u64 {
     )
 }
 
-/// One resource.
-struct Watched {
-    detector: Detector,
-    alarm: Alarm,
-}
-
-impl Watched {
-    fn new(limit: Option<f64>) -> Self {
-        Self {
-            detector: Detector::new(limit),
-            alarm: Alarm::default(),
-        }
-    }
-
-    fn add(
-        &mut self,
-        now: Monotime,
-        age: Duration,
-        value: Option<f64>,
-    ) -> (Option<Verdict>, Option<News>) {
-        if let Some(value) = value {
-            self.detector.add(age, value);
-        }
-        let verdict = self.detector.verdict();
-        (verdict, self.alarm.look(now, verdict))
-    }
-}
-
 /// All detectors.
 pub(super) struct Leaks {
-    rss: Watched,
-    anonymous: Watched,
-    descriptors: Watched,
-    threads: Watched,
+    rss: Watch,
+    anonymous: Watch,
+    descriptors: Watch,
+    threads: Watch,
 }
 
 impl Leaks {
     /// Limits: resident memory in MiB, descriptors.
     pub(super) fn new(rss_mb: f64, descriptors: f64) -> Self {
         Self {
-            rss: Watched::new(Some(rss_mb)),
-            anonymous: Watched::new(Some(rss_mb)),
-            descriptors: Watched::new(Some(descriptors)),
-            threads: Watched::new(None),
+            rss: Watch::new(Some(rss_mb)),
+            anonymous: Watch::new(Some(rss_mb)),
+            descriptors: Watch::new(Some(descriptors)),
+            threads: Watch::new(None),
         }
     }
 
     /// Takes a sample, `age` after the start. Tells the verdicts, and lines for the log; true marks a warning.
     pub(super) fn add(
         &mut self,
-        now: Monotime,
         age: Duration,
         sample: &Sample,
     ) -> (Verdicts, Vec<(bool, String)>) {
         let mut lines = Vec::new();
-        let mut watch = |watched: &mut Watched, value, said: &dyn Fn(News) -> (bool, String)| {
-            let (verdict, news) = watched.add(now, age, value);
-            lines.extend(news.map(said));
-            verdict
+        let mut watch = |watch: &mut Watch, value, said: &dyn Fn(News) -> (bool, String)| {
+            lines.extend(watch.add(age, value).map(said));
+            watch.verdict()
         };
         #[allow(clippy::cast_precision_loss)] // thousands of pieces
         let pieces = |n: u64| n as f64;
@@ -203,7 +172,7 @@ mod tests {
                 }),
                 ..Sample::default()
             };
-            said.extend(leaks.add(Monotime::from_zero(age), age, &sample).1);
+            said.extend(leaks.add(age, &sample).1);
         }
         let find = |text: &str| {
             let lines: Vec<_> = said.iter().filter(|(_, l)| l.contains(text)).collect();

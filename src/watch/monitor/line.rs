@@ -5,49 +5,8 @@ use std::time::Duration;
 
 use super::sample::{GpuMemory, Process, Sample, megabytes};
 use crate::base::standing::Queues;
-use crate::base::stats::Stats;
+use crate::base::stats::Counters;
 use crate::base::text;
-
-/// What the loops count and queue, for the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Pictures processed.
-    pub frames: u64,
-    /// Faults of every kind.
-    pub faults: u64,
-    /// Re-initialisations of the camera.
-    pub reinits: u64,
-    /// Taps counted.
-    pub taps: u64,
-    /// Taps delivered.
-    pub delivered: u64,
-    /// Times that the servo bus was opened again.
-    pub servo_reconnects: u64,
-    /// Times that the connection to the readers was made anew.
-    pub reader_reconnects: u64,
-    /// Pictures that were replaced before anybody looked at them.
-    pub dropped: u64,
-    /// What waits.
-    pub queues: Queues,
-}
-
-impl Counts {
-    /// The present counts.
-    #[must_use]
-    pub fn of(stats: &Stats, queues: Queues) -> Self {
-        Self {
-            frames: stats.frames.get(),
-            faults: stats.faults(),
-            reinits: stats.camera_reinits.get(),
-            taps: stats.taps_counted.get(),
-            delivered: stats.delivered.get(),
-            servo_reconnects: stats.servo_reconnects.get(),
-            reader_reconnects: stats.reader_reconnects.get(),
-            dropped: stats.frames_dropped.get(),
-            queues,
-        }
-    }
-}
 
 /// A reading with the counters, for the log.
 #[derive(Debug)]
@@ -56,8 +15,10 @@ pub struct Line<'a> {
     pub uptime: Duration,
     /// The reading.
     pub sample: &'a Sample,
-    /// The counters.
-    pub counts: Counts,
+    /// What was counted.
+    pub counters: Counters,
+    /// What waits.
+    pub queues: Queues,
 }
 
 /// A value with so many digits, or "n/a" where the reading failed.
@@ -121,7 +82,7 @@ impl Unit {
 impl Line<'_> {
     /// As the old translation server's harness wrote it. The word "error" is avoided: people search for it.
     fn english(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (s, c) = (self.sample, self.counts);
+        let (s, c) = (self.sample, self.counters);
         write!(
             f,
             "[RESOURCE_MONITOR] CPU_RAM: {} MB (VMS: {} MB), VRAM: {}, Handles: {}, Threads: {}, \
@@ -137,7 +98,7 @@ impl Line<'_> {
             Or(s.system.map(|m| m.used_percent()), 1),
             c.frames,
             c.faults,
-            c.reinits,
+            c.camera_reinits,
             c.taps,
             c.delivered,
         )?;
@@ -146,7 +107,7 @@ impl Line<'_> {
 
     /// As the old face tracker wrote it.
     fn japanese(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (s, c) = (self.sample, self.counts);
+        let (s, c) = (self.sample, self.counters);
         write!(
             f,
             "[リソース監視] 稼働時間: {:.1}h, メモリ: {}MB, CPU: {}%, システムメモリ: {}%, FD: {}, \
@@ -159,7 +120,7 @@ impl Line<'_> {
             Or(s.descriptors.map(|d| d.total()), 0),
             c.frames,
             c.faults,
-            c.reinits,
+            c.camera_reinits,
             Or(mb(s.vms_bytes), 1),
             Or(s.process.map(|p| p.threads), 0),
             c.taps,
@@ -203,7 +164,7 @@ impl Line<'_> {
 
     /// What the old programs did not know. `facetap report` knows the names (`report::resource`).
     fn facts(&self, in_japanese: bool) -> Vec<Fact> {
-        let (s, c, q) = (self.sample, self.counts, self.counts.queues);
+        let (s, c, q) = (self.sample, self.counters, self.queues);
         let mut facts = Vec::with_capacity(24);
         let mut add = |english, japanese, value: String, unit| {
             facts.push(Fact {
@@ -260,7 +221,7 @@ impl Line<'_> {
         }
         count("Servo reconnects", "サーボ再接続", c.servo_reconnects);
         count("Reader reconnects", "リーダー再接続", c.reader_reconnects);
-        count("Dropped frames", "破棄フレーム", c.dropped);
+        count("Dropped frames", "破棄フレーム", c.frames_dropped);
         count("Taps waiting", "未送信", q.taps_waiting);
         count("Taps unrecorded", "記録待ち", q.taps_unrecorded);
         count("Taps under way", "送信中", q.taps_under_way);
@@ -281,18 +242,19 @@ mod tests {
     use super::*;
 
     fn line(sample: &Sample, japanese: bool) -> String {
-        let counts = Counts {
+        let counters = Counters {
             frames: 1000,
             faults: 3,
-            reinits: 1,
+            camera_reinits: 1,
             taps: 7,
             delivered: 6,
-            ..Counts::default()
+            ..Counters::default()
         };
         let line = Line {
             uptime: Duration::from_secs(4320),
             sample,
-            counts,
+            counters,
+            queues: Queues::default(),
         };
         line.said_in(japanese)
     }

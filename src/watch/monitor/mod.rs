@@ -2,7 +2,6 @@
 
 mod faults;
 mod latest;
-mod leak;
 mod leaks;
 mod limits;
 mod line;
@@ -36,9 +35,8 @@ use tracing::Tracing;
 use watching::Watching;
 
 pub use latest::{Latest, Verdicts};
-pub use leak::{Detector, Verdict};
 pub use leaks::rss_limit_bytes;
-pub use line::{Counts, Line};
+pub use line::Line;
 pub use memory_log::{Memory, file_beside};
 pub use readings::power::Power;
 pub use readings::usb::Usb;
@@ -107,11 +105,11 @@ impl Monitor {
             let (sample, failures) = self.readings.sample(now);
             let (verdicts, said) = watching.look(now, uptime, &sample, failures);
             if line_due.is_due(now) {
-                let counts = Counts::of(&self.stats, self.standing.queues(logging::waiting()));
                 let line = Line {
                     uptime,
                     sample: &sample,
-                    counts,
+                    counters: self.stats.counters(),
+                    queues: self.standing.queues(logging::waiting()),
                 };
                 info!("{line}");
             }

@@ -96,7 +96,7 @@ impl Watching {
             }
             self.usb = Some(new.clone());
         }
-        let (verdicts, lines) = self.leaks.add(now, uptime, sample);
+        let (verdicts, lines) = self.leaks.add(uptime, sample);
         said.extend(lines.into_iter().map(Said::from));
         (verdicts, said)
     }

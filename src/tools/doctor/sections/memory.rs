@@ -39,7 +39,8 @@ impl Facts {
         let status = setting
             .pid()
             .and_then(|pid| root.text(format!("/proc/{pid}/status")));
-        let told = setting.health.as_ref().and_then(|h| h.memory.limit_mb);
+        let told = setting.health.as_ref().map(|h| h.memory.limit_mb);
+        let told = told.filter(|limit| *limit > 0.0);
         let configured = setting.config.monitor.rss_limit_mb;
         Self {
             total_mb,

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use crate::say;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::{Health, LastExit, RUN, Setting};
-use crate::watch::health::exit;
+use crate::tools::doctor::setting::{RUN, Setting};
+use crate::watch::health::exit::{self, LastExit};
+use crate::watch::health::state::{Phase, State};
 
 /// The file is written every second; after so many seconds somebody hangs.
 const STALE_S: i64 = 30;
@@ -20,7 +21,7 @@ pub struct Facts {
     /// The health file.
     pub file: Option<String>,
     /// What is in it.
-    pub health: Option<Health>,
+    pub health: Option<State>,
     /// Seconds since it was written; none if it does not tell.
     pub age_s: Option<i64>,
     /// Whether it is of this boot.
@@ -32,7 +33,7 @@ pub struct Facts {
     /// How the last run ended: by the note beside the ledger, or, while the service runs, by its health file.
     pub last_exit: Option<LastExit>,
     /// The kernel's number of this boot.
-    pub boot: Option<String>,
+    pub boot: String,
 }
 
 impl Facts {
@@ -41,26 +42,20 @@ impl Facts {
     pub fn of(setting: &Setting) -> Self {
         let root = &setting.root;
         let health = setting.health.clone();
-        let updated = health.as_ref().and_then(|h| h.updated.as_ref());
-        let updated = updated.and_then(|u| u.parse::<Timestamp>().ok());
+        let updated = health
+            .as_ref()
+            .and_then(|h| h.updated.parse::<Timestamp>().ok());
         let now = setting.clock.wall().timestamp();
-        let boot = root.text("/proc/sys/kernel/random/boot_id");
-        let current = boot.clone().unwrap_or_default();
+        let boot = root
+            .text("/proc/sys/kernel/random/boot_id")
+            .unwrap_or_default();
         let noted = || {
             let run = exit::read(&exit::file(&setting.data_dir))?;
             // That of a run that goes on tells nothing about an end.
-            let last = setting
-                .pid()
-                .is_none()
-                .then(|| exit::judge(&run, &current))?;
-            Some(LastExit {
-                reason: Some(last.reason),
-                at: Some(last.at),
-                boot_id: Some(last.boot_id),
-                memory: last.memory,
-                clean: Some(last.clean),
-            })
+            let over = setting.pid().is_none();
+            over.then(|| exit::judge(&run, &boot))
         };
+        let last_exit = noted().or_else(|| health.as_ref()?.last_exit.clone());
         Self {
             pid: setting.pid(),
             file: setting
@@ -71,7 +66,7 @@ impl Facts {
             this_boot: health.as_ref().is_some_and(|h| h.boot_id == boot),
             folder: root.exists(RUN),
             unit: setting.unit.is_some(),
-            last_exit: noted().or_else(|| health.as_ref()?.last_exit.clone()),
+            last_exit,
             boot,
             health,
         }
@@ -85,7 +80,7 @@ const RESTART: &str = "sudo systemctl restart facetap";
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = match (&facts.health, facts.pid) {
         (Some(health), Some(_)) => alive(facts, health),
-        (Some(health), None) if health.state.as_deref() != Some("stopping") && facts.this_boot => {
+        (Some(health), None) if health.state != Phase::Stopping && facts.this_boot => {
             vec![Finding::problem(
                 "service-gone",
                 say!(
@@ -134,7 +129,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-fn alive(facts: &Facts, health: &Health) -> Vec<Finding> {
+fn alive(facts: &Facts, health: &State) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(age) = facts.age_s.filter(|a| *a > STALE_S) {
         let file = facts.file.as_deref().unwrap_or("health.json");
@@ -199,9 +194,13 @@ fn alive(facts: &Facts, health: &Health) -> Vec<Finding> {
             ));
         }
     }
-    for key in ["camera_reinits", "servo_reconnects", "reader_reconnects"] {
-        let count = health.counters.get(key).and_then(serde_json::Value::as_u64);
-        if let Some(count) = count.filter(|c| *c >= MANY) {
+    let counters = &health.counters;
+    for (key, count) in [
+        ("camera_reinits", counters.camera_reinits),
+        ("servo_reconnects", counters.servo_reconnects),
+        ("reader_reconnects", counters.reader_reconnects),
+    ] {
+        if count >= MANY {
             found.push(Finding::warning(
                 "reconnects",
                 say!(
@@ -221,8 +220,7 @@ fn alive(facts: &Facts, health: &Health) -> Vec<Finding> {
 
 /// What the end of a run means, unless it was as it should be.
 fn ended(facts: &Facts, exit: &LastExit) -> Option<Finding> {
-    let at = exit.at.as_deref().unwrap_or("?");
-    let reason = exit.reason.as_deref().unwrap_or("?");
+    let (at, reason) = (&exit.at, &exit.reason);
     let what = say!(
         "the run before ended at {at}: {reason}",
         "前回の実行は {at} に終了しました: {reason}"
@@ -241,7 +239,7 @@ fn ended(facts: &Facts, exit: &LastExit) -> Option<Finding> {
             ),
         ));
     }
-    if exit.clean != Some(false) {
+    if exit.clean {
         return None;
     }
     if exit.boot_id != facts.boot {

@@ -147,6 +147,30 @@ fn every_row_can_fail() {
 }
 
 #[test]
+fn what_the_log_calls_a_leak_is_red_however_small_its_rise() {
+    let mut measured = healthy();
+    measured.resources = Resources::new(Duration::from_secs(600));
+    measured.resources.another();
+    for minute in 0..12 * 60_u32 {
+        let reading = Reading {
+            rss_mb: 60.0 + f64::from(minute % 7) / 4.0 + f64::from(minute) / 60.0,
+            descriptors: 30 + minute / 60,
+            threads: 18 + minute / 80,
+            ..Reading::default()
+        };
+        let age = Duration::from_secs(60 * u64::from(minute));
+        measured.resources.add(age, reading);
+    }
+    let memory = measured.resources.memory().unwrap();
+    assert!(memory.leak && memory.rise < MEMORY_RISE_MB, "{memory:?}");
+    let leaks = [Check::MemorySlope, Check::HandleSlope, Check::Threads];
+    assert_eq!(red(&measured), leaks);
+    let told = judge(&measured);
+    let row = told.iter().find(|r| r.check == Check::MemorySlope).unwrap();
+    assert!(row.measured.ends_with(" LEAK"), "{row:?}");
+}
+
+#[test]
 fn targets_are_limits_and_not_reached() {
     let mut measured = healthy();
     measured.tally.successes = 995;

@@ -1,6 +1,7 @@
 //! The leak verdict: does a resource grow, how fast, and when is the limit reached?
 //!
-//! Pure: values and times in, a verdict out. Memory is told in MiB, descriptors and threads in pieces, growth an
+//! The monitor's alarm, `facetap report` and `facetap soak` all ask a [`Watch`] of this one, so that what the log says
+//! of a series of readings and what a report says of it is the same. Pure: values and times in, a verdict out. Memory is told in MiB, descriptors and threads in pieces, growth an
 //! hour. Every sample passes through buckets of a minute, ten minutes, two hours and six hours, and four questions
 //! are asked of them:
 //!
@@ -9,6 +10,7 @@
 //!   ([`segments`]), and whether growth explains the window better than jumps alone ([`judge`]).
 //! - Four days ([`stairs`]): steps up and up again, which no single window can tell from harmless jumps.
 //!
+//! What a whole series looks like, leak or not, is told in [`shape`], by the same division and line.
 //! `docs/monitor.md` has the reasons and the table of detection times and false alarms.
 
 mod alarm;
@@ -17,20 +19,26 @@ mod judge;
 mod segments;
 mod sen;
 mod series;
+mod shape;
 mod stairs;
 #[cfg(test)]
 mod table;
+mod watch;
 mod window;
 
 use std::time::Duration;
 
-pub use alarm::{Alarm, News};
 use fast::Fast;
 use judge::Measure;
 use sen::Slope;
-use series::Point;
 use stairs::Stairs;
 use window::{Scale, Window};
+
+pub use alarm::News;
+pub use sen::{median, theil_sen};
+pub use series::Point;
+pub use shape::{Form, Jump, Shape, describe};
+pub use watch::{Leak, Watch};
 
 /// The program opens its devices and fills its caches: what it does in this time is no growth.
 const WARM_UP: Duration = Duration::from_secs(15 * 60);
@@ -89,7 +97,7 @@ pub struct Verdict {
 }
 
 /// The detector of one resource.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Detector {
     limit: Option<f64>,
     newest: f64,
@@ -137,18 +145,23 @@ impl Detector {
     /// The present verdict; none while too little is known.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
-        let leak = self.leak();
+        let leak = self.leak().map(|(slope, _)| slope);
         let slope = leak.or_else(|| self.hours.slope())?;
         Some(self.told(slope, leak.is_some()))
     }
 
-    /// The slope of the fastest leak that a window tells.
-    fn leak(&self) -> Option<Slope> {
-        self.fast
-            .growth()
-            .or_else(|| self.hours.growth())
-            .or_else(|| self.days.growth())
-            .or_else(|| self.stairs.growth())
+    /// The leak of now, and the time in which the readings show it.
+    fn leaking(&self) -> Option<(Verdict, Duration)> {
+        let (slope, hours) = self.leak()?;
+        Some((self.told(slope, true), Duration::from_secs(hours * 3600)))
+    }
+
+    /// The slope of the fastest leak that a window tells, and the window's hours.
+    fn leak(&self) -> Option<(Slope, u64)> {
+        let fast = self.fast.growth().map(|s| (s, 1));
+        fast.or_else(|| Some((self.hours.growth()?, 6)))
+            .or_else(|| Some((self.days.growth()?, 72)))
+            .or_else(|| Some((self.stairs.growth()?, 102)))
     }
 
     fn told(&self, slope: Slope, leaking: bool) -> Verdict {

@@ -15,7 +15,7 @@ const Z: f64 = 2.6;
 const OLDEST: f64 = 6.0;
 
 /// The last hour, or the last sixty samples if they are rarer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Fast {
     minutes: Series,
     growth: Option<Slope>,

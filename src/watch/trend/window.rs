@@ -32,7 +32,7 @@ const PARTS: f64 = 2.0;
 const REMEMBERED: usize = 80;
 
 /// One window.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Window {
     scale: Scale,
     series: Series,

@@ -1,7 +1,7 @@
 //! Whether a window of points grows, or merely jumps and shakes.
 
 use super::segments::{Division, divide};
-use super::sen::{self, Slope};
+use super::sen::{self, Slope, median};
 use super::series::{Point, without_spikes};
 
 /// What counts as growth in a window. Slopes are units an hour.
@@ -48,9 +48,17 @@ pub(super) fn judge(points: &[Point], measure: &Measure, usual: Option<f64>) -> 
     if points.len() < measure.least_points {
         return None;
     }
-    let mut points = points.to_vec();
     let steady =
         |now: f64| usual.map_or(now, |usual| f64::midpoint(usual * usual, now * now).sqrt());
+    if points.iter().all(|p| p.value == points[0].value) {
+        // Most descriptors never change; a long log has many windows of them.
+        return Some(Judgement {
+            slope: None,
+            evidence: 0.0,
+            noise: steady(0.0).max(measure.least_noise),
+        });
+    }
+    let mut points = points.to_vec();
     let mut sigma = steady(noise(&points)).max(measure.least_noise);
     without_spikes(&mut points, sigma);
     let hourly = hourly(&points);
@@ -116,15 +124,15 @@ fn share(points: &[Point], division: &Division) -> f64 {
     within / pairs(points.len())
 }
 
-/// A leak grows in either half of the window.
-fn both_halves(points: &[Point], division: &Division, rhythm: f64) -> bool {
+/// What goes on all the time grows faster than this in either half of the window.
+pub(super) fn both_halves(points: &[Point], division: &Division, least: f64) -> bool {
     let middle = points[points.len() / 2].at;
     let grows = |first: bool| {
         let pieces = division.pieces(points).map(|piece| {
             let cut = piece.partition_point(|p| p.at < middle);
             if first { &piece[..cut] } else { &piece[cut..] }
         });
-        sen::slope(pieces, 0.0).is_some_and(|s| s.median > rhythm)
+        sen::slope(pieces, 0.0).is_some_and(|s| s.median > least)
     };
     grows(true) && grows(false)
 }
@@ -156,17 +164,9 @@ fn refine(
     Some((slope, best))
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
-}
-
 /// Standard deviation of the noise, from the differences of neighbours: of these the middle 77 % count, so that
 /// jumps and spikes do not.
-fn noise(points: &[Point]) -> f64 {
+pub(super) fn noise(points: &[Point]) -> f64 {
     let mut steps: Vec<f64> = points.windows(2).map(|w| w[1].value - w[0].value).collect();
     steps.sort_by(f64::total_cmp);
     let cut = steps.len().div_ceil(9);
@@ -179,7 +179,7 @@ fn noise(points: &[Point]) -> f64 {
 }
 
 /// Median growth over a sixth of the window: a first guess that a jump or two do not spoil.
-fn hourly(points: &[Point]) -> f64 {
+pub(super) fn hourly(points: &[Point]) -> f64 {
     let lag = (points.len() / 6).max(1);
     let mut slopes: Vec<f64> = points
         .iter()
@@ -187,11 +187,11 @@ fn hourly(points: &[Point]) -> f64 {
         .filter(|(a, b)| b.at > a.at)
         .map(|(a, b)| (b.value - a.value) / (b.at - a.at))
         .collect();
-    median(&mut slopes)
+    median(&mut slopes).unwrap_or(0.0)
 }
 
 /// Standard deviation from the line within the pieces: a second opinion on the noise, which knows slow waves too.
-fn deviation(points: &[Point], division: &Division, growth: f64) -> Option<f64> {
+pub(super) fn deviation(points: &[Point], division: &Division, growth: f64) -> Option<f64> {
     let free = points
         .len()
         .checked_sub(division.starts.len() + 1)

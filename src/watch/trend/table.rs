@@ -102,7 +102,7 @@ impl Series {
             seconds += self.interval;
             if random.f64() >= self.missing {
                 detector.add(Duration::from_secs_f64(seconds), value);
-                if let Some(slope) = detector.leak() {
+                if let Some((slope, _)) = detector.leak() {
                     return Some((seconds / 3600.0, slope.median));
                 }
             }

@@ -5,16 +5,20 @@ use super::*;
 const SEEDS: u64 = 10;
 
 /// A reading every five minutes for `hours`; the noise is normal with sigma 1.
-fn series(seed: u64, hours: f64, value: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+fn series(seed: u64, hours: f64, value: impl Fn(f64) -> f64) -> Vec<Point> {
     let mut random = fastrand::Rng::with_seed(seed);
     let count = (hours * 12.0) as u32;
     (0..count)
         .map(|i| {
             let t = f64::from(i) / 12.0;
             let noise: f64 = (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
-            (t, value(t) + noise)
+            point(t, value(t) + noise)
         })
         .collect()
+}
+
+fn point(at: f64, value: f64) -> Point {
+    Point { at, value }
 }
 
 fn step(t: f64, at: f64) -> f64 {
@@ -25,7 +29,7 @@ fn step(t: f64, at: f64) -> f64 {
 fn noise_alone_is_flat() {
     for seed in 0..SEEDS {
         for hours in [2.0, 24.0, 40.0] {
-            let shape = judge(&series(seed, hours, |_| 150.0), 1.0);
+            let shape = describe(&series(seed, hours, |_| 150.0), 1.0);
             assert_eq!(shape.form, Form::Flat, "seed {seed}, {hours} h: {shape:?}");
             let many = hours > 2.0;
             assert!(!many || (0.8..1.2).contains(&shape.scatter), "{shape:?}");
@@ -40,9 +44,9 @@ fn a_daily_rhythm_and_odd_readings_are_flat() {
             150.0 + 0.5 * (t * std::f64::consts::TAU / 24.0).sin()
         });
         for i in [100, 300, 301, 450] {
-            points[i].1 += 300.0;
+            points[i].value += 300.0;
         }
-        let shape = judge(&points, 1.0);
+        let shape = describe(&points, 1.0);
         assert_eq!(shape.form, Form::Flat, "seed {seed}: {shape:?}");
     }
 }
@@ -51,7 +55,7 @@ fn a_daily_rhythm_and_odd_readings_are_flat() {
 fn a_jump_is_no_line() {
     for seed in 0..SEEDS {
         for at in [4.0, 12.0, 21.0] {
-            let shape = judge(&series(seed, 24.0, |t| 150.0 + 10.0 * step(t, at)), 1.0);
+            let shape = describe(&series(seed, 24.0, |t| 150.0 + 10.0 * step(t, at)), 1.0);
             let Form::Jumps(jumps) = &shape.form else {
                 panic!("seed {seed}, at {at}: {shape:?}");
             };
@@ -66,7 +70,7 @@ fn a_jump_is_no_line() {
 #[test]
 fn up_and_down_again_is_two_jumps() {
     for seed in 0..SEEDS {
-        let shape = judge(
+        let shape = describe(
             &series(seed, 24.0, |t| 150.0 + 8.0 * (step(t, 8.0) - step(t, 16.0))),
             1.0,
         );
@@ -81,7 +85,7 @@ fn up_and_down_again_is_two_jumps() {
 fn a_megabyte_an_hour_is_a_line() {
     for seed in 0..SEEDS {
         for hours in [8.0, 24.0, 40.0] {
-            let shape = judge(&series(seed, hours, |t| 150.0 + t), 1.0);
+            let shape = describe(&series(seed, hours, |t| 150.0 + t), 1.0);
             assert_eq!(
                 shape.form,
                 Form::Line(vec![]),
@@ -97,7 +101,7 @@ fn a_megabyte_an_hour_is_a_line() {
 #[test]
 fn a_line_with_a_jump_keeps_its_slope() {
     for seed in 0..SEEDS {
-        let shape = judge(
+        let shape = describe(
             &series(seed, 24.0, |t| 150.0 + t + 10.0 * step(t, 10.0)),
             1.0,
         );
@@ -113,7 +117,7 @@ fn a_line_with_a_jump_keeps_its_slope() {
 #[test]
 fn stairs_are_a_line() {
     for seed in 0..SEEDS {
-        let shape = judge(
+        let shape = describe(
             &series(seed, 24.0, |t| 150.0 + 4.0 * (t / 4.0).floor()),
             1.0,
         );
@@ -128,7 +132,7 @@ fn stairs_are_a_line() {
 #[test]
 fn growth_that_comes_to_an_end_is_no_line() {
     for seed in 0..SEEDS {
-        let shape = judge(
+        let shape = describe(
             &series(seed, 24.0, |t| 150.0 + 20.0 * (1.0 - (-t).exp())),
             1.0,
         );
@@ -140,30 +144,30 @@ fn growth_that_comes_to_an_end_is_no_line() {
 }
 
 #[test]
-fn whole_numbers_leak_as_well() {
+fn whole_numbers_are_a_line_as_well() {
     let handles: Vec<_> = (0..288)
-        .map(|i| (f64::from(i) / 12.0, 23.0 + f64::from(i / 12)))
+        .map(|i| point(f64::from(i) / 12.0, 23.0 + f64::from(i / 12)))
         .collect();
-    let shape = judge(&handles, 2.0);
+    let shape = describe(&handles, 2.0);
     assert_eq!(shape.form, Form::Line(vec![]), "{shape:?}");
     assert!((shape.slope.unwrap() - 1.0).abs() < 0.05);
-    let still: Vec<_> = handles.iter().map(|p| (p.0, 23.0)).collect();
-    let shape = judge(&still, 2.0);
+    let still: Vec<_> = handles.iter().map(|p| point(p.at, 23.0)).collect();
+    let shape = describe(&still, 2.0);
     assert_eq!((shape.form, shape.slope), (Form::Flat, Some(0.0)));
 }
 
 #[test]
 fn few_points_say_nothing() {
-    assert_eq!(judge(&[], 1.0).form, Form::Short);
-    assert_eq!(judge(&[(0.0, 1.0); 100], 1.0).form, Form::Short);
-    let shape = judge(&[(0.0, 1.0), (1.0, 2.0)], 1.0);
+    assert_eq!(describe(&[], 1.0).form, Form::Short);
+    assert_eq!(describe(&[point(0.0, 1.0); 100], 1.0).form, Form::Short);
+    let shape = describe(&[point(0.0, 1.0), point(1.0, 2.0)], 1.0);
     assert_eq!(shape.form, Form::Short);
 }
 
 proptest::proptest! {
     #[test]
     fn no_series_panics(values in proptest::collection::vec(-1e300..1e300_f64, 0..60)) {
-        let points: Vec<_> = (0_u32..).zip(&values).map(|(i, v)| (f64::from(i), *v)).collect();
-        let _ = judge(&points, 1.0);
+        let points: Vec<_> = (0_u32..).zip(&values).map(|(i, v)| point(f64::from(i), *v)).collect();
+        let _ = describe(&points, 1.0);
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
-/// A value at a time. Times are hours of a clock that never jumps, values MiB or pieces.
+/// A value at a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Point {
+pub struct Point {
+    /// Hours of a clock that never jumps.
     pub at: f64,
+    /// What was read: MiB, pieces, or whatever its series is in.
     pub value: f64,
 }
 
@@ -13,7 +15,7 @@ pub(super) struct Point {
 const FULLEST: usize = 64;
 
 /// The newest buckets of one width.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Series {
     width: f64,
     capacity: usize,

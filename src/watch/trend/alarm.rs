@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Verdict;
-use crate::base::clock::Monotime;
 
 /// A leak that goes on is told again after this time.
 const AGAIN: Duration = Duration::from_secs(4 * 3600);
@@ -20,41 +19,40 @@ pub enum News {
 }
 
 /// The state of one resource's alarm.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Alarm {
     state: State,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum State {
     #[default]
     Quiet,
     Leaking {
-        said: Monotime,
-        seen: Monotime,
+        said: Duration,
+        seen: Duration,
     },
 }
 
 impl Alarm {
-    /// Takes the verdict of now; tells what there is to say.
-    pub fn look(&mut self, now: Monotime, verdict: Option<Verdict>) -> Option<News> {
-        let leak = verdict.filter(|v| v.leaking);
+    /// Takes the leak of now, `age` after the start of the process; tells what there is to say.
+    pub fn look(&mut self, age: Duration, leak: Option<Verdict>) -> Option<News> {
         match (&mut self.state, leak) {
             (State::Quiet, Some(verdict)) => {
                 self.state = State::Leaking {
-                    said: now,
-                    seen: now,
+                    said: age,
+                    seen: age,
                 };
                 Some(News::Leak(verdict))
             }
             (State::Leaking { said, seen }, Some(verdict)) => {
-                *seen = now;
-                (now.since(*said) >= AGAIN).then(|| {
-                    *said = now;
+                *seen = age;
+                (age.saturating_sub(*said) >= AGAIN).then(|| {
+                    *said = age;
                     News::Leak(verdict)
                 })
             }
-            (State::Leaking { seen, .. }, None) if now.since(*seen) >= QUIET => {
+            (State::Leaking { seen, .. }, None) if age.saturating_sub(*seen) >= QUIET => {
                 self.state = State::Quiet;
                 Some(News::Over)
             }
@@ -69,28 +67,25 @@ mod tests {
 
     #[test]
     fn a_leak_is_told_at_once_then_rarely_and_its_end_once() {
-        let verdict = |leaking| {
-            Some(Verdict {
-                growth: 1.0,
-                low: 0.8,
-                high: 1.2,
-                leaking,
-                reaches_limit_in: None,
-            })
+        let leak = Verdict {
+            growth: 1.0,
+            low: 0.8,
+            high: 1.2,
+            leaking: true,
+            reaches_limit_in: None,
         };
         let mut alarm = Alarm::default();
         let mut told = Vec::new();
         for minute in 0..1200_u64 {
             // A leak of ten hours with a gap of half an hour in it.
             let leaking = (60..660).contains(&minute) && !(400..430).contains(&minute);
-            let now = Monotime::from_zero(Duration::from_secs(minute * 60));
-            match alarm.look(now, verdict(leaking)) {
+            match alarm.look(Duration::from_secs(minute * 60), leaking.then_some(leak)) {
                 Some(News::Leak(_)) => told.push((minute, true)),
                 Some(News::Over) => told.push((minute, false)),
                 None => {}
             }
         }
         assert_eq!(told, [(60, true), (300, true), (540, true), (719, false)]);
-        assert_eq!(alarm.look(Monotime::default(), None), None);
+        assert_eq!(alarm.look(Duration::ZERO, None), None);
     }
 }

@@ -12,7 +12,7 @@ const RISE: f64 = 40.0;
 const Z: f64 = 2.6;
 
 /// Blocks of six hours, four days of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Stairs {
     blocks: Series,
     growth: Option<Slope>,
