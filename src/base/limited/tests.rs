@@ -146,8 +146,6 @@ fn closing_waits_for_the_call_under_way_also_after_the_order_to_stop() {
     let orders = std::thread::spawn(move || {
         begins.recv().unwrap();
         order.request(Reason::Duration);
-        order.wait_forever();
-        drop(release);
     });
     let call = move |n: &mut u32| {
         begun.send(()).unwrap();
@@ -158,8 +156,10 @@ fn closing_waits_for_the_call_under_way_also_after_the_order_to_stop() {
     let stopped = limited.with(LONG, call);
     assert!(matches!(stopped, Err(NotDone::Stopped)));
     assert!(matches!(limited.run(LONG, || 1), Err(NotDone::Stopped)));
-    let closed = limited.close(LONG, |n| n);
     orders.join().unwrap();
+    let released = std::thread::spawn(move || drop(release));
+    let closed = limited.close(LONG, |n| n);
+    released.join().unwrap();
     // Overdue by then: what it was called on is closed by the thread itself, or here.
     assert!(closed.is_ok_and(|n| n.is_none()));
 }
