@@ -8,4 +8,5 @@ pub mod fault;
 pub mod health;
 pub mod logging;
 pub mod monitor;
+pub mod supervise;
 pub mod symbols;
