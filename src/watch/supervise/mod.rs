@@ -1,7 +1,16 @@
-//! Supervise: what keeps a process running.
+//! Supervise: what keeps a service running where there is no systemd.
+//!
+//! [`Supervisor`] decides when a process is started and how it is ended; [`Watchman`] does that for any command and looks at
+//! it from outside (`facetap supervise`, scripts/monitor.sh). The stress run has a watchdog over the same supervisor.
 
+mod identity;
+mod launch;
+mod look;
+mod record;
 mod supervisor;
+mod watchman;
 
 #[cfg(test)]
 pub(crate) use supervisor::tests as fakes;
 pub use supervisor::{Change, End, Pauses, Process, Supervisor};
+pub use watchman::{LONGEST_PAUSE, Settings, Taken, Watchman, absolute, log_of};
