@@ -190,6 +190,32 @@ fn the_command_ends_with_a_supervisor_that_is_killed() {
 }
 
 #[test]
+fn as_the_first_process_of_a_container_it_leaves_no_zombies() {
+    let mut supervised = Supervised::without_supervisor();
+    let namespace = |command: &mut Command| {
+        command.args(["--fork", "--pid", "--mount-proc", "--kill-child"]);
+    };
+    let mut possible = Command::new("unshare");
+    namespace(&mut possible);
+    if !possible.arg("true").status().is_ok_and(|s| s.success()) {
+        eprintln!("SKIPPED: no namespace of processes can be made here");
+        return;
+    }
+    let script = "sh -c 'sleep 0.1 & echo $! >orphan'
+        while [ -e /proc/$(cat orphan) ]; do sleep 0.1; done
+        echo reaped; kill -TERM 1; exec sleep 1000";
+    let mut command = Command::new("unshare");
+    namespace(&mut command);
+    command
+        .arg(crate::program::facetap())
+        .args(["supervise", "--", "sh", "-c", script]);
+    supervised.surround(&mut command);
+    supervised.child = Some(command.spawn().unwrap());
+    supervised.wait_for("reaped", "stdout");
+    assert_eq!(supervised.end().code(), Some(0));
+}
+
+#[test]
 fn a_command_that_is_not_there_is_named() {
     let supervised = Supervised::without_supervisor();
     fs::write(supervised.path("no-program"), "").unwrap();

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::identity::{self, Known, is_zombie};
@@ -210,6 +211,7 @@ impl Watchman {
                 process.signal(Signal::SIGHUP);
             }
             self.step(&mut supervisor, now);
+            reap_orphans(supervisor.process().map(Service::pid));
             if now >= next_look && !leaving {
                 self.look_after(&mut supervisor);
                 next_look = self.clock.now() + self.settings.interval;
@@ -454,6 +456,16 @@ impl Watchman {
             self.clock.wait(&self.stop, TICK / 2);
         }
     }
+}
+
+/// The first process of a container inherits every orphan, and nobody else asks for their ends. That of the service is
+/// left to whoever looks after it.
+fn reap_orphans(service: Option<u32>) {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Ok(Some(orphan)) = waitid(Id::All, look).map(|ended| ended.pid())
+        && u32::try_from(orphan.as_raw()).ok() != service
+        && waitpid(orphan, Some(WaitPidFlag::WNOHANG)).is_ok()
+    {}
 }
 
 /// The log that a command names by `--log-file`, as `facetap run` does.
