@@ -18,7 +18,7 @@ use crate::base::stop::Stop;
 use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
 use crate::say;
-use crate::watch::supervise::{LONGEST_PAUSE, Settings, Taken, Watchman, absolute, log_of};
+use crate::watch::supervise::{LONGEST_PAUSE, Settings, Watchman, absolute, log_of};
 
 /// The most that a number of seconds or megabytes may be.
 const MOST: u64 = 1_000_000;
@@ -33,8 +33,8 @@ const JOIN: Duration = Duration::from_secs(1);
 of less than a minute is followed by a pause, which doubles from one short run to the next. TERM and Ctrl-C end both: \
 the command gets TERM, and KILL if it has not ended within five seconds. HUP is handed on.\n\nWithout --folder the \
 command ends with the supervisor, even if that is killed, and the log goes to standard error. With it the next \
-supervisor takes over what runs.\n\nStatus 0 when it was told to end, 2 for wrong usage; --status: 0 if the \
-service is well, 1 if not.\n\nExamples:\n  facetap supervise -- facetap run --no-display\n  facetap supervise --start \
+supervisor takes over what runs.\n\nStatus 0 when it was told to end, 2 for wrong usage or a folder that it \
+cannot work in; --status: 0 if the service is well, 1 if not.\n\nExamples:\n  facetap supervise -- facetap run --no-display\n  facetap supervise --start \
 --folder /var/lib/facetap -- facetap run --no-display\n  facetap supervise --status --folder /var/lib/facetap"
 )]
 pub(super) struct SuperviseOptions {
@@ -112,11 +112,9 @@ pub(super) fn supervise(options: &SuperviseOptions) -> Result<u8> {
         }
         done
     };
-    match done {
-        Ok(()) => Ok(DONE),
-        Err(e) if e.is::<Taken>() => Err(Usage(format!("{e:#}")).into()),
-        Err(e) => Err(e),
-    }
+    // Status 1 is a service that is not well, for scripts that ask.
+    done.map_err(|e| Usage(format!("{e:#}")))?;
+    Ok(DONE)
 }
 
 fn check(command: &[OsString]) -> Result<()> {

@@ -270,4 +270,8 @@ fn in_the_background_it_works_in_the_current_folder() {
             .contains("started as process")
     );
     assert_eq!(status(&["--stop", "--status"], &[]), Some(2), "one of them");
+    for action in ["--start", "--once"] {
+        let nowhere = [action, "--folder", "/proc/nowhere"];
+        assert_eq!(status(&nowhere, &["true"]), Some(2), "{action}");
+    }
 }

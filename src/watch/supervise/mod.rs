@@ -7,10 +7,12 @@ mod identity;
 mod launch;
 mod look;
 mod record;
+mod settings;
 mod supervisor;
 mod watchman;
 
+pub use settings::{LONGEST_PAUSE, Settings, absolute, log_of};
 #[cfg(test)]
 pub(crate) use supervisor::tests as fakes;
 pub use supervisor::{Change, End, Pauses, Process, Supervisor};
-pub use watchman::{LONGEST_PAUSE, Settings, Taken, Watchman, absolute, log_of};
+pub use watchman::Watchman;

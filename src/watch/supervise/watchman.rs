@@ -3,10 +3,10 @@
 //! Without a folder the service belongs to its watchman: it ends with him, however he ends. With a folder it is written
 //! down there, goes on when the watchman is killed, and the next one takes it over.
 
-use std::ffi::{OsStr, OsString};
+mod actions;
+
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,9 +17,10 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::identity::{self, Known, is_zombie};
-use super::launch::{Launch, Output, Service, detach, run_folder};
-use super::look::{Look, Wrong, resident_mb};
+use super::launch::{Launch, Output, Service, run_folder};
+use super::look::{Look, Wrong};
 use super::record::Record;
+use super::settings::{LONGEST_PAUSE, Settings, Taken};
 use super::supervisor::{Change, End, Pauses, Process as _, Supervisor};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;
@@ -27,8 +28,6 @@ use crate::say;
 
 /// A run that lasted less counts as short.
 const SHORT_RUN: Duration = Duration::from_secs(60);
-/// Longest pause before a start.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// The service gets this long to end after SIGTERM, and the kernel after SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How soon the end of the service and a signal to hand on are noticed.
@@ -37,45 +36,6 @@ const TICK: Duration = Duration::from_millis(200);
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// Another one's look, which holds the lock, is over by then.
 const TURN: Duration = Duration::from_secs(3);
-/// A watchman in the background has started the service by then.
-const START: Duration = Duration::from_secs(10);
-/// Time beside the service's own [`PATIENCE`] in which a watchman ends.
-const GOODBYE: Duration = Duration::from_secs(8);
-
-/// What is asked for.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How the service is started.
-    pub command: Vec<OsString>,
-    /// Where monitor.log, PID files and lock lie, if there are to be any.
-    pub folder: Option<PathBuf>,
-    /// Time between two looks.
-    pub interval: Duration,
-    /// Resident memory in MB above which the service is started again.
-    pub memory_mb: u64,
-    /// So long log and health file may stay as they are.
-    pub silent: Duration,
-    /// The service's log.
-    pub log: Option<PathBuf>,
-    /// Pause before a start that follows a short run; it doubles up to [`LONGEST_PAUSE`].
-    pub pause: Duration,
-}
-
-/// Another watchman is at work in the folder.
-#[derive(Debug)]
-pub struct Taken(PathBuf);
-
-impl std::fmt::Display for Taken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let folder = self.0.display();
-        f.write_str(&say!(
-            "another watchman is at work in {folder}; see facetap supervise --status --folder {folder}",
-            "{folder} では別の監視が動作中です。facetap supervise --status --folder {folder} で確認してください"
-        ))
-    }
-}
-
-impl std::error::Error for Taken {}
 
 /// The watchman.
 pub struct Watchman {
@@ -336,126 +296,6 @@ impl Watchman {
             let _ = std::fs::remove_file(file);
         }
     }
-
-    /// Ends a service that was started by somebody else.
-    fn end(&mut self, known: Known) {
-        let pauses = Pauses::new(SHORT_RUN, LONGEST_PAUSE, LONGEST_PAUSE);
-        let mut supervisor = Supervisor::new(pauses, || bail!("nothing is started"));
-        supervisor.adopt(Service::TakenOver(known), self.begin_of(known));
-        supervisor.shut_down(self.clock.now(), PATIENCE);
-        let never = Stop::new();
-        while !supervisor.is_over() {
-            if let Some(Change::Killed) = supervisor.step(self.clock.now()) {
-                self.was_killed(known.pid);
-            }
-            self.clock.wait(&never, TICK / 4);
-        }
-        self.forget("facetap.pid");
-    }
-
-    /// One look, for cron: starts the service again if it is not well. Where a watchman is at work nothing is done.
-    ///
-    /// # Errors
-    /// The folder cannot be written, or the service cannot be started.
-    pub fn once(mut self) -> Result<()> {
-        let _turn = match self.take_turn() {
-            Err(e) if e.is::<Taken>() => return Ok(()),
-            turn => turn?,
-        };
-        self.trim();
-        let service = self.service();
-        let wrong = match service {
-            Some(known) => self.what_is_wrong(known.pid),
-            None => Some(Wrong::Gone),
-        };
-        if let Some(wrong) = wrong {
-            self.say_why(&wrong);
-            if let Some(known) = service {
-                self.end(known);
-            }
-            let process = self.launch.start()?;
-            self.has_started(&process);
-        }
-        Ok(())
-    }
-
-    /// How watchman and service are, in lines; and whether the service is well.
-    #[must_use]
-    pub fn status(mut self) -> (String, bool) {
-        let mut lines = match self.watchman() {
-            Some(known) => format!("watchman: process {}\n", known.pid),
-            None => "watchman: none\n".to_owned(),
-        };
-        let wrong = match self.service() {
-            Some(Known { pid, .. }) => {
-                let megabytes = resident_mb(pid).map_or(String::new(), |mb| format!(", {mb} MB"));
-                lines.push_str(&format!("service: process {pid}{megabytes}\n"));
-                self.what_is_wrong(pid)
-            }
-            None => {
-                lines.push_str("service: none\n");
-                Some(Wrong::Gone)
-            }
-        };
-        if let Some(wrong) = &wrong {
-            lines.push_str(&format!("not well: {wrong}\n"));
-        }
-        (lines, wrong.is_none())
-    }
-
-    /// Ends watchman and service.
-    ///
-    /// # Errors
-    /// The service cannot be ended.
-    pub fn stop(mut self) -> Result<()> {
-        if let Some(known) = self.watchman() {
-            Service::TakenOver(known).signal(Signal::SIGTERM);
-            self.wait_until(PATIENCE + GOODBYE, |watchman| watchman.watchman().is_none());
-        }
-        // That of a watchman who was killed, or of a look from cron.
-        if let Some(known) = self.service() {
-            self.end(known);
-            if known.is_there() && !is_zombie(known.pid) {
-                let pid = known.pid;
-                bail!(say!(
-                    "the service cannot be ended: process {pid}",
-                    "サービスを終了できません: プロセス {pid}"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts a watchman in the background, by the command that `program` and `arguments` are; tells of its service.
-    ///
-    /// # Errors
-    /// [`Taken`], or there is no service after [`START`].
-    pub fn start(self, mut watchman: std::process::Command) -> Result<String> {
-        drop(self.take_turn()?);
-        self.forget("monitor.pid");
-        detach(&mut watchman);
-        let mut child = watchman.spawn().context("cannot start the watchman")?;
-        self.wait_until(START, |this| {
-            (this.watchman().is_some() && this.service().is_some())
-                || child.try_wait().is_ok_and(|ended| ended.is_some())
-        });
-        let log = self.file("monitor.log").unwrap_or_default();
-        let log = log.display();
-        match self.service().filter(|_| self.watchman().is_some()) {
-            Some(Known { pid, .. }) => Ok(format!("watching process {pid}; see {log}")),
-            None => bail!(say!(
-                "it did not start; see {log}",
-                "開始できません。{log} を確認してください"
-            )),
-        }
-    }
-
-    fn wait_until(&self, limit: Duration, mut reached: impl FnMut(&Self) -> bool) {
-        let deadline = self.clock.now() + limit;
-        while !reached(self) && self.clock.now() < deadline && !self.stop.requested() {
-            self.clock.wait(&self.stop, TICK / 2);
-        }
-    }
 }
 
 /// The first process of a container inherits every orphan, and nobody else asks for their ends. That of the service is
@@ -466,27 +306,4 @@ fn reap_orphans(service: Option<u32>) {
         && u32::try_from(orphan.as_raw()).ok() != service
         && waitpid(orphan, Some(WaitPidFlag::WNOHANG)).is_ok()
     {}
-}
-
-/// The log that a command names by `--log-file`, as `facetap run` does.
-#[must_use]
-pub fn log_of(command: &[OsString]) -> Option<PathBuf> {
-    let mut words = command.iter();
-    while let Some(word) = words.next() {
-        if word == "--log-file" {
-            return words.next().map(PathBuf::from);
-        }
-        if let Some(file) = word.as_bytes().strip_prefix(b"--log-file=") {
-            return Some(OsStr::from_bytes(file).into());
-        }
-    }
-    None
-}
-
-/// A path that stays right when the folder of work changes.
-///
-/// # Errors
-/// There is no folder of work any more.
-pub fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))
 }
