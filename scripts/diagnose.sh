@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Collects what a maintainer needs to find out why FaceTap does not do what it should, in one file that can be sent:
-# card ids, names and secrets are masked.
+# Collects what a maintainer needs to find out why FaceTap does not do what it should, in one file that can be sent: the
+# program masks card ids, names and secrets, and without it what may hold some (health file, logs) is left out.
 #
 #   scripts/diagnose.sh [--folder DIR] [--log FILE] [--config FILE]
 #
 #   --folder DIR    where diagnosis_YYYYMMDD_HHMMSS.log is written (default: the current folder)
 #   --log FILE      FaceTap's log (default: that of the running service, else /var/log/facetap, else facetap.log here)
-#   --config FILE   its configuration, for facetap doctor and for the names of the roster (default: as facetap run)
+#   --config FILE   its configuration, for facetap doctor and for what is masked (default: as facetap run)
 #
 # Works without the program and without any tool that happens to be missing; as root it sees more. Takes some seconds.
 
@@ -64,50 +64,21 @@ show_files() {
     done
 }
 
-# What is nobody's business: in logs the id of a card, with the name behind it, becomes 04… (…). A hexadecimal number of
-# 8 to 20 digits counts as an id; elsewhere such numbers are kilobytes and addresses.
-mask_ids() {
-    local id='([0-9A-Fa-f]{2})[0-9A-Fa-f]{6,18}' edge='(^|[^0-9A-Za-z_])' end='($|[^0-9A-Za-z_])'
-    # The plain ones twice, because two ids may share the character between them.
-    sed -E \
-        -e "s/$edge$id( ?[(（]).*([)）])( counted| repeated| was| refused|:|を|は)/\\1\\2…\\3…\\4\\5/g" \
-        -e "s/$edge$id( ?[(（])[^)）]*([)）])/\\1\\2…\\3…\\4/g" \
-        -e "s/$edge$id$end/\\1\\2…\\3/g" -e "s/$edge$id$end/\\1\\2…\\3/g"
+# Takes card ids, names and secrets out of the standard input. Only the program knows how; where it is not there, or may
+# not read the names, this fails and tells nothing.
+mask() { # all|known
+    local options=()
+    [[ -z $config ]] || options=(--config "$config")
+    command -v facetap >/dev/null && timeout 60 facetap doctor --mask="$1" --limit 20 "${options[@]}" 2>"$scratch/why"
 }
 
-# Passwords in addresses, tokens and the like, and every name of the roster.
-mask() {
-    sed -E \
-        -e 's#(://)[^/@[:space:]]*@#\1…@#g' \
-        -e 's/((auth_?token|token|password|passwd|secret|api_?key)"?[[:space:]]*[:=][[:space:]]*"?)[^",[:space:]]+/\1…/Ig' \
-        -e 's/(bearer[[:space:]]+)[^",[:space:]]+/\1…/Ig' |
-        mask_names
-}
-
-# Names of the roster, wherever they stand, as long as it can be read.
-mask_names() {
-    if [[ -z $roster || ! -r $roster ]]; then
-        cat
-        return
+# Shows what the service may have said of people.
+said() {
+    "$@" >"$scratch/said" 2>&1
+    if ! mask all <"$scratch/said"; then
+        printf '\n(left out: without facetap, which knows them, card ids and names cannot be masked)\n'
+        cat "$scratch/why" 2>/dev/null
     fi
-    awk -v roster="$roster" '
-        BEGIN {
-            while ((getline line < roster) > 0) {
-                sub(/\r$/, "", line)
-                # UID, name and perhaps more columns; the first line may be a heading.
-                n = split(line, part, /[,;\t]/)
-                name = part[2]
-                gsub(/^[ "]+|[ "]+$/, "", name)
-                if (n >= 2 && length(name) >= 2 && tolower(name) != "name") names[++count] = name
-            }
-        }
-        {
-            for (i = 1; i <= count; i++) {
-                while ((at = index($0, names[i])) > 0)
-                    $0 = substr($0, 1, at - 1) "…" substr($0, at + length(names[i]))
-            }
-            print
-        }'
 }
 
 # The value of a key that stands on a line of its own or in a row, without a JSON reader.
@@ -130,7 +101,6 @@ pid=$(pgrep -o -x facetap 2>/dev/null)
 health=$(first "${RUNTIME_DIRECTORY:-/run/facetap}/health.json" "${XDG_RUNTIME_DIR:-/run}/facetap/health.json")
 config=$(first "$config" /etc/facetap/config.json)
 [[ -n $log ]] || log=$(first "$(json_text log_file "$health")" /var/log/facetap/facetap.log "$folder/facetap.log" facetap.log)
-roster=$(json_text roster "$config")
 
 system() {
     section 'System'
@@ -166,7 +136,7 @@ processes() {
     done
     [[ -n $pid ]] || echo 'no process "facetap" is running'
     show systemctl status facetap --no-pager --lines=0
-    show_files "$health"
+    said show_files "$health"
 }
 
 devices() {
@@ -187,7 +157,6 @@ devices() {
 
 logs() {
     local file
-    section 'Log tails'
     for file in "$log" "$(dirname "${log:-.}")/crash.log" "$(dirname "${log:-.}")/memory_usage.log" \
         "$folder/monitor.log" "$(dirname "${health:-/run/facetap/.}")/service.out"; do
         if [[ -n $file && -r $file && -f $file ]]; then
@@ -235,7 +204,13 @@ umask 077
     system
     processes
     devices
-    logs 2>&1 | mask_ids
+    section 'Log tails'
+    said logs
     kernel
-} 2>&1 | mask >"$written"
+} >"$scratch/all" 2>&1
+# The rest tells of the machine, whose numbers are no card ids.
+if ! mask known <"$scratch/all" >"$written"; then
+    cat "$scratch/all" >"$written"
+    echo 'facetap could not look for names in it: read it before it is sent'
+fi
 printf 'written: %s\n' "$written"

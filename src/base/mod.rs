@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod beat;
+pub mod child;
 pub mod clock;
 pub mod files;
 pub mod limited;

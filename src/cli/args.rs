@@ -10,6 +10,7 @@ use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
 use super::seconds::seconds;
 use super::soak::SoakOptions;
+use super::supervise::SuperviseOptions;
 use crate::config::Level;
 
 /// Follows faces with servos and records card taps.
@@ -46,6 +47,8 @@ pub(super) enum Command {
     Reload(ReloadOptions),
     /// The stress run of the service, with a verdict: passed or failed
     Soak(SoakOptions),
+    /// Keeps a service running where there is no systemd: starts it again when it ends, grows or falls silent
+    Supervise(SuperviseOptions),
     /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
     Report(ReportOptions),
     /// The configuration explained, and a file checked

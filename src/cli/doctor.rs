@@ -1,24 +1,25 @@
 //! `facetap doctor`: finds what is wrong and says how to mend it.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 
 use super::Usage;
 use crate::base::text::{self, Language};
 use crate::say;
-use crate::tools::doctor::setting::Asked;
-use crate::tools::doctor::{Examination, diagnosis, find, terminal};
+use crate::tools::doctor::setting::{Asked, Setting};
+use crate::tools::doctor::{Examination, diagnosis, find, mask, terminal};
 
 /// What may be given.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(
     after_help = "Ends with status 0 if nothing is wrong, 1 with a warning or a problem. Takes less than two seconds, \
 changes nothing, and does not disturb a running service.\n\nExamples:\n  sudo facetap doctor\n  \
-facetap doctor --no-file --verbose\n  facetap doctor --root /mnt/card --output ."
+facetap doctor --no-file --verbose\n  facetap doctor --root /mnt/card --output .\n  sudo facetap doctor --mask < some.log"
 )]
 pub(super) struct DoctorOptions {
     /// Configuration file [default: $FACETAP_CONFIG, else that of the running service, else
@@ -41,6 +42,26 @@ pub(super) struct DoctorOptions {
     /// Also tell how long each look took
     #[arg(long)]
     pub verbose: bool,
+    /// Look at nothing: take card ids, names and secrets out of standard input. With =known a number is
+    /// no card id only because it looks like one
+    #[arg(
+        long,
+        value_name = "WHAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        conflicts_with_all = ["output", "no_file", "verbose"]
+    )]
+    pub mask: Option<Masked>,
+}
+
+/// What is taken out of standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Masked {
+    /// Also what looks like a card id.
+    All,
+    /// What is known from roster, ledger and configuration, and what looks like a secret.
+    Known,
 }
 
 pub(super) fn doctor(options: &DoctorOptions) -> Result<u8> {
@@ -57,6 +78,9 @@ pub(super) fn doctor(options: &DoctorOptions) -> Result<u8> {
     let setting = find(&asked)?;
     if let Some(language) = setting.config.language {
         text::speak(language);
+    }
+    if let Some(what) = options.mask {
+        return mask_input(&setting, what);
     }
     let examination = Examination::of(&setting);
     let mask = examination.mask();
@@ -104,6 +128,26 @@ pub(super) fn doctor(options: &DoctorOptions) -> Result<u8> {
     } else {
         super::DONE
     })
+}
+
+/// Without all names nothing is told, for what was said may hold any of them.
+fn mask_input(setting: &Arc<Setting>, what: Masked) -> Result<u8> {
+    let mut input = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut input)
+        .context("cannot read standard input")?;
+    let input = String::from_utf8_lossy(&input);
+    let (mask, unread) = mask(setting);
+    let masked = match what {
+        Masked::All => mask.apply(&input),
+        Masked::Known => mask.apply_without_guessing(&input),
+    };
+    unread.iter().for_each(|line| super::complain(line));
+    if what == Masked::All && !unread.is_empty() {
+        return Ok(super::FAILED);
+    }
+    write(&masked)?;
+    Ok(super::DONE)
 }
 
 /// An hour is as good as for ever.

@@ -17,6 +17,7 @@ mod run;
 mod seconds;
 mod soak;
 mod status;
+mod supervise;
 mod symbolise;
 mod table;
 mod target;
@@ -83,6 +84,7 @@ pub fn main() -> u8 {
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
         Command::Soak(options) => soak::soak(&options),
+        Command::Supervise(options) => supervise::supervise(&options),
         Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
     };

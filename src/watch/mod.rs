@@ -8,5 +8,6 @@ pub mod fault;
 pub mod health;
 pub mod logging;
 pub mod monitor;
+pub mod supervise;
 pub mod symbols;
 pub mod trend;

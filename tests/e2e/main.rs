@@ -33,6 +33,7 @@ mod server;
 #[path = "../common/servos.rs"]
 mod servos;
 mod soak;
+mod supervise;
 mod troubleshooting;
 mod uplink;
 mod watchman;

@@ -131,7 +131,7 @@ impl Drop for Watch {
 }
 
 /// Whether it still runs. One whose watchman was killed may stay a zombie, where nobody takes over orphans.
-fn alive(pid: Pid) -> bool {
+pub fn alive(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }

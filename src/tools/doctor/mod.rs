@@ -90,12 +90,10 @@ impl Examination {
         let mut sections = probe::run(&probes, setting);
         let extras = sections.split_off(count);
         let left = (begun + setting.patience(SECRETS)).since(setting.clock.now());
-        let known = receiver.recv_timeout(left).unwrap_or_else(|_| Known {
-            unread: vec![setting.root.own(&setting.data_dir).display().to_string()],
-            ..Known::default()
-        });
+        let known = receiver.recv_timeout(left);
+        let known = known.unwrap_or_else(|_| nothing_known(setting));
         Self {
-            unmasked: known.unread.iter().map(|file| unread(file)).collect(),
+            unmasked: unread(&known),
             setting: Arc::clone(setting),
             sections,
             extras,
@@ -117,9 +115,32 @@ impl Examination {
     }
 }
 
-fn unread(file: &str) -> String {
-    say!(
-        "{file} cannot be read, so its names cannot be recognised: the logs are left out; use sudo",
-        "{file} を読めず氏名を判別できないため、ログを省略します。sudo を使ってください"
-    )
+/// What takes card ids, names and secrets out of a text, without looking at anything else; and what could not be
+/// recognised for that, for people.
+#[must_use]
+pub fn mask(setting: &Arc<Setting>) -> (Mask, Vec<String>) {
+    let asked = Arc::clone(setting);
+    let known = in_time("secrets", setting.patience(SECRETS), move || {
+        secrets::gather(&asked)
+    });
+    let known = known.unwrap_or_else(|_| nothing_known(setting));
+    (Mask::new(&known.secrets), unread(&known))
+}
+
+/// Roster and ledger did not answer in time.
+fn nothing_known(setting: &Setting) -> Known {
+    Known {
+        unread: vec![setting.root.own(&setting.data_dir).display().to_string()],
+        ..Known::default()
+    }
+}
+
+fn unread(known: &Known) -> Vec<String> {
+    let tell = |file: &String| {
+        say!(
+            "{file} cannot be read, so its names cannot be recognised: the logs are left out; use sudo",
+            "{file} を読めず氏名を判別できないため、ログを省略します。sudo を使ってください"
+        )
+    };
+    known.unread.iter().map(tell).collect()
 }

@@ -2,20 +2,20 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result};
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::{Pid, getppid};
+use nix::unistd::Pid;
 
-use super::supervisor::{End, Process, WATCHDOG};
+use super::watchdog::WATCHDOG;
 use crate::attend::reader::simulated;
-use crate::base::planted;
 use crate::base::stop::lock;
+use crate::base::{child, planted};
+use crate::watch::supervise::{End, Process};
 
 /// Bytes of standard error that are kept: why a start failed.
 const KEPT: usize = 4096;
@@ -82,20 +82,8 @@ impl Launch {
     /// # Errors
     /// The system refuses.
     pub fn start(&self) -> Result<Service> {
-        let parent = nix::unistd::getpid();
         let mut command = self.command();
-        // SAFETY: between fork and exec only system calls are made, and nothing is allocated.
-        unsafe {
-            command.pre_exec(move || {
-                set_pdeathsig(Signal::SIGKILL)?;
-                // The parent may have ended before it was asked for.
-                if getppid() == parent {
-                    Ok(())
-                } else {
-                    Err(std::io::ErrorKind::BrokenPipe.into())
-                }
-            });
-        }
+        child::end_with_this_thread(&mut command);
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
@@ -171,11 +159,7 @@ impl Process for Service {
     }
 
     fn ended(&mut self) -> Option<End> {
-        let status = self.0.try_wait().ok().flatten()?;
-        Some(match (status.code(), status.signal()) {
-            (Some(code), _) => End::Status(code),
-            (None, signal) => End::Signal(signal.unwrap_or_default()),
-        })
+        self.0.try_wait().ok().flatten().map(End::from)
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,4 +1,4 @@
-//! Two days of leak detector, restarts, supervisor and verdict, in virtual time.
+//! Two days of leak detector, restarts, watchdog and verdict, in virtual time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,12 +9,13 @@ use super::log::Marks;
 use super::notify::Word;
 use super::probe::Reading;
 use super::resources::Resources;
-use super::supervisor::{End, Event, Process, Supervisor};
 use super::tally::{Kind, Tally};
 use super::taps::Account;
 use super::verdict::{Check, Measured, Outcome, judge};
+use super::watchdog::{Event, Watchdog};
 use crate::base::clock::{Clock, ManualClock, Monotime};
 use crate::watch::health::restart::{FIRST_REST, Now, Plan, Restart, Why};
+use crate::watch::supervise::{End, Process};
 use crate::watch::trend::Detector;
 
 const MIB: f64 = 1_048_576.0;
@@ -84,7 +85,7 @@ fn two_days(leak: f64, every: Option<Duration>) -> (Measured, Vec<Why>) {
     let clock = ManualClock::shared(HOUR);
     let current: Arc<Mutex<Option<Handle>>> = Arc::default();
     let (start_clock, started) = (Arc::clone(&clock), Arc::clone(&current));
-    let mut supervisor = Supervisor::new(move || {
+    let mut watchdog = Watchdog::new(move || {
         let plan = Plan {
             every,
             limit: 600 << 20,
@@ -105,19 +106,19 @@ fn two_days(leak: f64, every: Option<Duration>) -> (Measured, Vec<Why>) {
     let (begin, mut tally, mut whys) = (clock.now(), Tally::default(), Vec::new());
     while clock.now().since(begin) < HOUR * 48 {
         let now = clock.now();
-        let heard: &[Word] = match supervisor.process() {
+        let heard: &[Word] = match watchdog.process() {
             Some((_, None)) => &[Word::Ready],
             Some(_) => &[Word::Watchdog],
             None => &[],
         };
         let handle = current.lock().unwrap().clone();
-        match supervisor.step(now, heard).unwrap() {
+        match watchdog.step(now, heard).unwrap() {
             Some(Event::Ready) => resources.another(),
             Some(Event::Ended(_)) => whys.extend(handle.unwrap().0.lock().unwrap().why),
             None => {}
         }
         if let (Some((_, Some(ready))), Some(handle)) =
-            (supervisor.process(), &*current.lock().unwrap())
+            (watchdog.process(), &*current.lock().unwrap())
         {
             let mut leaky = handle.0.lock().unwrap();
             leaky.look(now, now.since_zero().as_secs() % 3600 < 300);
@@ -136,7 +137,7 @@ fn two_days(leak: f64, every: Option<Duration>) -> (Measured, Vec<Why>) {
         tally,
         taps: Account::default(),
         resources,
-        ends: supervisor.ends,
+        ends: watchdog.ends,
         marks: Marks::default(),
         loop_restarts: 0,
         complete: true,

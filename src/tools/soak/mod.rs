@@ -6,7 +6,7 @@
 //!                             |       |
 //!                          health   taps --> the run's own attendance server
 //!                             |
-//!               watch: supervisor, resources from /proc, log
+//!               watch: watchdog, resources from /proc, log
 //! ```
 //!
 //! [`plan`] is what is asked for, [`verdict`] what came of it, [`fault`] what can be planted to see it turn red.
@@ -26,13 +26,13 @@ mod run;
 mod screen;
 mod server;
 pub mod setting;
-mod supervisor;
 pub mod tally;
 pub mod taps;
 mod trace;
 pub mod verdict;
 mod watch;
+mod watchdog;
 
 pub use log::Marks;
 pub use run::{Failed, Soak};
-pub use supervisor::Ends;
+pub use watchdog::Ends;

@@ -2,9 +2,9 @@
 
 use super::log::Marks;
 use super::resources::{Growth, Resources};
-use super::supervisor::Ends;
 use super::tally::Tally;
 use super::taps::Account;
+use super::watchdog::Ends;
 use crate::say;
 
 /// Growth along the line through all readings that start and chance explain: in MiB, and in descriptors. A short run's

@@ -11,11 +11,12 @@ use super::log::{Log, Marks};
 use super::notify::Notify;
 use super::probe;
 use super::resources::Resources;
-use super::supervisor::{End, Ends, Event, Supervisor};
 use super::trace::Seen;
+use super::watchdog::{Ends, Event, Watchdog};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::{Stop, lock};
 use crate::watch::health::state;
+use crate::watch::supervise::End;
 
 /// How soon anything is noticed.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -66,7 +67,7 @@ impl Watched {
 
 /// The thread's parts.
 pub(super) struct Watch {
-    supervisor: Supervisor<Service>,
+    watchdog: Watchdog<Service>,
     launch: Arc<Launch>,
     notify: Notify,
     log: Log,
@@ -98,7 +99,7 @@ impl Watch {
         let launch = Arc::new(launch);
         let start = Arc::clone(&launch);
         Self {
-            supervisor: Supervisor::new(move || start.start()),
+            watchdog: Watchdog::new(move || start.start()),
             notify,
             log: Log::new(launch.scratch.log()),
             loops: LoopRestarts::default(),
@@ -120,7 +121,7 @@ impl Watch {
         while !self.end.requested() {
             let heard = self.notify.hear(LISTEN);
             let now = self.clock.now();
-            let event = self.supervisor.step(now, &heard);
+            let event = self.watchdog.step(now, &heard);
             let mut seen = lock(&self.seen);
             match event {
                 Ok(Some(Event::Ready)) => {
@@ -151,7 +152,7 @@ impl Watch {
 
     fn look(&mut self, now: Monotime) {
         self.loops.look(&self.health);
-        let process = self.supervisor.process();
+        let process = self.watchdog.process();
         let reading = process.and_then(|(pid, _)| probe::look(&probe::folder(pid)));
         let age = process.and_then(|(pid, ready)| self.age(now, pid, ready?));
         let mut seen = lock(&self.seen);
@@ -173,7 +174,7 @@ impl Watch {
                 seen.cpu_percent = (reading.cpu_s - cpu_s) / time * 100.0;
             }
         }
-        seen.ends = self.supervisor.ends.clone();
+        seen.ends = self.watchdog.ends.clone();
         seen.marks = self.log.marks;
         seen.loop_restarts = self.loops.sum();
     }
@@ -196,15 +197,11 @@ impl Watch {
 
     /// Ends the service, and takes a last look at what it left behind.
     fn finish(&mut self) {
-        let deadline = self.clock.now() + GOODBYE;
-        if !self.supervisor.end(false) {
-            while !self.supervisor.has_ended() && self.clock.now() < deadline {
-                self.notify.hear(LISTEN);
-            }
-            let by_force = !self.supervisor.has_ended();
-            while !self.supervisor.end(by_force) {
-                self.notify.hear(LISTEN);
-            }
+        self.watchdog.shut_down(self.clock.now(), GOODBYE);
+        while self.watchdog.process().is_some() {
+            let heard = self.notify.hear(LISTEN);
+            // It tells of the end alone now.
+            let _ = self.watchdog.step(self.clock.now(), &heard);
         }
         self.look(self.clock.now());
     }

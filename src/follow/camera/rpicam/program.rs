@@ -11,12 +11,12 @@ use anyhow::{Result, bail};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{Pid, getppid};
+use nix::unistd::Pid;
 
 use super::tail::Tail;
+use crate::base::child::end_with_this_thread;
 use crate::base::clock::Clock;
 use crate::base::stop::{Stop, lock};
 use crate::follow::camera::plain;
@@ -287,7 +287,6 @@ fn pause(clock: &Arc<dyn Clock>) {
 }
 
 fn spawn(name: &str, arguments: &[String]) -> io::Result<Child> {
-    let us = Pid::this();
     let mut command = Command::new(name);
     command
         .args(arguments)
@@ -300,15 +299,10 @@ fn spawn(name: &str, arguments: &[String]) -> io::Result<Child> {
         .env_remove("NOTIFY_SOCKET")
         .env_remove("WATCHDOG_USEC")
         .env_remove("WATCHDOG_PID");
-    // SAFETY: the closure runs between fork and exec and makes system calls only: it allocates nothing,
-    // takes no lock and touches no memory of other threads.
+    end_with_this_thread(&mut command);
+    // SAFETY: the closure runs between fork and exec and makes one system call.
     unsafe {
-        command.pre_exec(move || {
-            prctl::set_pdeathsig(Signal::SIGKILL)?;
-            if getppid() != us {
-                // The parent ended before PR_SET_PDEATHSIG took effect.
-                return Err(io::Error::from_raw_os_error(libc::ESRCH));
-            }
+        command.pre_exec(|| {
             // No library's forgotten descriptor (the servos' port, a reader) lives on in the child. A
             // kernel before 5.11 cannot, and can do without.
             libc::syscall(

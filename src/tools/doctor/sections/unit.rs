@@ -141,8 +141,8 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                 "起動時の自動開始も異常終了後の再起動も行われません"
             ),
             say!(
-                "install the package (docs/installation.md), or run scripts/monitor.sh where there is no systemd",
-                "パッケージをインストール（docs/installation.md）。systemd がない場合は scripts/monitor.sh"
+                "install the package (docs/installation.md), or run facetap supervise where there is no systemd",
+                "パッケージをインストール（docs/installation.md）。systemd がない場合は facetap supervise"
             ),
         )];
     }
