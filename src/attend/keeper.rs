@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use log::{debug, error, info, warn};
+use log::debug;
 
 use super::ledger::roster::{Name, Roster};
 use super::ledger::timekeeper::Trust;
@@ -21,7 +21,7 @@ use crate::base::slot::Slot;
 use crate::base::standing::Standing;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
-use crate::say;
+use crate::{say, say_error, say_info, say_warn};
 
 /// Taps that may wait for the disk; then the reader waits too.
 const QUEUE: usize = 64;
@@ -297,42 +297,27 @@ impl Verdict {
                 uncertain,
                 faceless,
             } => {
-                info!(
-                    "{}",
-                    say!(
-                        "card reader {reader}: {uid} counted (tap {id})",
-                        "カードリーダー {reader}: {uid} を記録しました（{id} 件目）"
-                    )
+                say_info!(
+                    "card reader {reader}: {uid} counted (tap {id})",
+                    "カードリーダー {reader}: {uid} を記録しました（{id} 件目）"
                 );
                 tell_doubts(*id, *forgetful, *uncertain, *faceless);
             }
-            Self::Repeat => info!(
-                "{}",
-                say!(
-                    "card reader {reader}: {uid} repeated, already counted",
-                    "カードリーダー {reader}: {uid} は記録済みです（重複タッチ）"
-                )
+            Self::Repeat => say_info!(
+                "card reader {reader}: {uid} repeated, already counted",
+                "カードリーダー {reader}: {uid} は記録済みです（重複タッチ）"
             ),
-            Self::Refused(why) => warn!(
-                "{}",
-                say!(
-                    "card reader {reader}: {uid} refused: {why}",
-                    "カードリーダー {reader}: {uid} は使用できません: {why}"
-                )
+            Self::Refused(why) => say_warn!(
+                "card reader {reader}: {uid} refused: {why}",
+                "カードリーダー {reader}: {uid} は使用できません: {why}"
             ),
-            Self::Unread(why) => warn!(
-                "{}",
-                say!(
-                    "card reader {reader}: {why}; tap again",
-                    "カードリーダー {reader}: {why}。もう一度タッチしてください"
-                )
+            Self::Unread(why) => say_warn!(
+                "card reader {reader}: {why}; tap again",
+                "カードリーダー {reader}: {why}。もう一度タッチしてください"
             ),
-            Self::NotStored(why) => error!(
-                "{}",
-                say!(
-                    "card reader {reader}: {uid} was NOT counted: {why}",
-                    "カードリーダー {reader}: {uid} を記録できませんでした: {why}"
-                )
+            Self::NotStored(why) => say_error!(
+                "card reader {reader}: {uid} was NOT counted: {why}",
+                "カードリーダー {reader}: {uid} を記録できませんでした: {why}"
             ),
         }
     }
@@ -341,12 +326,9 @@ impl Verdict {
 /// What a person has to know of a tap that was counted all the same.
 fn tell_doubts(id: i64, forgetful: Option<&str>, uncertain: bool, faceless: Option<&str>) {
     if let Some(kind) = forgetful {
-        error!(
-            "{}",
-            say!(
-                "tap {id} is on {kind}: A POWER CUT LOSES IT unless it is delivered before",
-                "{id} 件目は {kind} 上にあります。送信前に停電すると失われます"
-            )
+        say_error!(
+            "tap {id} is on {kind}: A POWER CUT LOSES IT unless it is delivered before",
+            "{id} 件目は {kind} 上にあります。送信前に停電すると失われます"
         );
     }
     if uncertain {
@@ -354,19 +336,13 @@ fn tell_doubts(id: i64, forgetful: Option<&str>, uncertain: bool, faceless: Opti
     }
     match faceless {
         None => {}
-        Some("no-face") => warn!(
-            "{}",
-            say!(
-                "tap {id}: no face was in view; marked for review",
-                "{id} 件目: 顔が検出されていません。要確認として記録しました"
-            )
+        Some("no-face") => say_warn!(
+            "tap {id}: no face was in view; marked for review",
+            "{id} 件目: 顔が検出されていません。要確認として記録しました"
         ),
-        Some(_) => warn!(
-            "{}",
-            say!(
-                "tap {id}: no camera could tell whether a face was in view; marked for review",
-                "{id} 件目: カメラが使えず顔を確認できません。要確認として記録しました"
-            )
+        Some(_) => say_warn!(
+            "tap {id}: no camera could tell whether a face was in view; marked for review",
+            "{id} 件目: カメラが使えず顔を確認できません。要確認として記録しました"
         ),
     }
 }

@@ -62,6 +62,25 @@ macro_rules! say {
     };
 }
 
+/// Writes a line to the log, at the level of the same name, in the language that was chosen:
+/// `say_warn!("servo {id} is lost", "サーボ {id} を見失いました")`.
+#[macro_export]
+macro_rules! say_error {
+    ($($text:tt)+) => { log::error!("{}", $crate::say!($($text)+)) };
+}
+
+/// As [`say_error!`], at the level of warnings.
+#[macro_export]
+macro_rules! say_warn {
+    ($($text:tt)+) => { log::warn!("{}", $crate::say!($($text)+)) };
+}
+
+/// As [`say_error!`], at the level of what is good to know.
+#[macro_export]
+macro_rules! say_info {
+    ($($text:tt)+) => { log::info!("{}", $crate::say!($($text)+)) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,13 +6,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use log::{error, warn};
+use log::error;
 
 use super::beat::Beat;
 use super::clock::Clock;
 use super::restarts::{Decision, Restarts};
 use super::stop::{Reason, Stop};
-use crate::say;
+use crate::{say, say_warn};
 
 /// Every thread of the service, in the order of their start.
 #[derive(Debug, Default)]
@@ -71,12 +71,9 @@ impl Threads {
             while catch_unwind(AssertUnwindSafe(&mut body)).is_err() && !order.requested() {
                 match restarts.panicked(clock.now()) {
                     Decision::Again(pause) => {
-                        warn!(
-                            "{}",
-                            say!(
-                                "the loop \"{name}\" panicked and is begun again in {pause:?}",
-                                "ループ「{name}」がパニックしたため、{pause:?} 後に再開します"
-                            )
+                        say_warn!(
+                            "the loop \"{name}\" panicked and is begun again in {pause:?}",
+                            "ループ「{name}」がパニックしたため、{pause:?} 後に再開します"
                         );
                         // Not a turn of the loop: a fault that is planted for one must not happen out here.
                         beat.during(pause);

@@ -24,7 +24,8 @@ use crate::service::reloads::Reloads;
 use crate::service::{Ended, Service};
 use crate::watch::health::{self, state};
 use crate::watch::logging::{self, Logging};
-use crate::{base::signals, critical, follow::camera, say, watch::allocations, watch::crash};
+use crate::{base::signals, follow::camera, watch::allocations, watch::crash};
+use crate::{critical, say, say_critical, say_info, say_warn};
 
 /// How long a reload is waited for, which takes milliseconds. A signal that comes meanwhile waits as long.
 const RELOAD: Duration = Duration::from_millis(300);
@@ -115,12 +116,9 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
                 earlier: summary,
             },
         );
-        critical!(
-            "{}",
-            say!(
-                "cannot begin again: {why}; start it again",
-                "再起動できません: {why}"
-            )
+        say_critical!(
+            "cannot begin again: {why}; start it again",
+            "再起動できません: {why}"
         );
         super::leave(super::FAILED);
     }
@@ -194,12 +192,9 @@ fn record_allocations(config: &Config) {
         return;
     }
     match allocations::start() {
-        Ok(()) => info!(
-            "{}",
-            say!(
-                "memory_monitor.tracemalloc: allocations are recorded",
-                "memory_monitor.tracemalloc: メモリ割り当てを記録します"
-            )
+        Ok(()) => say_info!(
+            "memory_monitor.tracemalloc: allocations are recorded",
+            "memory_monitor.tracemalloc: メモリ割り当てを記録します"
         ),
         Err(e) => warn!("memory_monitor.tracemalloc: {e:#}"),
     }
@@ -222,34 +217,25 @@ fn greet(options: &RunOptions, loaded: &Loaded, crash_file: Option<&Path>) {
         || say!("built-in defaults", "内蔵の既定値"),
         |f: &PathBuf| f.display().to_string(),
     );
-    info!(
-        "{}",
-        say!(
-            "FaceTap {version}, configuration: {from}",
-            "FaceTap {version} 起動, 設定: {from}"
-        )
+    say_info!(
+        "FaceTap {version}, configuration: {from}",
+        "FaceTap {version} 起動, 設定: {from}"
     );
     let crash = crash_file.map_or_else(
         || say!("standard error alone", "標準エラー出力のみ"),
         |file| file.display().to_string(),
     );
-    info!(
-        "{}",
-        say!(
-            "crash trap active, traces go to {crash}",
-            "クラッシュ検出を有効にしました, 記録先: {crash}"
-        )
+    say_info!(
+        "crash trap active, traces go to {crash}",
+        "クラッシュ検出を有効にしました, 記録先: {crash}"
     );
     if let Some(line) = configuration::not_built(loaded) {
         warn!("{line}");
     }
     if !options.no_display {
-        info!(
-            "{}",
-            say!(
-                "there is no window in this version, going on headless (--no-display)",
-                "このバージョンには画面表示がありません。--no-displayとして続行します"
-            )
+        say_info!(
+            "there is no window in this version, going on headless (--no-display)",
+            "このバージョンには画面表示がありません。--no-displayとして続行します"
         );
     }
 }
@@ -311,14 +297,11 @@ fn reload(
     move || {
         let reload = Arc::clone(&reload);
         if let Err(NotDone::Hangs) = disk.run(RELOAD, move || reload()) {
-            warn!(
-                "{}",
-                say!(
-                    "reloading takes long: the disk of the configuration or of the log does not answer; it goes on, \
+            say_warn!(
+                "reloading takes long: the disk of the configuration or of the log does not answer; it goes on, \
                      and another reload begins only when it is over",
-                    "再読み込みに時間がかかっています。設定またはログのディスクが応答していません。\
+                "再読み込みに時間がかかっています。設定またはログのディスクが応答していません。\
                      処理は続行し、終わるまで次の再読み込みは行いません"
-                )
             );
         }
     }
@@ -342,12 +325,9 @@ fn changed(old: &Config, new: &Config) -> Vec<String> {
 /// Says how the run ended, and turns it into the exit status.
 fn report(ended: &Ended, logging: &Logging) -> u8 {
     for thread in &ended.stuck {
-        warn!(
-            "{}",
-            say!(
-                "the thread \"{thread}\" is stuck in the system and is left behind",
-                "スレッド「{thread}」が終了しないため放置します"
-            )
+        say_warn!(
+            "the thread \"{thread}\" is stuck in the system and is left behind",
+            "スレッド「{thread}」が終了しないため放置します"
         );
     }
     info!("{}", ended.summary.log_line());
@@ -356,11 +336,11 @@ fn report(ended: &Ended, logging: &Logging) -> u8 {
             super::DONE
         }
         Reason::Failure(why) => {
-            critical!("{}", say!("ending: {why}", "終了します: {why}"));
+            say_critical!("ending: {why}", "終了します: {why}");
             super::FAILED
         }
         Reason::Usage(why) => {
-            critical!("{}", say!("ending: {why}", "終了します: {why}"));
+            say_critical!("ending: {why}", "終了します: {why}");
             super::USAGE
         }
     };

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use log::{error, info, warn};
 
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
@@ -24,7 +23,7 @@ use crate::follow::control::{Follower, Observation};
 use crate::follow::detect::{self, Detection, Detector};
 use crate::follow::trace::{FrameRecord, FrameTrace};
 use crate::follow::track::Tracker;
-use crate::say;
+use crate::{say, say_error, say_info, say_warn};
 
 /// How long a wait for a picture lasts before the order to stop is looked at again.
 const WAIT: Duration = Duration::from_millis(100);
@@ -76,10 +75,7 @@ impl Vision {
         let Some(mut detector) = self.open_detector() else {
             return;
         };
-        info!(
-            "{}",
-            say!("detector: {}", "顔検出器: {}", detector.describe())
-        );
+        say_info!("detector: {}", "顔検出器: {}", detector.describe());
         // Reading the models has needed much code that is not needed again.
         residency::drop_code();
         let mut tracker = Tracker::new();
@@ -119,10 +115,7 @@ impl Vision {
                 Err(e) => {
                     let why = format!("{e:#}");
                     if why != told {
-                        error!(
-                            "{}",
-                            say!("no face detector: {why}", "顔検出器を開けません: {why}")
-                        );
+                        say_error!("no face detector: {why}", "顔検出器を開けません: {why}");
                         told = why;
                     }
                 }
@@ -150,12 +143,9 @@ impl Vision {
     /// Counts a picture that could not be used, and says so at the first of a row.
     fn unusable(&self, number: u64, e: &anyhow::Error) {
         if self.feedback.undecodable() == 1 {
-            warn!(
-                "{}",
-                say!(
-                    "picture {number} of the camera cannot be used: {e:#}",
-                    "カメラの画像 {number} は使えません: {e:#}"
-                )
+            say_warn!(
+                "picture {number} of the camera cannot be used: {e:#}",
+                "カメラの画像 {number} は使えません: {e:#}"
             );
         }
     }

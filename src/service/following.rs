@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use log::error;
 
 use super::{HUNG, Service, Shared};
 use crate::base::limited::Limited;
@@ -17,7 +16,7 @@ use crate::follow::camera::source::{self, SourceKind};
 use crate::follow::pose::Pose;
 use crate::follow::servo::{self, ServoLoop, SimulatedServos};
 use crate::follow::vision::Vision;
-use crate::say;
+use crate::say_error;
 
 /// Where the mount stands, for whoever looks through the simulated camera.
 pub(super) type PoseNow = Arc<dyn Fn() -> Pose + Send + Sync>;
@@ -32,12 +31,9 @@ impl Service {
             return Ok(ahead);
         }
         if config.protocol != Protocol::Sts {
-            error!(
-                "{}",
-                say!(
-                    "servo.protocol: only \"sts\" is there in this version, the servos stay off",
-                    "サーボ: servo.protocol はこのバージョンでは \"sts\" のみです。サーボは動作しません"
-                )
+            say_error!(
+                "servo.protocol: only \"sts\" is there in this version, the servos stay off",
+                "サーボ: servo.protocol はこのバージョンでは \"sts\" のみです。サーボは動作しません"
             );
             return Ok(ahead);
         }

@@ -58,7 +58,7 @@ fn every_finding_is_provoked_here_and_explained_in_the_manual() {
     let written = {
         let mut keys = BTreeSet::new();
         let pattern =
-            Regex::new(r#"Finding::(?:problem|warning|note)\(\s*"([a-z0-9-]+)""#).unwrap();
+            Regex::new(r#"finding!\(\s*(?:Problem|Warning|Note), "([a-z0-9-]+)""#).unwrap();
         for folder in ["src/tools/doctor", "src/tools/doctor/sections"] {
             for file in std::fs::read_dir(here.join(folder)).unwrap().flatten() {
                 let text = std::fs::read_to_string(file.path()).unwrap_or_default();

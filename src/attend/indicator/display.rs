@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use anyhow::Result;
-use log::{info, warn};
+use log::warn;
 
 use super::attachment::{Attachment, Said};
 use super::gpio::Pins;
@@ -16,7 +16,7 @@ use crate::base::clock::Clock;
 use crate::base::standing::Standing;
 use crate::base::stop::Stop;
 use crate::config::{BeepSettings, Gpio};
-use crate::say;
+use crate::{say, say_info, say_warn};
 
 /// Buzzer and LEDs. Dropping them leaves everything dark and silent.
 pub trait Outputs: Send {
@@ -103,21 +103,12 @@ fn report(said: Said) {
     match said {
         // What there is was said when it was taken.
         Said::Nothing | Said::Opened => {}
-        Said::Absent(why) => info!(
-            "{}",
-            say!(
-                "no buzzer and no LEDs: {why}",
-                "ブザーと LED は使いません: {why}"
-            )
+        Said::Absent(why) => say_info!(
+            "no buzzer and no LEDs: {why}",
+            "ブザーと LED は使いません: {why}"
         ),
-        Said::Failed(why) => warn!(
-            "{}",
-            say!("buzzer and LEDs fail: {why}", "ブザーと LED の異常: {why}")
-        ),
-        Said::Back => info!(
-            "{}",
-            say!("buzzer and LEDs work again", "ブザーと LED が復旧しました")
-        ),
+        Said::Failed(why) => say_warn!("buzzer and LEDs fail: {why}", "ブザーと LED の異常: {why}"),
+        Said::Back => say_info!("buzzer and LEDs work again", "ブザーと LED が復旧しました"),
     }
 }
 
@@ -131,7 +122,7 @@ pub fn open(gpio: &Gpio) -> OpenOutputs {
         }
         let (pins, faults) = Pins::open(&gpio)?;
         let what = pins.describe();
-        info!("{}", say!("feedback: {what}", "表示装置: {what}"));
+        say_info!("feedback: {what}", "表示装置: {what}");
         for fault in faults {
             warn!("{fault}");
         }

@@ -10,14 +10,13 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use log::error;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
 use super::edition::{Identity, identity};
 use super::journal::{beside, journal};
 use super::schema;
-use crate::say;
+use crate::say_error;
 
 /// What is added to the name of the fresh file while it is filled.
 const FILLING: &str = ".filling";
@@ -66,14 +65,11 @@ pub(super) fn set_aside(
     std::fs::rename(beside(file, FILLING), beside(file, READY)).with_context(failed)?;
     let aside = exchange(file).with_context(failed)?;
     let aside = aside.display();
-    error!(
-        "{}",
-        say!(
-            "THE LEDGER {name} WAS DAMAGED ({why}): it is kept as {aside}; {taps} taps could be read and were \
+    say_error!(
+        "THE LEDGER {name} WAS DAMAGED ({why}): it is kept as {aside}; {taps} taps could be read and were \
              carried over; check the disk",
-            "記録ファイル {name} が破損していました ({why})。{aside} として保存し、読み取れた {taps} 件を引き継ぎました。\
+        "記録ファイル {name} が破損していました ({why})。{aside} として保存し、読み取れた {taps} 件を引き継ぎました。\
              ディスクを確認してください"
-        )
     );
     Ok(true)
 }

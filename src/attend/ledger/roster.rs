@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use log::{error, info, warn};
+use log::error;
 
 use crate::attend::uid::Uid;
 use crate::base::beat::Beat;
@@ -23,7 +23,7 @@ use crate::base::clock::Monotime;
 use crate::base::files;
 use crate::base::limited::{Limited, NotDone};
 use crate::base::stop::{Stop, lock};
-use crate::say;
+use crate::{say, say_info, say_warn};
 
 /// A roster of 200,000 people is smaller; anything larger is another file given by mistake.
 const LARGEST_BYTES: u64 = 16 * 1024 * 1024;
@@ -188,27 +188,18 @@ fn unusable(why: &anyhow::Error, again: bool) -> String {
 fn tell(file: &Path, contents: &Contents) {
     let (file, names) = (file.display(), contents.names.len());
     for problem in contents.problems.iter().take(NAMED) {
-        warn!(
-            "{}",
-            say!("roster {file}: {problem}", "名簿 {file}: {problem}")
-        );
+        say_warn!("roster {file}: {problem}", "名簿 {file}: {problem}");
     }
     let more = contents.problems.len().saturating_sub(NAMED);
     if more > 0 {
-        warn!(
-            "{}",
-            say!(
-                "roster {file}: {more} more lines like these",
-                "名簿 {file}: 同様の行がほかに {more} 行あります"
-            )
+        say_warn!(
+            "roster {file}: {more} more lines like these",
+            "名簿 {file}: 同様の行がほかに {more} 行あります"
         );
     }
-    info!(
-        "{}",
-        say!(
-            "roster {file}: {names} cards",
-            "名簿 {file}: カード {names} 枚"
-        )
+    say_info!(
+        "roster {file}: {names} cards",
+        "名簿 {file}: カード {names} 枚"
     );
 }
 

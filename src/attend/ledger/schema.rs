@@ -4,11 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use log::info;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::reserve::share;
-use crate::say;
+use crate::say_info;
 
 /// One entry brings a file from the version before to the next; `PRAGMA user_version` counts them. An
 /// entry that was released is never changed.
@@ -209,12 +208,9 @@ fn migrate(db: &mut Connection) -> Result<()> {
         return Ok(());
     }
     if version(db)? > 0 {
-        info!(
-            "{}",
-            say!(
-                "the ledger is brought up to date; with many taps this takes a while",
-                "記録ファイルを新しい形式に変換します（件数が多い場合は時間がかかります）"
-            )
+        say_info!(
+            "the ledger is brought up to date; with many taps this takes a while",
+            "記録ファイルを新しい形式に変換します（件数が多い場合は時間がかかります）"
         );
     }
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;

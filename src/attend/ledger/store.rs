@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use log::{debug, error, warn};
+use log::debug;
 
 use rusqlite::Connection;
 
@@ -24,7 +24,7 @@ use crate::attend::reader::Moment;
 use crate::base::clock::Clock;
 use crate::base::proc;
 use crate::base::stop::lock;
-use crate::say;
+use crate::{say_error, say_warn};
 
 /// How long a tap waits for the clock to be synchronised, at most.
 pub const HOLD: Duration = Duration::from_secs(600);
@@ -105,14 +105,11 @@ impl Store {
         let forgetful = medium::forgetful(dir);
         if let Some(kind) = forgetful {
             let folder = dir.display();
-            error!(
-                "{}",
-                say!(
-                    "the data folder {folder} is on {kind}: A POWER CUT LOSES EVERY TAP that was not delivered; set \
+            say_error!(
+                "the data folder {folder} is on {kind}: A POWER CUT LOSES EVERY TAP that was not delivered; set \
                      data_dir to a folder on a disk",
-                    "データフォルダ {folder} は {kind} 上にあります。停電時に未送信の記録がすべて失われます。\
+                "データフォルダ {folder} は {kind} 上にあります。停電時に未送信の記録がすべて失われます。\
                      data_dir をディスク上のフォルダに設定してください"
-                )
             );
         }
         Ok(Self {
@@ -185,12 +182,9 @@ impl Store {
             && self.full.swap(false, Ordering::Relaxed)
         {
             let file = self.file.display();
-            warn!(
-                "{}",
-                say!(
-                    "there is room on the disk of {file} again",
-                    "{file} のディスクに空きができました"
-                )
+            say_warn!(
+                "there is room on the disk of {file} again",
+                "{file} のディスクに空きができました"
             );
         }
     }
@@ -231,19 +225,13 @@ impl Store {
         self.generation.fetch_add(1, Ordering::Release);
         let file = self.file.display();
         match damage::carry_over_all(deleted, fresh) {
-            Ok(taps) => error!(
-                "{}",
-                say!(
-                    "THE LEDGER {file} WAS DELETED while it was in use: it is made anew, with the {taps} taps that it had",
-                    "使用中の記録ファイル {file} が削除されました。{taps} 件を引き継いで作り直しました"
-                )
+            Ok(taps) => say_error!(
+                "THE LEDGER {file} WAS DELETED while it was in use: it is made anew, with the {taps} taps that it had",
+                "使用中の記録ファイル {file} が削除されました。{taps} 件を引き継いで作り直しました"
             ),
-            Err(e) => error!(
-                "{}",
-                say!(
-                    "THE LEDGER {file} WAS DELETED while it was in use, and its taps could not be carried over: {e:#}",
-                    "使用中の記録ファイル {file} が削除され、記録を引き継げませんでした: {e:#}"
-                )
+            Err(e) => say_error!(
+                "THE LEDGER {file} WAS DELETED while it was in use, and its taps could not be carried over: {e:#}",
+                "使用中の記録ファイル {file} が削除され、記録を引き継げませんでした: {e:#}"
             ),
         }
     }
@@ -252,12 +240,9 @@ impl Store {
     pub(super) fn journal_was_deleted(&self) {
         self.generation.fetch_add(1, Ordering::Release);
         let file = self.file.display();
-        error!(
-            "{}",
-            say!(
-                "the journal of the ledger {file} WAS DELETED while it was in use; its taps have been saved",
-                "使用中の記録ファイル {file} のジャーナルが削除されました。内容は保存済みです"
-            )
+        say_error!(
+            "the journal of the ledger {file} WAS DELETED while it was in use; its taps have been saved",
+            "使用中の記録ファイル {file} のジャーナルが削除されました。内容は保存済みです"
         );
     }
 
@@ -268,12 +253,9 @@ impl Store {
         }
         self.full.store(true, Ordering::Relaxed);
         let file = self.file.display();
-        error!(
-            "{}",
-            say!(
-                "THE DISK IS FULL: {file} now uses the room that was put by for the last taps; free some space",
-                "ディスクの空きがありません: {file} は予備領域を使用しています。空き容量を確保してください"
-            )
+        say_error!(
+            "THE DISK IS FULL: {file} now uses the room that was put by for the last taps; free some space",
+            "ディスクの空きがありません: {file} は予備領域を使用しています。空き容量を確保してください"
         );
         true
     }
@@ -290,13 +272,10 @@ fn look_for_a_lost_one(file: &Path, reserve: &Reserve) -> Result<()> {
         damage::set_aside(file, identity(file).ok(), &why.into())?;
     } else if reserve.is_there() {
         let name = file.display();
-        error!(
-            "{}",
-            say!(
-                "THE LEDGER {name} IS GONE: a new one is begun; taps that waited in the old one are lost unless it is \
+        say_error!(
+            "THE LEDGER {name} IS GONE: a new one is begun; taps that waited in the old one are lost unless it is \
                  put back",
-                "記録ファイル {name} がありません。新しく作成します。古いファイルを戻さない限り、未送信の記録は失われます"
-            )
+            "記録ファイル {name} がありません。新しく作成します。古いファイルを戻さない限り、未送信の記録は失われます"
         );
     }
     Ok(())

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::SignedDuration;
-use log::{info, warn};
 use rusqlite::Connection;
 
 use super::edition::Edition;
@@ -22,7 +21,7 @@ use crate::base::clock::{Clock, Monotime};
 use crate::base::slot::Slot;
 use crate::base::standing::Standing;
 use crate::base::stop::{Stop, lock};
-use crate::say;
+use crate::{say_info, say_warn};
 
 /// How soon a clock step or a retry request of another program is noticed.
 const TICK: Duration = Duration::from_secs(1);
@@ -225,12 +224,9 @@ impl Upkeep {
             times::prune(tx, before, PRUNE_BATCH)
         })?;
         if gone > 0 {
-            info!(
-                "{}",
-                say!(
-                    "ledger: {gone} delivered taps older than {days} days removed",
-                    "記録: {days} 日を過ぎた送信済みの {gone} 件を削除しました"
-                )
+            say_info!(
+                "ledger: {gone} delivered taps older than {days} days removed",
+                "記録: {days} 日を過ぎた送信済みの {gone} 件を削除しました"
             );
         }
         Ok(gone < PRUNE_BATCH)
@@ -256,12 +252,9 @@ impl Memory {
     fn tell(&mut self, e: &anyhow::Error) {
         let why = format!("{e:#}");
         if self.told.as_ref() != Some(&why) {
-            warn!(
-                "{}",
-                say!(
-                    "the ledger cannot be looked after: {why}",
-                    "記録の保守ができません: {why}"
-                )
+            say_warn!(
+                "the ledger cannot be looked after: {why}",
+                "記録の保守ができません: {why}"
             );
             self.told = Some(why);
         }
@@ -274,37 +267,28 @@ fn is_small(store: &Store) -> bool {
 
 fn tell_step(by: SignedDuration) {
     let seconds = by.as_secs_f64();
-    warn!(
-        "{}",
-        say!(
-            "the clock was set by {seconds:+.1} s, and no time server vouches for it: taps go on with the time from \
+    say_warn!(
+        "the clock was set by {seconds:+.1} s, and no time server vouches for it: taps go on with the time from \
              before",
-            "時計が {seconds:+.1} 秒変更されましたが、時刻サーバーによる確認がありません。以前の時刻を基準に記録を続けます"
-        )
+        "時計が {seconds:+.1} 秒変更されましたが、時刻サーバーによる確認がありません。以前の時刻を基準に記録を続けます"
     );
 }
 
 fn tell_corrected(taps: u64, anchor: &Anchor) {
     if taps > 0 {
         let now = anchor.utc;
-        info!(
-            "{}",
-            say!(
-                "the clock is right ({now:.0}): the times of {taps} earlier taps are corrected",
-                "時計が同期されました ({now:.0})。以前の {taps} 件の時刻を補正しました"
-            )
+        say_info!(
+            "the clock is right ({now:.0}): the times of {taps} earlier taps are corrected",
+            "時計が同期されました ({now:.0})。以前の {taps} 件の時刻を補正しました"
         );
     }
 }
 
 fn tell_released(taps: u64) {
     if taps > 0 {
-        warn!(
-            "{}",
-            say!(
-                "no time server vouches for the clock: {taps} taps go out with a time that may be wrong",
-                "時刻サーバーによる確認がないため、{taps} 件を不確かな時刻のまま送信します"
-            )
+        say_warn!(
+            "no time server vouches for the clock: {taps} taps go out with a time that may be wrong",
+            "時刻サーバーによる確認がないため、{taps} 件を不確かな時刻のまま送信します"
         );
     }
 }

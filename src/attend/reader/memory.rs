@@ -9,7 +9,7 @@ use super::insertions::Insertions;
 use super::usb;
 use crate::base::backoff::Backoff;
 use crate::base::clock::Monotime;
-use crate::say;
+use crate::say_warn;
 
 /// Asking for the daemon costs one local connection, so the pauses stay short: back within five seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -73,17 +73,13 @@ impl Memory {
         let new = self.told.as_ref() != Some(&why);
         if new {
             match self.link {
-                Link::Fresh => warn!(
-                    "{}",
-                    say!(
-                        "waiting for a card reader: {why}",
-                        "カードリーダーを待っています: {why}"
-                    )
+                Link::Fresh => say_warn!(
+                    "waiting for a card reader: {why}",
+                    "カードリーダーを待っています: {why}"
                 ),
-                Link::Up | Link::Lost => warn!(
-                    "{}",
-                    say!("card reader failure: {why}", "カードリーダーの異常: {why}")
-                ),
+                Link::Up | Link::Lost => {
+                    say_warn!("card reader failure: {why}", "カードリーダーの異常: {why}")
+                }
             }
             self.told = Some(why);
         }

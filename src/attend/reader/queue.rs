@@ -3,13 +3,11 @@
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
-use log::warn;
-
 use super::Tap;
 use crate::base::beat::Beat;
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
-use crate::say;
+use crate::say_warn;
 
 /// How often a full queue is tried again.
 const TRY_EVERY: Duration = Duration::from_millis(20);
@@ -58,12 +56,9 @@ pub(super) fn hand_on(
 }
 
 fn tell_slow(reader: &str) {
-    warn!(
-        "{}",
-        say!(
-            "card reader {reader}: waits, for the ledger is slow to record the taps before; check the disk",
-            "カードリーダー {reader}: 記録の書き込みが遅れているため待機しています。ディスクを確認してください"
-        )
+    say_warn!(
+        "card reader {reader}: waits, for the ledger is slow to record the taps before; check the disk",
+        "カードリーダー {reader}: 記録の書き込みが遅れているため待機しています。ディスクを確認してください"
     );
 }
 

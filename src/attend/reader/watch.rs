@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::Result;
-use log::{debug, info, warn};
+use log::{debug, warn};
 
 use super::insertions::Change;
 use super::memory::{Link, Memory};
@@ -20,7 +20,7 @@ use crate::base::clock::Clock;
 use crate::base::standing::Standing;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
-use crate::say;
+use crate::{say, say_info, say_warn};
 
 /// Longest wait for a change: hot-plugging is found within this time where the daemon misses it, and the
 /// order to stop is heard even if its wake-up call is lost.
@@ -198,22 +198,16 @@ impl Watch {
                         "カードリーダーが再び接続されました: {name}"
                     ));
                 } else {
-                    info!(
-                        "{}",
-                        say!(
-                            "card reader: {name}",
-                            "カードリーダーを検出しました: {name}"
-                        )
+                    say_info!(
+                        "card reader: {name}",
+                        "カードリーダーを検出しました: {name}"
                     );
                 }
             }
             Change::ReaderWent(name) => {
-                warn!(
-                    "{}",
-                    say!(
-                        "card reader unplugged: {name}",
-                        "カードリーダーが取り外されました: {name}"
-                    )
+                say_warn!(
+                    "card reader unplugged: {name}",
+                    "カードリーダーが取り外されました: {name}"
                 );
                 memory.unplugged.insert(name);
             }
@@ -258,12 +252,9 @@ impl Watch {
         // Only while the service ends, when a tap is acknowledged no more.
         if let Err(Tap { reader, .. }) = handed {
             self.standing.tap_done();
-            warn!(
-                "{}",
-                say!(
-                    "card reader {reader}: a tap came too late, the service is ending",
-                    "カードリーダー {reader}: 終了処理中のため、タッチを記録できません"
-                )
+            say_warn!(
+                "card reader {reader}: a tap came too late, the service is ending",
+                "カードリーダー {reader}: 終了処理中のため、タッチを記録できません"
             );
         }
     }
@@ -271,21 +262,15 @@ impl Watch {
 
 fn tell_waiting(others: &[&str]) {
     if others.is_empty() {
-        info!(
-            "{}",
-            say!(
-                "waiting for a card reader: none is connected",
-                "カードリーダーを待っています（未接続）"
-            )
+        say_info!(
+            "waiting for a card reader: none is connected",
+            "カードリーダーを待っています（未接続）"
         );
     } else {
         let names = others.join(", ");
-        warn!(
-            "{}",
-            say!(
-                "waiting for a card reader: cards.readers names none of those that exist ({names})",
-                "カードリーダーを待っています: cards.readers に該当するものがありません（接続中: {names}）"
-            )
+        say_warn!(
+            "waiting for a card reader: cards.readers names none of those that exist ({names})",
+            "カードリーダーを待っています: cards.readers に該当するものがありません（接続中: {names}）"
         );
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use log::{debug, error, info, warn};
+use log::debug;
 
 use crate::attend::indicator::{Event, Panel};
 use crate::attend::ledger::outbox::{Outgoing, Settled};
 use crate::base::standing::{self, Standing};
 use crate::base::stats::Stats;
-use crate::say;
+use crate::{say_error, say_info, say_warn};
 
 /// Number of failed attempts at which a held-up tap is logged: by then the trouble is not transient.
 const HELD_UP_AT: u32 = 4;
@@ -55,23 +55,17 @@ impl Teller {
                 debug!("tap {id} delivered: {answer}");
                 return;
             }
-            Settled::Rejected => error!(
-                "{}",
-                say!(
-                    "the server rejected tap {id} ({uid}); it stays in the ledger (facetap attendance list \
+            Settled::Rejected => say_error!(
+                "the server rejected tap {id} ({uid}); it stays in the ledger (facetap attendance list \
                      --rejected): {answer}",
-                    "サーバーが {id} 件目 ({uid}) を拒否しました。記録は保持します \
+                "サーバーが {id} 件目 ({uid}) を拒否しました。記録は保持します \
                      (facetap attendance list --rejected): {answer}"
-                )
             ),
-            Settled::UnexpectedDuplicate => error!(
-                "{}",
-                say!(
-                    "the server takes tap {id} ({uid}) for one that it has, though it was never sent; please look \
+            Settled::UnexpectedDuplicate => say_error!(
+                "the server takes tap {id} ({uid}) for one that it has, though it was never sent; please look \
                      (facetap attendance list --review): {answer}",
-                    "サーバーは未送信の {id} 件目 ({uid}) を重複と判定しました。確認してください \
+                "サーバーは未送信の {id} 件目 ({uid}) を重複と判定しました。確認してください \
                      (facetap attendance list --review): {answer}"
-                )
             ),
             Settled::NotYet => debug!("tap {id} not delivered: {answer}"),
         }
@@ -82,12 +76,9 @@ impl Teller {
     pub fn held_up(&self, tap: &Outgoing, times: u32, answer: &str) {
         let Outgoing { id, uid, .. } = tap;
         if times == HELD_UP_AT {
-            warn!(
-                "{}",
-                say!(
-                    "tap {id} ({uid}) is held up and is sent again by itself; other cards go on: {answer}",
-                    "{id} 件目 ({uid}) は送信できず、自動で再送します。他のカードには影響しません: {answer}"
-                )
+            say_warn!(
+                "tap {id} ({uid}) is held up and is sent again by itself; other cards go on: {answer}",
+                "{id} 件目 ({uid}) は送信できず、自動で再送します。他のカードには影響しません: {answer}"
             );
         }
     }
@@ -112,19 +103,16 @@ impl Teller {
     pub fn sum_up(&mut self, waiting: u64) {
         let delivered = self.delivered;
         self.standing.set_waiting(waiting);
-        info!(
-            "{}",
-            say!(
-                "sent to the server: {delivered}, still waiting: {waiting}",
-                "サーバーへ送信済み: {delivered} 件、未送信: {waiting} 件"
-            )
+        say_info!(
+            "sent to the server: {delivered}, still waiting: {waiting}",
+            "サーバーへ送信済み: {delivered} 件、未送信: {waiting} 件"
         );
         (self.settled, self.delivered) = (0, 0);
     }
 
     pub fn server_is_fine(&mut self) {
         if self.server != Told::Fine {
-            info!("{}", say!("server connected", "サーバーに接続しました"));
+            say_info!("server connected", "サーバーに接続しました");
             self.server = Told::Fine;
             self.standing.set_server(standing::Server::Up);
             self.panel.show(Event::ServerConnected);
@@ -134,12 +122,9 @@ impl Teller {
     pub fn server_is_out(&mut self, why: &str) {
         let trouble = trouble(why);
         if self.server != trouble {
-            warn!(
-                "{}",
-                say!(
-                    "the server takes no taps now, they stay in the ledger: {why}",
-                    "サーバーへ送信できません。記録は保持し、後で再送します: {why}"
-                )
+            say_warn!(
+                "the server takes no taps now, they stay in the ledger: {why}",
+                "サーバーへ送信できません。記録は保持し、後で再送します: {why}"
             );
             self.server = trouble;
             self.standing.set_server(standing::Server::Down);
@@ -148,12 +133,9 @@ impl Teller {
 
     pub fn ledger_is_fine(&mut self) {
         if let Told::Trouble(_) = self.ledger {
-            info!(
-                "{}",
-                say!(
-                    "the ledger can be written again, taps go to the server",
-                    "記録ファイルに書き込めるようになりました。送信を再開します"
-                )
+            say_info!(
+                "the ledger can be written again, taps go to the server",
+                "記録ファイルに書き込めるようになりました。送信を再開します"
             );
         }
         self.ledger = Told::Fine;
@@ -162,12 +144,9 @@ impl Teller {
     pub fn ledger_is_in_trouble(&mut self, why: &str) {
         let trouble = trouble(why);
         if self.ledger != trouble {
-            warn!(
-                "{}",
-                say!(
-                    "nothing new is sent to the server until the ledger can be used again: {why}",
-                    "記録ファイルが使えるまで、新しい送信を行いません: {why}"
-                )
+            say_warn!(
+                "nothing new is sent to the server until the ledger can be used again: {why}",
+                "記録ファイルが使えるまで、新しい送信を行いません: {why}"
             );
             self.ledger = trouble;
         }
@@ -181,12 +160,9 @@ fn trouble(why: &str) -> Told {
 
 /// An alarm: deliveries have stalled.
 pub(super) fn stalled(minutes: u64) {
-    error!(
-        "{}",
-        say!(
-            "DELIVERY HAS STALLED: no tap was sent and no answer came for {minutes} minutes though one was due; the \
+    say_error!(
+        "DELIVERY HAS STALLED: no tap was sent and no answer came for {minutes} minutes though one was due; the \
              loop begins anew",
-            "送信が停止しています: {minutes} 分間、送信も応答もありません。ループを再起動します"
-        )
+        "送信が停止しています: {minutes} 分間、送信も応答もありません。ループを再起動します"
     );
 }

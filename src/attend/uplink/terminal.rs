@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
+use crate::say_info;
 use anyhow::{Context as _, Result};
-use log::info;
 use sysinfo::Networks;
-
-use crate::say;
 
 /// Name of the file in the data folder that keeps it.
 const FILE: &str = "terminal_id";
@@ -46,10 +44,7 @@ pub fn id(configured: Option<&str>, dir: &Path) -> Result<String> {
             file.display()
         )
     })?;
-    info!(
-        "{}",
-        say!("name of this device: {id}", "この端末の ID: {id}")
-    );
+    say_info!("name of this device: {id}", "この端末の ID: {id}");
     Ok(id)
 }
 

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use log::{info, warn};
 
 use super::Detector;
 use super::haar::Haar;
 use super::yunet::{MODELS, YuNet};
 use crate::config::{self, DetectorKind};
 use crate::follow::camera::opencv_runtime;
-use crate::say;
+use crate::{say, say_info, say_warn};
 
 /// Where packages put the models.
 const SYSTEM_MODELS: &str = "/usr/share/facetap/models";
@@ -41,12 +40,9 @@ pub fn open(config: &config::Detector, data_dir: &Path) -> Result<Box<dyn Detect
     match Haar::open(config.min_face) {
         Ok(haar) => {
             let what = haar.describe();
-            info!(
-                "{}",
-                say!(
-                    "detector: {why}; using {what} instead, which finds fewer faces; scripts/fetch-models.sh fetches YuNet",
-                    "カメラ: {why}。代わりに {what} を使います (検出率は下がります)。YuNet は scripts/fetch-models.sh で取得できます"
-                )
+            say_info!(
+                "detector: {why}; using {what} instead, which finds fewer faces; scripts/fetch-models.sh fetches YuNet",
+                "カメラ: {why}。代わりに {what} を使います (検出率は下がります)。YuNet は scripts/fetch-models.sh で取得できます"
             );
             Ok(Box::new(haar))
         }
@@ -85,7 +81,7 @@ fn yunet(folders: &[PathBuf], min_face: u32) -> Result<YuNet, String> {
         ));
     }
     for line in &tried {
-        warn!("{}", say!("detector: {line}", "カメラ: {line}"));
+        say_warn!("detector: {line}", "カメラ: {line}");
     }
     Err(say!(
         "no YuNet model in {folders} works with OpenCV {version}",

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use log::{debug, error, info, warn};
+use log::debug;
 
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
@@ -16,7 +16,7 @@ use crate::base::stop::{Stop, lock};
 use crate::config;
 use crate::follow::control::{Action, Axis, Each, Follower};
 use crate::follow::trace::FrameTrace;
-use crate::say;
+use crate::{say, say_error, say_info, say_warn};
 
 use super::bus::Bus;
 use super::mount::Mount;
@@ -127,10 +127,7 @@ impl ServoLoop {
         let released = self.port.close(RELEASE, |mut mount| mount.release());
         // Where the order came in the middle of a tick, they were released at the end of that.
         released.map_err(|why| self.stuck(&why))?.transpose()?;
-        info!(
-            "{}",
-            say!("servos released", "サーボのトルクを解放しました")
-        );
+        say_info!("servos released", "サーボのトルクを解放しました");
         Ok(())
     }
 
@@ -168,14 +165,11 @@ impl ServoLoop {
         if said.holding != action.torque {
             said.holding = action.torque;
             if action.torque {
-                info!("{}", say!("servos hold", "サーボのトルクをオンにしました"));
+                say_info!("servos hold", "サーボのトルクをオンにしました");
             } else {
-                info!(
-                    "{}",
-                    say!(
-                        "servos at rest, torque off",
-                        "サーボ待機中、トルクをオフにしました"
-                    )
+                say_info!(
+                    "servos at rest, torque off",
+                    "サーボ待機中、トルクをオフにしました"
                 );
             }
         }
@@ -205,12 +199,9 @@ impl ServoLoop {
             return;
         }
         said.pressing[axis] = Some(now);
-        warn!(
-            "{}",
-            say!(
-                "servo axis {name} presses against its end (load above 80 %); no further in that direction",
-                "サーボ {name} 軸が機械的な限界に達しました (負荷80%超)。その方向への動作を停止します"
-            )
+        say_warn!(
+            "servo axis {name} presses against its end (load above 80 %); no further in that direction",
+            "サーボ {name} 軸が機械的な限界に達しました (負荷80%超)。その方向への動作を停止します"
         );
     }
 
@@ -245,25 +236,18 @@ impl ServoLoop {
     /// Tells that the bus is there, and counts it if it had been lost.
     fn welcome(&self, link: &Link, port: &str, axes: &str) {
         match link {
-            Link::Awaited { told: None } => info!(
-                "{}",
-                say!("servos on {port}: {axes}", "サーボ接続: {port}: {axes}")
-            ),
-            Link::Awaited { told: Some(_) } => info!(
-                "{}",
-                say!(
-                    "[SERVO_RECONNECT] servos are there on {port}: {axes}",
-                    "[SERVO_RECONNECT] サーボが見つかりました: {port}: {axes}"
-                )
+            Link::Awaited { told: None } => {
+                say_info!("servos on {port}: {axes}", "サーボ接続: {port}: {axes}")
+            }
+            Link::Awaited { told: Some(_) } => say_info!(
+                "[SERVO_RECONNECT] servos are there on {port}: {axes}",
+                "[SERVO_RECONNECT] サーボが見つかりました: {port}: {axes}"
             ),
             Link::Up | Link::Lost { .. } => {
                 self.stats.servo_reconnects.increment();
-                info!(
-                    "{}",
-                    say!(
-                        "[SERVO_RECONNECT] servos are back on {port}: {axes}",
-                        "[SERVO_RECONNECT] サーボに再接続しました: {port}: {axes}"
-                    )
+                say_info!(
+                    "[SERVO_RECONNECT] servos are back on {port}: {axes}",
+                    "[SERVO_RECONNECT] サーボに再接続しました: {port}: {axes}"
                 );
             }
         }
@@ -282,32 +266,23 @@ impl ServoLoop {
         self.stats.servo_faults.increment();
         match link {
             Link::Up => {
-                error!(
-                    "{}",
-                    say!(
-                        "the servo bus is lost: {why}; trying again until it is back",
-                        "サーボとの接続が切れました: {why}。復旧するまで再試行します"
-                    )
+                say_error!(
+                    "the servo bus is lost: {why}; trying again until it is back",
+                    "サーボとの接続が切れました: {why}。復旧するまで再試行します"
                 );
                 Link::Lost { told: why }
             }
             Link::Awaited { .. } => {
-                error!(
-                    "{}",
-                    say!(
-                        "waiting for the servo port: {why}",
-                        "サーボのポートを待っています: {why}"
-                    )
+                say_error!(
+                    "waiting for the servo port: {why}",
+                    "サーボのポートを待っています: {why}"
                 );
                 Link::Awaited { told: Some(why) }
             }
             Link::Lost { .. } => {
-                warn!(
-                    "{}",
-                    say!(
-                        "the servo bus is still away: {why}",
-                        "サーボはまだ復旧していません: {why}"
-                    )
+                say_warn!(
+                    "the servo bus is still away: {why}",
+                    "サーボはまだ復旧していません: {why}"
                 );
                 Link::Lost { told: why }
             }

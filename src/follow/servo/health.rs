@@ -1,10 +1,8 @@
 //! Which servos answer, and the log messages about it.
 
-use log::{info, warn};
-
 use crate::base::clock::Monotime;
 use crate::follow::control::Axis;
-use crate::say;
+use crate::{say_info, say_warn};
 
 use super::bus::Fault;
 use super::steps::Mounting;
@@ -60,24 +58,18 @@ impl Servo {
         let told = match self.health {
             Health::Answering { told, .. } => told,
             Health::Absent { .. } => {
-                info!(
-                    "{}",
-                    say!(
-                        "servo {id} ({axis}) answers again",
-                        "サーボ{id} ({axis}) が再び応答しました"
-                    )
+                say_info!(
+                    "servo {id} ({axis}) answers again",
+                    "サーボ{id} ({axis}) が再び応答しました"
                 );
                 0
             }
         };
         if status & !told != 0 {
             let what = sts::complaints(status).join(", ");
-            warn!(
-                "{}",
-                say!(
-                    "servo {id} ({axis}) complains: {what} (status {status:#04x})",
-                    "サーボ{id} ({axis}) の警告: {what} (ステータス {status:#04x})"
-                )
+            say_warn!(
+                "servo {id} ({axis}) complains: {what} (status {status:#04x})",
+                "サーボ{id} ({axis}) の警告: {what} (ステータス {status:#04x})"
             );
         }
         self.health = Health::Answering {
@@ -95,12 +87,9 @@ impl Servo {
             },
             Health::Answering { .. } => {
                 let (axis, id) = (self.axis.name(), self.id);
-                warn!(
-                    "{}",
-                    say!(
-                        "servo {id} ({axis}) is lost: {fault}; check its cable and power, the other axes go on",
-                        "サーボ{id} ({axis}) を見失いました: {fault}。ケーブルと電源を確認してください。他の軸は継続します"
-                    )
+                say_warn!(
+                    "servo {id} ({axis}) is lost: {fault}; check its cable and power, the other axes go on",
+                    "サーボ{id} ({axis}) を見失いました: {fault}。ケーブルと電源を確認してください。他の軸は継続します"
                 );
                 Health::Absent { retry }
             }
@@ -111,24 +100,18 @@ impl Servo {
     /// Tells that it does not answer at the start of a connection.
     pub fn tell_absent(&self) {
         let (axis, id) = (self.axis.name(), self.id);
-        warn!(
-            "{}",
-            say!(
-                "servo {id} ({axis}) does not answer; check its id, cable and power, the other axes go on",
-                "サーボ{id} ({axis}) が応答しません。ID、ケーブル、電源を確認してください。他の軸は継続します"
-            )
+        say_warn!(
+            "servo {id} ({axis}) does not answer; check its id, cable and power, the other axes go on",
+            "サーボ{id} ({axis}) が応答しません。ID、ケーブル、電源を確認してください。他の軸は継続します"
         );
     }
 
     /// Tells that its torque went off by itself.
     pub fn tell_let_go(&self) {
         let (axis, id) = (self.axis.name(), self.id);
-        warn!(
-            "{}",
-            say!(
-                "servo {id} ({axis}) had let go, perhaps its power failed for a moment; setting it up again",
-                "サーボ{id} ({axis}) のトルクが切れていました。電源の瞬断の可能性があります。再設定します"
-            )
+        say_warn!(
+            "servo {id} ({axis}) had let go, perhaps its power failed for a moment; setting it up again",
+            "サーボ{id} ({axis}) のトルクが切れていました。電源の瞬断の可能性があります。再設定します"
         );
     }
 }

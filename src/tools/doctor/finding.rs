@@ -51,38 +51,34 @@ pub struct Finding {
     pub mend: String,
 }
 
-impl Finding {
-    /// Something does not work.
-    #[must_use]
-    pub const fn problem(key: &'static str, what: String, why: String, mend: String) -> Self {
-        Self::new(key, Severity::Problem, what, why, mend)
-    }
-
-    /// Something will not work for long.
-    #[must_use]
-    pub const fn warning(key: &'static str, what: String, why: String, mend: String) -> Self {
-        Self::new(key, Severity::Warning, what, why, mend)
-    }
-
-    /// Something is good to know.
-    #[must_use]
-    pub const fn note(key: &'static str, what: String, why: String, mend: String) -> Self {
-        Self::new(key, Severity::Note, what, why, mend)
-    }
-
-    const fn new(
-        key: &'static str,
-        severity: Severity,
-        what: String,
-        why: String,
-        mend: String,
-    ) -> Self {
-        Self {
-            key,
-            severity,
-            what,
-            why,
-            mend,
+/// A [`Finding`]: how bad it is, its key, and its texts, each in both languages or as an expression.
+///
+/// ```text
+/// finding!(
+///     Warning, "clock-adrift",
+///     what: "the clock is wrong by {seconds} s",
+///           "時計が {seconds} 秒ずれています",
+///     why: since_when(),
+///     mend: "sudo timedatectl set-ntp true",
+///           "sudo timedatectl set-ntp true",
+/// )
+/// ```
+#[macro_export]
+macro_rules! finding {
+    ($severity:ident, $key:literal, $($texts:tt)+) => {
+        $crate::finding!(@ $severity, $key; ; $($texts)+)
+    };
+    (@ $severity:ident, $key:literal; $($done:ident: $said:expr,)*; $part:ident: $en:literal, $ja:literal, $($rest:tt)*) => {
+        $crate::finding!(@ $severity, $key; $($done: $said,)* $part: $crate::say!($en, $ja),; $($rest)*)
+    };
+    (@ $severity:ident, $key:literal; $($done:ident: $said:expr,)*; $part:ident: $text:expr, $($rest:tt)*) => {
+        $crate::finding!(@ $severity, $key; $($done: $said,)* $part: $text,; $($rest)*)
+    };
+    (@ $severity:ident, $key:literal; $($part:ident: $text:expr,)*;) => {
+        $crate::tools::doctor::finding::Finding {
+            key: $key,
+            severity: $crate::tools::doctor::finding::Severity::$severity,
+            $($part: $text,)*
         }
-    }
+    };
 }

@@ -9,7 +9,7 @@ use super::finding::{Finding, Severity};
 use super::setting::Setting;
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
-use crate::say;
+use crate::{finding, say};
 
 /// What a look has given: facts for a maintainer, findings for everybody.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -114,27 +114,21 @@ fn given_up(probe: &Probe, setting: &Setting, why: RecvTimeoutError, started: bo
 
 fn hangs(name: &str, limit: Duration) -> Finding {
     let seconds = limit.as_secs_f64();
-    Finding::problem(
-        "look-hangs",
-        say!(
-            "looking at \"{name}\" did not come to an end within {seconds} s",
-            "「{name}」の確認が {seconds} 秒以内に終わりませんでした"
-        ),
-        say!(
-            "a disk, a device or a program that does not answer also keeps the service waiting",
-            "応答しないディスク・機器・プログラムはサービスも待たせます"
-        ),
-        say!(
-            "dmesg | tail -50    # the kernel names what is stuck; restart the board if it is a disk",
-            "dmesg | tail -50    # 停止している箇所をカーネルが表示します。ディスクの場合は再起動してください"
-        ),
+    finding!(
+        Problem, "look-hangs",
+        what: "looking at \"{name}\" did not come to an end within {seconds} s",
+              "「{name}」の確認が {seconds} 秒以内に終わりませんでした",
+        why: "a disk, a device or a program that does not answer also keeps the service waiting",
+             "応答しないディスク・機器・プログラムはサービスも待たせます",
+        mend: "dmesg | tail -50    # the kernel names what is stuck; restart the board if it is a disk",
+              "dmesg | tail -50    # 停止している箇所をカーネルが表示します。ディスクの場合は再起動してください",
     )
 }
 
 fn failed(name: &str, started: bool) -> Finding {
-    Finding::problem(
-        "look-failed",
-        if started {
+    finding!(
+        Problem, "look-failed",
+        what: if started {
             say!(
                 "looking at \"{name}\" failed",
                 "「{name}」の確認に失敗しました"
@@ -145,14 +139,10 @@ fn failed(name: &str, started: bool) -> Finding {
                 "「{name}」を確認するスレッドを起動できません"
             )
         },
-        say!(
-            "what it would have told is not known",
-            "この項目の状態は不明です"
-        ),
-        say!(
-            "send the diagnosis file to the maintainers; ulimit -u tells how many threads are allowed",
-            "診断ファイルを開発者へ送ってください（スレッド数の上限: ulimit -u）"
-        ),
+        why: "what it would have told is not known",
+             "この項目の状態は不明です",
+        mend: "send the diagnosis file to the maintainers; ulimit -u tells how many threads are allowed",
+              "診断ファイルを開発者へ送ってください（スレッド数の上限: ulimit -u）",
     )
 }
 
@@ -197,7 +187,12 @@ mod tests {
         let own = Probe {
             hung: Some(|_, limit| {
                 let what = format!("{} ms", limit.as_millis());
-                Finding::warning("own", what, String::new(), String::new())
+                finding!(
+                    Warning, "own",
+                    what: what,
+                    why: String::new(),
+                    mend: String::new(),
+                )
             }),
             ..probe("own", block)
         };

@@ -117,6 +117,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding;
     use crate::tools::doctor::probe::Looked;
     use std::time::Duration;
 
@@ -136,17 +137,22 @@ mod tests {
         vec![
             section(
                 "disk",
-                vec![Finding::problem(
-                    "disk-full",
-                    text("full\x1b[2J"),
-                    text("bad"),
-                    text("rm"),
+                vec![finding!(
+                    Problem, "disk-full",
+                    what: text("full\x1b[2J"),
+                    why: text("bad"),
+                    mend: text("rm"),
                 )],
             ),
             section("memory", vec![]),
             section(
                 "clock",
-                vec![Finding::note("n", text("a\nb"), text("c"), text("d"))],
+                vec![finding!(
+                    Note, "n",
+                    what: text("a\nb"),
+                    why: text("c"),
+                    mend: text("d"),
+                )],
             ),
         ]
     }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use log::error;
 use nix::libc;
 
 use super::key::{Key, Run};
@@ -18,7 +17,7 @@ use super::review;
 use super::state::{STATE, State};
 use super::unwind::{Loaded, Scratch};
 use super::{fatal, raw};
-use crate::{critical, say};
+use crate::{critical, say_error};
 
 /// The thread that logs what another one has panicked of.
 const HELPER: &str = "crash";
@@ -149,12 +148,9 @@ fn name(state: &State, seen: &mut BTreeSet<String>) -> bool {
     let named = review::name_all(&state.path(), new);
     for crash in &named {
         let (thread, trace) = (&crash.thread, crash.trace());
-        error!(
-            "{}",
-            say!(
-                "where the thread \"{thread}\" panicked:\n{trace}",
-                "スレッド「{thread}」のパニック発生箇所:\n{trace}"
-            )
+        say_error!(
+            "where the thread \"{thread}\" panicked:\n{trace}",
+            "スレッド「{thread}」のパニック発生箇所:\n{trace}"
         );
     }
     log::logger().flush();

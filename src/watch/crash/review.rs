@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use log::{error, warn};
+use log::error;
 use serde::Serialize;
 
 use super::file;
@@ -15,8 +15,8 @@ use super::key::Run;
 use super::parse::{self, END, Frame, NAMES, Record};
 use super::state::STATE;
 use crate::base::stop::lock;
-use crate::say;
 use crate::watch::symbols::{self, Place, Symbol};
+use crate::{say, say_warn};
 
 /// Reading the symbols of a crash may take so long; nobody waits for it.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -132,12 +132,9 @@ pub(super) fn name_all(crash_file: &Path, mut wanted: impl FnMut(&str) -> bool) 
         .map(|record| {
             let names = named(record, None, LIMIT).unwrap_or_else(|e| {
                 let why = format!("{e:#}");
-                warn!(
-                    "{}",
-                    say!(
-                        "the functions of the crash cannot be named: {why}",
-                        "クラッシュ箇所の関数名を取得できません: {why}"
-                    )
+                say_warn!(
+                    "the functions of the crash cannot be named: {why}",
+                    "クラッシュ箇所の関数名を取得できません: {why}"
                 );
                 lines(record, &[])
             });
@@ -231,12 +228,9 @@ fn append(crash_file: &Path, record: &Record, names: &[String]) {
         .and_then(|mut f| f.write_all(text.as_bytes()));
     if let Err(e) = written {
         let file = crash_file.display();
-        warn!(
-            "{}",
-            say!(
-                "cannot write the names of the functions to {file}: {e}",
-                "関数名を{file}に書き込めません: {e}"
-            )
+        say_warn!(
+            "cannot write the names of the functions to {file}: {e}",
+            "関数名を{file}に書き込めません: {e}"
         );
     }
 }

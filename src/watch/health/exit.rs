@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::{Clock, Monotime, rfc3339};
 use crate::base::files::replace;
 use crate::base::proc;
-use crate::say;
 use crate::watch::crash::LastCrash;
+use crate::{say, say_info};
 
 /// The file's name in the data folder.
 const NAME: &str = "last-exit.json";
@@ -208,12 +208,9 @@ fn write(file: &Path, run: &Run) -> Result<()> {
 /// Logs how the run before ended.
 pub fn tell(last: Option<&LastExit>, boot_id: &str) {
     match last {
-        None => info!(
-            "{}",
-            say!(
-                "boot {boot_id}; no run before this one",
-                "起動ID: {boot_id}（以前の実行記録なし）"
-            )
+        None => say_info!(
+            "boot {boot_id}; no run before this one",
+            "起動ID: {boot_id}（以前の実行記録なし）"
         ),
         Some(LastExit {
             reason, at, clean, ..

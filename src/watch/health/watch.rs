@@ -14,9 +14,8 @@ use super::{notify, restart};
 use crate::base::beat::{Beats, Pulse};
 use crate::base::clock::{Clock, Monotime, rfc3339};
 use crate::base::stop::{Reason, Stop};
-use crate::critical;
-use crate::say;
 use crate::watch::crash;
+use crate::{say, say_critical};
 
 /// Time between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -151,12 +150,9 @@ impl Health {
             "hung, no sign of life: {hung}",
             "応答のないループがあります: {hung}"
         );
-        critical!(
-            "{}",
-            say!(
-                "{what}; ending, to be started again (traces in crash.log)",
-                "{what}。再起動のため終了します（crash.log に記録）"
-            )
+        say_critical!(
+            "{what}; ending, to be started again (traces in crash.log)",
+            "{what}。再起動のため終了します（crash.log に記録）"
         );
         crate::base::stop::lock(&self.record).end(&what, false, self.clock.as_ref());
         self.state.ended = Some(what);

@@ -49,6 +49,12 @@ macro_rules! critical {
     ($($arg:tt)+) => { log::error!(target: $crate::watch::logging::CRITICAL, $($arg)+) };
 }
 
+/// As [`say_error!`](crate::say_error), at level CRITICAL.
+#[macro_export]
+macro_rules! say_critical {
+    ($($text:tt)+) => { $crate::critical!("{}", $crate::say!($($text)+)) };
+}
+
 /// The running logger.
 #[derive(Clone)]
 pub struct Logging {

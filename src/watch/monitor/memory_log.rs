@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Zoned;
-use log::warn;
 
 use super::limits::GROWTH_MB;
 use super::sample::{Sample, megabytes};
 use crate::base::limited::NotDone;
 use crate::config;
-use crate::say;
+use crate::say_warn;
 use crate::watch::logging::rotating::RotatingFile;
 
 /// The file lies beside the log.
@@ -61,12 +60,9 @@ impl MemoryFile {
     fn lost(&self, e: &dyn std::fmt::Display) {
         if !self.failed.swap(true, Ordering::Relaxed) {
             let path = self.path.display();
-            warn!(
-                "{}",
-                say!(
-                    "the memory log {path} cannot be written, its lines are lost until it can: {e}",
-                    "メモリ記録 {path} に書き込めません（書き込めるまで記録は失われます）: {e}"
-                )
+            say_warn!(
+                "the memory log {path} cannot be written, its lines are lost until it can: {e}",
+                "メモリ記録 {path} に書き込めません（書き込めるまで記録は失われます）: {e}"
             );
         }
     }

@@ -27,7 +27,7 @@ use crate::base::standing::Standing;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::config;
-use crate::say;
+use crate::say_info;
 use crate::watch::logging;
 use memory_log::MemoryFile;
 use schedule::Schedule;
@@ -88,12 +88,9 @@ impl Monitor {
         let start = self.clock.now();
         let interval = Duration::from_secs_f64(self.config.interval);
         let seconds = self.config.interval;
-        info!(
-            "{}",
-            say!(
-                "resource monitor active, every {seconds} s",
-                "モニターを開始しました ({seconds}秒ごとにリソースを記録)"
-            )
+        say_info!(
+            "resource monitor active, every {seconds} s",
+            "モニターを開始しました ({seconds}秒ごとにリソースを記録)"
         );
         let mut watching = Watching::new(&self.config, readings::descriptor_limit());
         let mut memory = self.memory_log();
@@ -136,12 +133,9 @@ impl Monitor {
         let file = MemoryFile::new(&self.log_file, &self.log);
         let path = file_beside(&self.log_file);
         let path = path.display();
-        info!(
-            "{}",
-            say!(
-                "memory log active: {path}",
-                "メモリ記録を開始しました: {path}"
-            )
+        say_info!(
+            "memory log active: {path}",
+            "メモリ記録を開始しました: {path}"
         );
         let interval = Duration::from_secs_f64(self.memory.interval);
         Some(MemoryLog {

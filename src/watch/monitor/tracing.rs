@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use log::warn;
-
 use super::memory_log::MemoryFile;
 use super::sample::megabytes;
-use crate::say;
+use crate::say_warn;
 use crate::watch::allocations::Site;
 
 /// Every so many samples the sites are listed.
@@ -62,12 +60,9 @@ impl Tracing {
             .spawn(move || {
                 match source(LARGEST) {
                     Ok(traced) => file.put(&block(&traced)),
-                    Err(e) => warn!(
-                        "{}",
-                        say!(
-                            "the allocation sites cannot be listed: {e:#}",
-                            "メモリ割り当て箇所を取得できません: {e:#}"
-                        )
+                    Err(e) => say_warn!(
+                        "the allocation sites cannot be listed: {e:#}",
+                        "メモリ割り当て箇所を取得できません: {e:#}"
                     ),
                 }
                 at_work.store(false, Ordering::Release);

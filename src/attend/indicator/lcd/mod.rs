@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Result;
-use log::{info, warn};
+use log::info;
 
 use super::Notice;
 use super::attachment::{Attachment, Said};
@@ -18,7 +18,7 @@ use crate::base::clock::{Clock, Monotime};
 use crate::base::standing::Standing;
 use crate::base::stop::Stop;
 use crate::config::LcdSettings;
-use crate::say;
+use crate::{say, say_info, say_warn};
 use hd44780::{BLANK, Picture, Step};
 use i2c::Expander;
 use screen::Screen;
@@ -179,9 +179,9 @@ impl LcdDisplay {
         match said {
             Said::Nothing => {}
             Said::Opened => info!("{}", place(&self.settings, address)),
-            Said::Absent(why) => info!("{}", say!("no LCD: {why}", "LCD は使いません: {why}")),
-            Said::Failed(why) => warn!("{}", say!("the LCD fails: {why}", "LCD の異常: {why}")),
-            Said::Back => info!("{}", say!("the LCD works again", "LCD が復旧しました")),
+            Said::Absent(why) => say_info!("no LCD: {why}", "LCD は使いません: {why}"),
+            Said::Failed(why) => say_warn!("the LCD fails: {why}", "LCD の異常: {why}"),
+            Said::Back => say_info!("the LCD works again", "LCD が復旧しました"),
         }
     }
 }

@@ -18,14 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use log::warn;
 
 use super::lines::Lines;
 use super::{CLASSIC, FELICA, NAME, ULTRALIGHT, VARIABLE};
 use crate::attend::reader::Slot;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;
-use crate::say;
+use crate::say_warn;
 
 /// Longest identifier that a line may hold; a card's is never longer than ten bytes.
 const MAX_BYTES: usize = 32;
@@ -163,12 +162,9 @@ impl Given {
         let card = parse(line);
         if card.is_none() && !self.garbage_told {
             self.garbage_told = true;
-            warn!(
-                "{}",
-                say!(
-                    "{VARIABLE}: a line that describes no card is skipped, as will be others: {line:?}",
-                    "{VARIABLE}: カードとして解釈できない行を無視します（以降も同様）: {line:?}"
-                )
+            say_warn!(
+                "{VARIABLE}: a line that describes no card is skipped, as will be others: {line:?}",
+                "{VARIABLE}: カードとして解釈できない行を無視します（以降も同様）: {line:?}"
             );
         }
         Ok(card)

@@ -11,13 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use log::warn;
 
 use super::pace::Pace;
 use super::{CameraSource, Frame, Grab, Picture, plain};
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
-use crate::say;
+use crate::say_warn;
 
 pub use header::Header;
 use reader::{Reader, Step};
@@ -74,12 +73,9 @@ impl<R: Read + Seek + Send> AviSource<R> {
     fn warn_once(&mut self, english: &str, japanese: &str) {
         if !std::mem::replace(&mut self.warned, true) {
             let (name, position) = (&self.name, self.position);
-            warn!(
-                "{}",
-                say!(
-                    "{name}: {english} (position {position}); playing what is there",
-                    "カメラ: {name}: {japanese} (位置 {position})。残りを再生します"
-                )
+            say_warn!(
+                "{name}: {english} (position {position}); playing what is there",
+                "カメラ: {name}: {japanese} (位置 {position})。残りを再生します"
             );
         }
     }

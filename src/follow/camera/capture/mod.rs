@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use log::{info, warn};
+use log::warn;
 
 use super::{CameraSource, Frame, Grab};
 use crate::base::backoff::Backoff;
@@ -20,7 +20,7 @@ use crate::base::slot::Slot;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::config;
-use crate::say;
+use crate::{say, say_info, say_warn};
 
 pub use feedback::CaptureFeedback;
 use health::{Fault, Health, Verdict};
@@ -96,10 +96,7 @@ impl Capture {
                 Ok(mut source) => {
                     waiting_for = None;
                     let what = source.describe();
-                    info!(
-                        "{}",
-                        say!("camera opened: {what}", "カメラを開きました: {what}")
-                    );
+                    say_info!("camera opened: {what}", "カメラを開きました: {what}");
                     match self.read(source.as_mut()) {
                         Left::Stopped | Left::Ended => return,
                         Left::Faulty {
@@ -161,10 +158,7 @@ impl Capture {
                     self.stats.camera_faults.increment();
                     let why = format!("{e:#}");
                     if last.is_none() {
-                        warn!(
-                            "{}",
-                            say!("camera: error: {why}", "カメラの読み取りエラー: {why}")
-                        );
+                        say_warn!("camera: error: {why}", "カメラの読み取りエラー: {why}");
                     }
                     last = Some(why);
                     health.failed(now)
@@ -193,12 +187,9 @@ impl Capture {
         if told.as_deref() == Some(why) {
             return;
         }
-        warn!(
-            "{}",
-            say!(
-                "waiting for the camera: {why}",
-                "カメラを待っています: {why}"
-            )
+        say_warn!(
+            "waiting for the camera: {why}",
+            "カメラを待っています: {why}"
         );
         *told = Some(why.to_owned());
     }

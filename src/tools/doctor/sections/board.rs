@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::say;
 use crate::tools::doctor::command;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
 use crate::tools::doctor::unit_file::{UnitFile, seconds};
+use crate::{finding, say};
 
 const ASK: Duration = Duration::from_millis(900);
 
@@ -76,28 +76,22 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         )
     };
     match &facts.watchdog {
-        None => found.push(Finding::note(
-            "watchdog-absent",
-            say!(
-                "the board has no hardware watchdog, or its driver is not loaded",
-                "ハードウェアウォッチドッグがないか、ドライバーが読み込まれていません"
-            ),
-            hangs(),
-            say!(
-                "on a Raspberry Pi: dtparam=watchdog=on in /boot/firmware/config.txt, then sudo reboot",
-                "Raspberry Pi では /boot/firmware/config.txt に dtparam=watchdog=on を書き、sudo reboot"
-            ),
+        None => found.push(finding!(
+            Note, "watchdog-absent",
+            what: "the board has no hardware watchdog, or its driver is not loaded",
+                  "ハードウェアウォッチドッグがないか、ドライバーが読み込まれていません",
+            why: hangs(),
+            mend: "on a Raspberry Pi: dtparam=watchdog=on in /boot/firmware/config.txt, then sudo reboot",
+                  "Raspberry Pi では /boot/firmware/config.txt に dtparam=watchdog=on を書き、sudo reboot",
         )),
         Some(name) if !facts.active => {
             let runtime = facts.runtime_s;
-            found.push(Finding::warning(
-                "watchdog-off",
-                say!(
-                    "the hardware watchdog ({name}) does not run (RuntimeWatchdogSec={runtime})",
-                    "ハードウェアウォッチドッグ ({name}) が動いていません（RuntimeWatchdogSec={runtime}）"
-                ),
-                hangs(),
-                "sudo mkdir -p /etc/systemd/system.conf.d; printf '[Manager]\\nRuntimeWatchdogSec=1min\\n' | \
+            found.push(finding!(
+                Warning, "watchdog-off",
+                what: "the hardware watchdog ({name}) does not run (RuntimeWatchdogSec={runtime})",
+                      "ハードウェアウォッチドッグ ({name}) が動いていません（RuntimeWatchdogSec={runtime}）",
+                why: hangs(),
+                mend: "sudo mkdir -p /etc/systemd/system.conf.d; printf '[Manager]\\nRuntimeWatchdogSec=1min\\n' | \
                  sudo tee /etc/systemd/system.conf.d/watchdog.conf; sudo systemctl daemon-reexec"
                     .to_owned(),
             ));
@@ -111,17 +105,13 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     };
     if facts.systemd && volatile {
         let storage = &facts.storage;
-        found.push(Finding::warning(
-            "journal-volatile",
-            say!(
-                "the journal is lost at each restart (Storage={storage})",
-                "ジャーナルが再起動で失われます（Storage={storage}）"
-            ),
-            say!(
-                "what kernel and systemd said before a crash of the board cannot be read afterwards",
-                "クラッシュ前のカーネルや systemd の記録を後から確認できません"
-            ),
-            "sudo mkdir -p /var/log/journal /etc/systemd/journald.conf.d; \
+        found.push(finding!(
+            Warning, "journal-volatile",
+            what: "the journal is lost at each restart (Storage={storage})",
+                  "ジャーナルが再起動で失われます（Storage={storage}）",
+            why: "what kernel and systemd said before a crash of the board cannot be read afterwards",
+                 "クラッシュ前のカーネルや systemd の記録を後から確認できません",
+            mend: "sudo mkdir -p /var/log/journal /etc/systemd/journald.conf.d; \
              printf '[Journal]\\nStorage=persistent\\nSystemMaxUse=50M\\n' | \
              sudo tee /etc/systemd/journald.conf.d/zz-facetap.conf; sudo systemctl restart systemd-journald"
                 .to_owned(),

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Source;
 use crate::follow::camera::devices;
-use crate::say;
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::holders::holder_below;
 use crate::tools::doctor::setting::Setting;
+use crate::{finding, say};
 
 /// What is seen.
 #[derive(Debug, Clone, Default)]
@@ -113,53 +113,38 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     }
     let source = &facts.source;
     let Some(node) = &facts.node else {
-        return vec![Finding::problem(
-            "camera-absent",
-            say!(
-                "\"camera.source\" is \"{source}\", and there is no such camera",
-                "\"camera.source\" の \"{source}\" に該当するカメラがありません"
-            ),
-            say!(
-                "no face can be followed; taps are recorded all the same",
-                "顔を追跡できません（タップの記録は続きます）"
-            ),
-            say!(
-                "plug it in, then: facetap devices    # dmesg | tail tells whether the system has noticed it",
-                "接続後に: facetap devices    # dmesg | tail でシステムが認識したか確認できます"
-            ),
+        return vec![finding!(
+            Problem, "camera-absent",
+            what: "\"camera.source\" is \"{source}\", and there is no such camera",
+                  "\"camera.source\" の \"{source}\" に該当するカメラがありません",
+            why: "no face can be followed; taps are recorded all the same",
+                 "顔を追跡できません（タップの記録は続きます）",
+            mend: "plug it in, then: facetap devices    # dmesg | tail tells whether the system has noticed it",
+                  "接続後に: facetap devices    # dmesg | tail でシステムが認識したか確認できます",
         )];
     };
     let (node, user) = (node.display(), &facts.user);
     let mut found = Vec::new();
     if !facts.permitted {
-        found.push(Finding::problem(
-            "camera-forbidden",
-            say!(
-                "the service's user {user} may not use the camera {node}",
-                "サービスのユーザー {user} はカメラ {node} を使えません"
-            ),
-            say!("no face can be followed", "顔を追跡できません"),
-            say!(
-                "sudo usermod -aG video {user}; sudo systemctl restart facetap",
-                "sudo usermod -aG video {user}; sudo systemctl restart facetap"
-            ),
+        found.push(finding!(
+            Problem, "camera-forbidden",
+            what: "the service's user {user} may not use the camera {node}",
+                  "サービスのユーザー {user} はカメラ {node} を使えません",
+            why: "no face can be followed",
+                 "顔を追跡できません",
+            mend: "sudo usermod -aG video {user}; sudo systemctl restart facetap",
+                  "sudo usermod -aG video {user}; sudo systemctl restart facetap",
         ));
     }
     if let Some(holder) = &facts.holder {
-        found.push(Finding::problem(
-            "camera-held",
-            say!(
-                "{holder} has the camera {node} open",
-                "{holder} がカメラ {node} を使用中です"
-            ),
-            say!(
-                "only one program can have pictures of it",
-                "同時に使えるプログラムは 1 つだけです"
-            ),
-            say!(
-                "end that program: sudo fuser -k {node}",
-                "そのプログラムを終了してください: sudo fuser -k {node}"
-            ),
+        found.push(finding!(
+            Problem, "camera-held",
+            what: "{holder} has the camera {node} open",
+                  "{holder} がカメラ {node} を使用中です",
+            why: "only one program can have pictures of it",
+                 "同時に使えるプログラムは 1 つだけです",
+            mend: "end that program: sudo fuser -k {node}",
+                  "そのプログラムを終了してください: sudo fuser -k {node}",
         ));
     }
     let bare = source.parse::<u32>().is_ok() || source.starts_with("/dev/video");
@@ -168,20 +153,14 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             Some(name) => name.display().to_string(),
             None => "auto".to_owned(),
         };
-        found.push(Finding::warning(
-            "camera-bare-name",
-            say!(
-                "\"camera.source\" is {source}, a number that changes",
-                "\"camera.source\" が番号（{source}）で指定されています"
-            ),
-            say!(
-                "after the next start, or another plug, it may be another camera",
-                "再起動や抜き差しで別のカメラになることがあります"
-            ),
-            say!(
-                "set \"camera.source\" to \"{name}\"",
-                "\"camera.source\" を \"{name}\" にしてください"
-            ),
+        found.push(finding!(
+            Warning, "camera-bare-name",
+            what: "\"camera.source\" is {source}, a number that changes",
+                  "\"camera.source\" が番号（{source}）で指定されています",
+            why: "after the next start, or another plug, it may be another camera",
+                 "再起動や抜き差しで別のカメラになることがあります",
+            mend: "set \"camera.source\" to \"{name}\"",
+                  "\"camera.source\" を \"{name}\" にしてください",
         ));
     }
     found
@@ -200,7 +179,12 @@ fn connector(facts: &Facts) -> Vec<Finding> {
             "\"camera.source\" は \"rpicam\" ですが、rpicam-vid がありません"
         );
         let mend = "sudo apt install rpicam-apps".to_owned();
-        return vec![Finding::problem("rpicam-absent", what, why(), mend)];
+        return vec![finding!(
+            Problem, "rpicam-absent",
+            what: what,
+            why: why(),
+            mend: mend,
+        )];
     }
     if !facts.rpicam_allowed {
         let what = say!(
@@ -211,7 +195,12 @@ fn connector(facts: &Facts) -> Vec<Finding> {
             sudo cp /usr/share/facetap/dropins/rpicam.conf /etc/systemd/system/facetap.service.d/ && \
             sudo systemctl daemon-reload && sudo systemctl restart facetap"
             .to_owned();
-        return vec![Finding::problem("rpicam-sandbox", what, why(), mend)];
+        return vec![finding!(
+            Problem, "rpicam-sandbox",
+            what: what,
+            why: why(),
+            mend: mend,
+        )];
     }
     Vec::new()
 }

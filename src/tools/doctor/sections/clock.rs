@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use crate::attend::ledger::stamp::Sync;
-use crate::say;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
+use crate::{finding, say};
 
 /// 2025-01-01: a clock that claims less has not been set at all.
 const EARLIEST: i64 = 1_735_689_600;
@@ -52,14 +52,13 @@ impl Facts {
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(now) = facts.now.filter(|n| n.as_second() < EARLIEST) {
-        found.push(Finding::problem(
-            "clock-wrong",
-            say!("the clock says {now:.0}", "時計が {now:.0} を示しています"),
-            say!(
-                "it was never set; taps are kept with times that have to be corrected later",
-                "時計が設定されておらず、記録の時刻は後で補正が必要です"
-            ),
-            "sudo timedatectl set-ntp true; timedatectl timesync-status".to_owned(),
+        found.push(finding!(
+            Problem, "clock-wrong",
+            what: "the clock says {now:.0}",
+                  "時計が {now:.0} を示しています",
+            why: "it was never set; taps are kept with times that have to be corrected later",
+                 "時計が設定されておらず、記録の時刻は後で補正が必要です",
+            mend: "sudo timedatectl set-ntp true; timedatectl timesync-status".to_owned(),
         ));
     } else if !facts.synchronised {
         let mend = if facts.daemon {
@@ -70,9 +69,9 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         } else {
             "sudo apt install systemd-timesyncd; sudo timedatectl set-ntp true".to_owned()
         };
-        found.push(Finding::warning(
-            "clock-unsynchronised",
-            if facts.daemon {
+        found.push(finding!(
+            Warning, "clock-unsynchronised",
+            what: if facts.daemon {
                 say!(
                     "a time daemon runs, but has reached no time server since the start of the board",
                     "時刻同期デーモンは動作中ですが、起動後まだ時刻サーバーと同期していません"
@@ -80,37 +79,29 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             } else {
                 say!("no time daemon runs", "時刻同期デーモンが動いていません")
             },
-            say!(
-                "taps go out marked as uncertain, and the clock drifts by minutes a month",
-                "記録は「不確か」な時刻で送信され、時計は月に数分ずれます"
-            ),
-            mend,
+            why: "taps go out marked as uncertain, and the clock drifts by minutes a month",
+                 "記録は「不確か」な時刻で送信され、時計は月に数分ずれます",
+            mend: mend,
         ));
     }
     match facts.chip {
-        None => found.push(Finding::note(
-            "clock-chip-absent",
-            say!("the board has no clock chip", "時計チップ (RTC) がありません"),
-            say!(
-                "after a power cut the time is that of the last run until a time server answers; taps wait ten minutes for it",
-                "停電後は時刻サーバーと同期するまで時刻が不正確です（記録は 10 分間同期を待ちます）"
-            ),
-            say!(
-                "nothing, where a time server is always there; else a DS3231 and dtoverlay=i2c-rtc,ds3231",
-                "時刻サーバーに常時接続できれば不要。できなければ DS3231 と dtoverlay=i2c-rtc,ds3231"
-            ),
+        None => found.push(finding!(
+            Note, "clock-chip-absent",
+            what: "the board has no clock chip",
+                  "時計チップ (RTC) がありません",
+            why: "after a power cut the time is that of the last run until a time server answers; taps wait ten minutes for it",
+                 "停電後は時刻サーバーと同期するまで時刻が不正確です（記録は 10 分間同期を待ちます）",
+            mend: "nothing, where a time server is always there; else a DS3231 and dtoverlay=i2c-rtc,ds3231",
+                  "時刻サーバーに常時接続できれば不要。できなければ DS3231 と dtoverlay=i2c-rtc,ds3231",
         )),
-        Some(chip) if chip < EARLIEST => found.push(Finding::note(
-            "clock-chip-unset",
-            say!(
-                "the clock chip was never set, or has no cell",
-                "時計チップが未設定か、電池がありません"
-            ),
-            say!("it does not keep the time over a power cut", "停電時に時刻を保持できません"),
-            say!(
-                "sudo hwclock --systohc    # on a Pi 5 also a cell at the connector BAT, and dtparam=rtc_bbat_vchg=3000000",
-                "sudo hwclock --systohc    # Pi 5 では BAT 端子の電池と dtparam=rtc_bbat_vchg=3000000 も必要"
-            ),
+        Some(chip) if chip < EARLIEST => found.push(finding!(
+            Note, "clock-chip-unset",
+            what: "the clock chip was never set, or has no cell",
+                  "時計チップが未設定か、電池がありません",
+            why: "it does not keep the time over a power cut",
+                 "停電時に時刻を保持できません",
+            mend: "sudo hwclock --systohc    # on a Pi 5 also a cell at the connector BAT, and dtparam=rtc_bbat_vchg=3000000",
+                  "sudo hwclock --systohc    # Pi 5 では BAT 端子の電池と dtparam=rtc_bbat_vchg=3000000 も必要",
         )),
         Some(_) => {}
     }

@@ -4,10 +4,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::attend::ledger::roster;
-use crate::say;
 use crate::tools::doctor::account::READ;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
+use crate::{finding, say};
 
 /// Reading by anybody.
 const ANYBODY: u32 = 0o004;
@@ -118,43 +118,35 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     let file = facts.file.as_deref().unwrap_or_default();
     for problem in &facts.problems {
-        found.push(Finding::problem(
-            "config-invalid",
-            format!("{file}: {problem}"),
-            say!(
-                "the service does not start with it; here the defaults are looked at instead",
-                "この設定ではサービスが起動しません（以下の診断は既定値に基づきます）"
-            ),
-            format!("facetap config check {file}"),
+        found.push(finding!(
+            Problem, "config-invalid",
+            what: format!("{file}: {problem}"),
+            why: "the service does not start with it; here the defaults are looked at instead",
+                 "この設定ではサービスが起動しません（以下の診断は既定値に基づきます）",
+            mend: format!("facetap config check {file}"),
         ));
     }
     if facts.file.is_none() {
-        found.push(Finding::note(
-            "config-absent",
-            say!("there is no configuration file", "設定ファイルがありません"),
-            say!("the built-in defaults count", "内蔵の既定値で動作します"),
-            say!(
-                "facetap config default | sudo tee /etc/facetap/config.json    # to begin with",
-                "facetap config default | sudo tee /etc/facetap/config.json    # ひな形の作成"
-            ),
+        found.push(finding!(
+            Note, "config-absent",
+            what: "there is no configuration file",
+                  "設定ファイルがありません",
+            why: "the built-in defaults count",
+                 "内蔵の既定値で動作します",
+            mend: "facetap config default | sudo tee /etc/facetap/config.json    # to begin with",
+                  "facetap config default | sudo tee /etc/facetap/config.json    # ひな形の作成",
         ));
     }
     if !facts.not_built.is_empty() {
         let keys = facts.not_built.join(", ");
-        found.push(Finding::note(
-            "config-no-effect",
-            say!(
-                "without effect in this version: {keys}",
-                "このバージョンでは効果のない設定: {keys}"
-            ),
-            say!(
-                "they are accepted all the same",
-                "指定しても問題はありません"
-            ),
-            say!(
-                "facetap config schema    # tells which keys those are",
-                "facetap config schema    # 対象のキーを確認"
-            ),
+        found.push(finding!(
+            Note, "config-no-effect",
+            what: "without effect in this version: {keys}",
+                  "このバージョンでは効果のない設定: {keys}",
+            why: "they are accepted all the same",
+                 "指定しても問題はありません",
+            mend: "facetap config schema    # tells which keys those are",
+                  "facetap config schema    # 対象のキーを確認",
         ));
     }
     if facts.open_password {
@@ -167,17 +159,13 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 fn secret_open(file: &str) -> Finding {
-    Finding::warning(
-        "secret-open",
-        say!(
-            "{file} holds a secret, and anybody may read it",
-            "{file} は秘密情報を含みますが、誰でも読める状態です"
-        ),
-        say!(
-            "whoever is on this board can use it",
-            "この機器の全ユーザーに悪用される可能性があります"
-        ),
-        format!("sudo chown root:facetap {file}; sudo chmod 640 {file}"),
+    finding!(
+        Warning, "secret-open",
+        what: "{file} holds a secret, and anybody may read it",
+              "{file} は秘密情報を含みますが、誰でも読める状態です",
+        why: "whoever is on this board can use it",
+             "この機器の全ユーザーに悪用される可能性があります",
+        mend: format!("sudo chown root:facetap {file}; sudo chmod 640 {file}"),
     )
 }
 
@@ -206,14 +194,12 @@ fn of_file(named: &Named, user: &str) -> Option<Finding> {
                 "\"{key}\": {path} がありません"
             )
         };
-        return Some(Finding::problem(
-            "named-file-unusable",
-            what,
-            why,
-            say!(
-                "sudo chown root:{user} {path}; sudo chmod 640 {path}    # or correct \"{key}\"",
-                "sudo chown root:{user} {path}; sudo chmod 640 {path}    # または \"{key}\" を修正"
-            ),
+        return Some(finding!(
+            Problem, "named-file-unusable",
+            what: what,
+            why: why,
+            mend: "sudo chown root:{user} {path}; sudo chmod 640 {path}    # or correct \"{key}\"",
+                  "sudo chown root:{user} {path}; sudo chmod 640 {path}    # または \"{key}\" を修正",
         ));
     }
     if *key == "auth_token_file" && named.open {
@@ -224,29 +210,23 @@ fn of_file(named: &Named, user: &str) -> Option<Finding> {
             "save it as CSV of card number and name, in UTF-8",
             "カード番号と名前の CSV（UTF-8）として保存してください"
         );
-        return Some(Finding::warning(
-            "roster-unusable",
-            failure.clone(),
-            why,
-            mend,
+        return Some(finding!(
+            Warning, "roster-unusable",
+            what: failure.clone(),
+            why: why,
+            mend: mend,
         ));
     }
     if named.bad_lines > 0 {
         let count = named.bad_lines;
-        return Some(Finding::warning(
-            "roster-lines",
-            say!(
-                "{count} lines of the roster {path} are not used",
-                "名簿 {path} の {count} 行が使われていません"
-            ),
-            say!(
-                "those cards have no names, or another one's",
-                "該当カードの名前が付かないか、誤る可能性があります"
-            ),
-            say!(
-                "grep -i roster /var/log/facetap/facetap.log    # names the lines",
-                "grep 名簿 /var/log/facetap/facetap.log    # 該当行を表示"
-            ),
+        return Some(finding!(
+            Warning, "roster-lines",
+            what: "{count} lines of the roster {path} are not used",
+                  "名簿 {path} の {count} 行が使われていません",
+            why: "those cards have no names, or another one's",
+                 "該当カードの名前が付かないか、誤る可能性があります",
+            mend: "grep -i roster /var/log/facetap/facetap.log    # names the lines",
+                  "grep 名簿 /var/log/facetap/facetap.log    # 該当行を表示",
         ));
     }
     None

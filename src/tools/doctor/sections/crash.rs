@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::say;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
 use crate::watch::crash;
+use crate::{finding, say};
 
 /// A crash is news for so long, in days.
 const NEWS_DAYS: i64 = 30;
@@ -62,8 +62,18 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         "診断ファイルを開発者へ送り、その後: sudo rm {file}"
     );
     vec![if days <= NEWS_DAYS {
-        Finding::warning("crashed", what, why, mend)
+        finding!(
+            Warning, "crashed",
+            what: what,
+            why: why,
+            mend: mend,
+        )
     } else {
-        Finding::note("crashed-long-ago", what, why, mend)
+        finding!(
+            Note, "crashed-long-ago",
+            what: what,
+            why: why,
+            mend: mend,
+        )
     }]
 }

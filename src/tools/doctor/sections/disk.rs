@@ -5,10 +5,10 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 
 use crate::config::Level;
-use crate::say;
 use crate::tools::doctor::account::{ENTER, WRITE};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
+use crate::{finding, say};
 
 /// With less than this, in MiB, a disk is as good as full.
 const FULL_MB: f64 = 20.0;
@@ -134,51 +134,36 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         .filter_map(|folder| worst(folder, &facts.user))
         .collect();
     if facts.ledger && facts.running && !facts.reserve {
-        found.push(Finding::warning(
-            "reserve-missing",
-            say!(
-                "the room that is put by for the last taps is used up, or there never was enough",
-                "最後の記録用の予備領域がありません"
-            ),
-            say!(
-                "when the disk is full, no further tap can be counted",
-                "ディスクが満杯になると、それ以上タップを記録できません"
-            ),
-            say!(
-                "sudo du -xh / | sort -h | tail -20    # names the largest folders; the service puts room by again itself",
-                "sudo du -xh / | sort -h | tail -20    # 大きなフォルダーを表示（空きができれば予備領域は自動で確保されます）"
-            ),
+        found.push(finding!(
+            Warning, "reserve-missing",
+            what: "the room that is put by for the last taps is used up, or there never was enough",
+                  "最後の記録用の予備領域がありません",
+            why: "when the disk is full, no further tap can be counted",
+                 "ディスクが満杯になると、それ以上タップを記録できません",
+            mend: "sudo du -xh / | sort -h | tail -20    # names the largest folders; the service puts room by again itself",
+                  "sudo du -xh / | sort -h | tail -20    # 大きなフォルダーを表示（空きができれば予備領域は自動で確保されます）",
         ));
     }
     if let Some(worn) = facts.worn.filter(|w| *w >= WORN) {
-        found.push(Finding::warning(
-            "card-worn",
-            say!(
-                "the flash memory has used up {worn} tenths of its life",
-                "フラッシュメモリの寿命の {worn} 割を使用しました"
-            ),
-            say!(
-                "at its end it turns read-only, or loses what was written",
-                "寿命が尽きると書き込めなくなるか、データが失われます"
-            ),
-            say!(
-                "facetap attendance export --format csv > taps.csv    # then replace the card",
-                "facetap attendance export --format csv > taps.csv    # 保存してからカードを交換"
-            ),
+        found.push(finding!(
+            Warning, "card-worn",
+            what: "the flash memory has used up {worn} tenths of its life",
+                  "フラッシュメモリの寿命の {worn} 割を使用しました",
+            why: "at its end it turns read-only, or loses what was written",
+                 "寿命が尽きると書き込めなくなるか、データが失われます",
+            mend: "facetap attendance export --format csv > taps.csv    # then replace the card",
+                  "facetap attendance export --format csv > taps.csv    # 保存してからカードを交換",
         ));
     }
     if facts.debug {
-        found.push(Finding::note(
-            "log-debug",
-            say!("\"log.level\" is DEBUG", "\"log.level\" が DEBUG です"),
-            say!(
-                "many more lines are written, which wears an SD card",
-                "ログが大幅に増え、SD カードの寿命を縮めます"
-            ),
-            say!(
-                "set \"log.level\" to \"INFO\", then: facetap reload",
-                "\"log.level\" を \"INFO\" に戻し、facetap reload を実行"
-            ),
+        found.push(finding!(
+            Note, "log-debug",
+            what: "\"log.level\" is DEBUG",
+                  "\"log.level\" が DEBUG です",
+            why: "many more lines are written, which wears an SD card",
+                 "ログが大幅に増え、SD カードの寿命を縮めます",
+            mend: "set \"log.level\" to \"INFO\", then: facetap reload",
+                  "\"log.level\" を \"INFO\" に戻し、facetap reload を実行",
         ));
     }
     found
@@ -198,31 +183,23 @@ fn worst(folder: &Folder, user: &str) -> Option<Finding> {
         "{what_lies_there}を書き込めません"
     );
     if !folder.exists {
-        return Some(Finding::warning(
-            "folder-missing",
-            say!(
-                "the folder {path} is missing",
-                "フォルダー {path} がありません"
-            ),
-            lost,
-            say!(
-                "sudo systemd-tmpfiles --create facetap.conf    # or start the service, which makes it",
-                "sudo systemd-tmpfiles --create facetap.conf    # またはサービスを起動すると作成されます"
-            ),
+        return Some(finding!(
+            Warning, "folder-missing",
+            what: "the folder {path} is missing",
+                  "フォルダー {path} がありません",
+            why: lost,
+            mend: "sudo systemd-tmpfiles --create facetap.conf    # or start the service, which makes it",
+                  "sudo systemd-tmpfiles --create facetap.conf    # またはサービスを起動すると作成されます",
         ));
     }
     if folder.read_only {
-        return Some(Finding::problem(
-            "disk-read-only",
-            say!(
-                "the disk of {path} is read-only",
-                "{path} のディスクが読み取り専用です"
-            ),
-            lost,
-            say!(
-                "dmesg | grep -i -E 'ext4|mmc'    # tells why; then: sudo mount -o remount,rw /  or replace the card",
-                "dmesg | grep -i -E 'ext4|mmc'    # 原因を確認後: sudo mount -o remount,rw / またはカードを交換"
-            ),
+        return Some(finding!(
+            Problem, "disk-read-only",
+            what: "the disk of {path} is read-only",
+                  "{path} のディスクが読み取り専用です",
+            why: lost,
+            mend: "dmesg | grep -i -E 'ext4|mmc'    # tells why; then: sudo mount -o remount,rw /  or replace the card",
+                  "dmesg | grep -i -E 'ext4|mmc'    # 原因を確認後: sudo mount -o remount,rw / またはカードを交換",
         ));
     }
     let kind = folder.kind.as_deref().unwrap_or("?");
@@ -242,9 +219,19 @@ fn worst(folder: &Folder, user: &str) -> Option<Finding> {
             "data_dir と log.file をディスク上に設定してください（docs/installation.md 参照）"
         );
         return Some(if data {
-            Finding::problem("disk-in-memory", what, why, mend)
+            finding!(
+                Problem, "disk-in-memory",
+                what: what,
+                why: why,
+                mend: mend,
+            )
         } else {
-            Finding::warning("log-in-memory", what, why, mend)
+            finding!(
+                Warning, "log-in-memory",
+                what: what,
+                why: why,
+                mend: mend,
+            )
         });
     }
     let clear = || {
@@ -263,33 +250,44 @@ fn worst(folder: &Folder, user: &str) -> Option<Finding> {
                 "the last taps go into the room put by for them; then taps are refused",
                 "予備領域を使い切るとタップを記録できなくなります"
             );
-            return Some(Finding::problem("disk-full", what, why, clear()));
+            return Some(finding!(
+                Problem, "disk-full",
+                what: what,
+                why: why,
+                mend: clear(),
+            ));
         }
         let why = say!(
             "a full disk refuses taps",
             "ディスクが満杯になるとタップを記録できません"
         );
-        return Some(Finding::warning("disk-nearly-full", what, why, clear()));
+        return Some(finding!(
+            Warning, "disk-nearly-full",
+            what: what,
+            why: why,
+            mend: clear(),
+        ));
     }
     if let Some(files) = folder.free_files.filter(|f| *f < FEW_FILES) {
         let what = say!(
             "only {files} more files can be made on the disk of {path}",
             "{path} のディスクに作成できるファイルは残り {files} 個です"
         );
-        return Some(Finding::warning("files-exhausted", what, lost, clear()));
+        return Some(finding!(
+            Warning, "files-exhausted",
+            what: what,
+            why: lost,
+            mend: clear(),
+        ));
     }
     if !folder.permitted {
-        return Some(Finding::problem(
-            "folder-forbidden",
-            say!(
-                "the service's user {user} may not write to {path}",
-                "サービスのユーザー {user} は {path} に書き込めません"
-            ),
-            lost,
-            say!(
-                "sudo chown -R {user}: {path}",
-                "sudo chown -R {user}: {path}"
-            ),
+        return Some(finding!(
+            Problem, "folder-forbidden",
+            what: "the service's user {user} may not write to {path}",
+                  "サービスのユーザー {user} は {path} に書き込めません",
+            why: lost,
+            mend: "sudo chown -R {user}: {path}",
+                  "sudo chown -R {user}: {path}",
         ));
     }
     None

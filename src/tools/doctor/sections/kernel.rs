@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read as _};
 
-use crate::say;
+use crate::finding;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::root::open;
 use crate::tools::doctor::setting::Setting;
@@ -106,45 +106,35 @@ fn line(record: &str) -> Option<String> {
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     if !facts.readable {
-        found.push(Finding::note(
-            "kernel-unreadable",
-            say!(
-                "this user may not read the kernel's messages",
-                "カーネルメッセージを読む権限がありません"
-            ),
-            say!(
-                "a failing disk or a weak supply shows there first",
-                "ディスクや電源の異常は最初にここに現れます"
-            ),
-            "sudo facetap doctor".to_owned(),
+        found.push(finding!(
+            Note, "kernel-unreadable",
+            what: "this user may not read the kernel's messages",
+                  "カーネルメッセージを読む権限がありません",
+            why: "a failing disk or a weak supply shows there first",
+                 "ディスクや電源の異常は最初にここに現れます",
+            mend: "sudo facetap doctor".to_owned(),
         ));
     }
     if let Some(line) = &facts.disk {
-        found.push(Finding::problem(
-            "disk-failing",
-            say!("the kernel says: {line}", "カーネルの報告: {line}"),
-            say!(
-                "the disk or SD card loses what is written to it",
-                "ディスク（SD カード）の書き込みが失われています"
-            ),
-            say!(
-                "sudo facetap attendance export --format csv > taps.csv    # then replace the card",
-                "sudo facetap attendance export --format csv > taps.csv    # 保存してからカードを交換"
-            ),
+        found.push(finding!(
+            Problem, "disk-failing",
+            what: "the kernel says: {line}",
+                  "カーネルの報告: {line}",
+            why: "the disk or SD card loses what is written to it",
+                 "ディスク（SD カード）の書き込みが失われています",
+            mend: "sudo facetap attendance export --format csv > taps.csv    # then replace the card",
+                  "sudo facetap attendance export --format csv > taps.csv    # 保存してからカードを交換",
         ));
     }
     if let Some(line) = &facts.out_of_memory {
-        found.push(Finding::warning(
-            "out-of-memory",
-            say!("the kernel says: {line}", "カーネルの報告: {line}"),
-            say!(
-                "the memory of the board had run out",
-                "メモリが枯渇し、プログラムが強制終了されました"
-            ),
-            say!(
-                "ps -eo rss,comm --sort=-rss | head    # end what is not needed; zram-tools gives some more",
-                "ps -eo rss,comm --sort=-rss | head    # 不要なものを終了。zram-tools も有効です"
-            ),
+        found.push(finding!(
+            Warning, "out-of-memory",
+            what: "the kernel says: {line}",
+                  "カーネルの報告: {line}",
+            why: "the memory of the board had run out",
+                 "メモリが枯渇し、プログラムが強制終了されました",
+            mend: "ps -eo rss,comm --sort=-rss | head    # end what is not needed; zram-tools gives some more",
+                  "ps -eo rss,comm --sort=-rss | head    # 不要なものを終了。zram-tools も有効です",
         ));
     }
     if facts.usb.is_some() || facts.usb_lost >= MANY {
@@ -152,20 +142,14 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             facts.usb_lost,
             facts.usb.as_deref().unwrap_or("USB disconnect"),
         );
-        found.push(Finding::warning(
-            "usb-faults",
-            say!(
-                "USB devices were lost {count} times since the start of the board: {line}",
-                "起動後 USB 機器が {count} 回切断されました: {line}"
-            ),
-            say!(
-                "camera, servos and readers vanish for seconds; often the supply or a cable",
-                "カメラ・サーボ・リーダーが数秒間使えなくなります（電源かケーブルが原因の場合が多い）"
-            ),
-            say!(
-                "dmesg | grep -i usb | tail -30    # use a hub with a supply of its own",
-                "dmesg | grep -i usb | tail -30    # セルフパワーのハブを使ってください"
-            ),
+        found.push(finding!(
+            Warning, "usb-faults",
+            what: "USB devices were lost {count} times since the start of the board: {line}",
+                  "起動後 USB 機器が {count} 回切断されました: {line}",
+            why: "camera, servos and readers vanish for seconds; often the supply or a cable",
+                 "カメラ・サーボ・リーダーが数秒間使えなくなります（電源かケーブルが原因の場合が多い）",
+            mend: "dmesg | grep -i usb | tail -30    # use a hub with a supply of its own",
+                  "dmesg | grep -i usb | tail -30    # セルフパワーのハブを使ってください",
         ));
     }
     found

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::attend::ledger::FILE;
 use crate::attend::ledger::query::{Integrity, Overview, View};
-use crate::say;
+use crate::finding;
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
@@ -106,45 +106,36 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         return found;
     }
     if !facts.exists {
-        found.push(Finding::note(
-            "ledger-absent",
-            say!(
-                "there is no ledger {file} yet",
-                "記録ファイル {file} はまだありません"
-            ),
-            say!(
-                "it is made when the service starts; if it was there before, its taps are missing",
-                "サービスの起動時に作成されます。以前存在した場合、その記録は失われています"
-            ),
-            "sudo systemctl start facetap".to_owned(),
+        found.push(finding!(
+            Note, "ledger-absent",
+            what: "there is no ledger {file} yet",
+                  "記録ファイル {file} はまだありません",
+            why: "it is made when the service starts; if it was there before, its taps are missing",
+                 "サービスの起動時に作成されます。以前存在した場合、その記録は失われています",
+            mend: "sudo systemctl start facetap".to_owned(),
         ));
         return found;
     }
     if !facts.readable {
-        found.push(Finding::note(
-            "ledger-unreadable",
-            say!(
-                "this user may not read the ledger {file}",
-                "このユーザーは記録ファイル {file} を読めません"
-            ),
-            say!(
-                "whether it is sound, and what waits in it, is not known",
-                "破損の有無や未送信の件数を確認できません"
-            ),
-            "sudo facetap doctor".to_owned(),
+        found.push(finding!(
+            Note, "ledger-unreadable",
+            what: "this user may not read the ledger {file}",
+                  "このユーザーは記録ファイル {file} を読めません",
+            why: "whether it is sound, and what waits in it, is not known",
+                 "破損の有無や未送信の件数を確認できません",
+            mend: "sudo facetap doctor".to_owned(),
         ));
         return found;
     }
     if !facts.permitted {
         let user = &facts.user;
-        found.push(Finding::problem(
-            "ledger-forbidden",
-            say!(
-                "the service's user {user} may not write the ledger {file}",
-                "サービスのユーザー {user} は記録ファイル {file} に書き込めません"
-            ),
-            say!("no tap can be counted", "タップを記録できません"),
-            format!("sudo chown {user}: {file}*"),
+        found.push(finding!(
+            Problem, "ledger-forbidden",
+            what: "the service's user {user} may not write the ledger {file}",
+                  "サービスのユーザー {user} は記録ファイル {file} に書き込めません",
+            why: "no tap can be counted",
+                 "タップを記録できません",
+            mend: format!("sudo chown {user}: {file}*"),
         ));
     }
     let damage = match (&facts.failure, &facts.integrity) {
@@ -152,50 +143,38 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         _ => None,
     };
     if let Some(why) = damage {
-        found.push(Finding::problem(
-            "ledger-damaged",
-            say!(
-                "the ledger {file} is damaged or cannot be used: {why}",
-                "記録ファイル {file} が破損しているか使用できません: {why}"
-            ),
-            say!(
-                "at its next start the service sets it aside and carries over what can be read",
-                "次の起動時に退避され、読み取れる記録が引き継がれます"
-            ),
-            format!(
+        found.push(finding!(
+            Problem, "ledger-damaged",
+            what: "the ledger {file} is damaged or cannot be used: {why}",
+                  "記録ファイル {file} が破損しているか使用できません: {why}",
+            why: "at its next start the service sets it aside and carries over what can be read",
+                 "次の起動時に退避され、読み取れる記録が引き継がれます",
+            mend: format!(
                 "sudo cp -a {file}* /var/backups/; sudo systemctl restart facetap; dmesg | grep -i mmc"
             ),
         ));
         return found;
     }
     if facts.integrity == Some(Integrity::TooLarge) {
-        found.push(Finding::note(
-            "ledger-not-finished",
-            say!(
-                "the ledger {file} is too large to look at every page in time",
-                "記録ファイル {file} が大きく、時間内に全体を検査できません"
-            ),
-            say!(
-                "the service looks at every page itself when it starts",
-                "サービスの起動時に全体が検査されます"
-            ),
-            format!("sqlite3 -readonly {file} 'PRAGMA quick_check'"),
+        found.push(finding!(
+            Note, "ledger-not-finished",
+            what: "the ledger {file} is too large to look at every page in time",
+                  "記録ファイル {file} が大きく、時間内に全体を検査できません",
+            why: "the service looks at every page itself when it starts",
+                 "サービスの起動時に全体が検査されます",
+            mend: format!("sqlite3 -readonly {file} 'PRAGMA quick_check'"),
         ));
     }
     if let Some(aside) = facts.aside.last() {
         let folder = std::path::Path::new(file).with_file_name(aside);
         let folder = folder.display();
-        found.push(Finding::warning(
-            "ledger-was-damaged",
-            say!(
-                "a damaged ledger was set aside: {folder}",
-                "破損した記録ファイルが退避されています: {folder}"
-            ),
-            say!(
-                "taps that could not be read are in it only, and the disk may be failing",
-                "読み取れなかった記録が残っている可能性があり、ディスクの故障も疑われます"
-            ),
-            format!("dmesg | grep -i -E 'mmc|ext4'; sqlite3 {folder} .recover > taps.sql; sudo rm {folder}"),
+        found.push(finding!(
+            Warning, "ledger-was-damaged",
+            what: "a damaged ledger was set aside: {folder}",
+                  "破損した記録ファイルが退避されています: {folder}",
+            why: "taps that could not be read are in it only, and the disk may be failing",
+                 "読み取れなかった記録が残っている可能性があり、ディスクの故障も疑われます",
+            mend: format!("dmesg | grep -i -E 'mmc|ext4'; sqlite3 {folder} .recover > taps.sql; sudo rm {folder}"),
         ));
     }
     if let Some(overview) = &facts.overview {
@@ -213,69 +192,51 @@ fn queue(facts: &Facts, overview: &Overview) -> Vec<Finding> {
         .filter(|a| a.starts_with('4') && !["408", "425", "429"].iter().any(|s| a.starts_with(s)));
     if let Some(answer) = denied.filter(|_| facts.server) {
         let in_vain = overview.in_vain;
-        found.push(Finding::problem(
-            "taps-denied",
-            say!(
-                "{in_vain} waiting taps were refused, by the server or by something on the way to it; the last answer: \
+        found.push(finding!(
+            Problem, "taps-denied",
+            what: "{in_vain} waiting taps were refused, by the server or by something on the way to it; the last answer: \
                  {answer}",
-                "未送信の {in_vain} 件が、サーバーまたは途中の機器に拒否されました（最後の応答: {answer}）"
-            ),
-            say!(
-                "they are sent again by themselves until they are taken; other cards are not held up",
-                "自動で再送されます。他のカードには影響しません"
-            ),
-            say!(
-                "look for a proxy or firewall on the way; correct \"server_url\" and \"auth_token_file\", then: facetap \
+                  "未送信の {in_vain} 件が、サーバーまたは途中の機器に拒否されました（最後の応答: {answer}）",
+            why: "they are sent again by themselves until they are taken; other cards are not held up",
+                 "自動で再送されます。他のカードには影響しません",
+            mend: "look for a proxy or firewall on the way; correct \"server_url\" and \"auth_token_file\", then: facetap \
                  reload",
-                "途中のプロキシやファイアウォールと \"server_url\"、\"auth_token_file\" を確認し、facetap reload を実行"
-            ),
+                  "途中のプロキシやファイアウォールと \"server_url\"、\"auth_token_file\" を確認し、facetap reload を実行",
         ));
     } else if let Some(hours) = facts
         .oldest_hours
         .filter(|h| *h >= LONG_HOURS && facts.server)
     {
-        found.push(Finding::warning(
-            "taps-waiting",
-            say!(
-                "{pending} taps wait for the server, the oldest for {hours} hours",
-                "{pending} 件が未送信です（最古は {hours} 時間前）"
-            ),
-            say!(
-                "the server does not know of them; here they are safe",
-                "サーバーには未反映です（記録自体は安全です）"
-            ),
-            "facetap attendance status; tail -50 /var/log/facetap/facetap.log".to_owned(),
+        found.push(finding!(
+            Warning, "taps-waiting",
+            what: "{pending} taps wait for the server, the oldest for {hours} hours",
+                  "{pending} 件が未送信です（最古は {hours} 時間前）",
+            why: "the server does not know of them; here they are safe",
+                 "サーバーには未反映です（記録自体は安全です）",
+            mend: "facetap attendance status; tail -50 /var/log/facetap/facetap.log".to_owned(),
         ));
     }
     if overview.rejected > 0 {
         let rejected = overview.rejected;
-        found.push(Finding::warning(
-            "taps-rejected",
-            say!(
-                "the server has rejected {rejected} taps",
-                "サーバーが {rejected} 件を拒否しました"
-            ),
-            say!(
-                "they are not sent again by themselves",
-                "自動では再送されません"
-            ),
-            "sudo facetap attendance list --rejected; sudo facetap attendance retry --all"
+        found.push(finding!(
+            Warning, "taps-rejected",
+            what: "the server has rejected {rejected} taps",
+                  "サーバーが {rejected} 件を拒否しました",
+            why: "they are not sent again by themselves",
+                 "自動では再送されません",
+            mend: "sudo facetap attendance list --rejected; sudo facetap attendance retry --all"
                 .to_owned(),
         ));
     }
     if overview.review > 0 {
         let review = overview.review;
-        found.push(Finding::note(
-            "taps-to-review",
-            say!(
-                "{review} taps are marked for review",
-                "要確認の記録が {review} 件あります"
-            ),
-            say!(
-                "no face was in view, or the server took them for other taps",
-                "顔が写っていないか、サーバーが重複とみなした記録です"
-            ),
-            "facetap attendance list --review".to_owned(),
+        found.push(finding!(
+            Note, "taps-to-review",
+            what: "{review} taps are marked for review",
+                  "要確認の記録が {review} 件あります",
+            why: "no face was in view, or the server took them for other taps",
+                 "顔が写っていないか、サーバーが重複とみなした記録です",
+            mend: "facetap attendance list --review".to_owned(),
         ));
     }
     found

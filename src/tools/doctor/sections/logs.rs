@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::say;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
 use crate::tools::doctor::tail;
+use crate::{finding, say};
 
 /// Lines that are looked at.
 const LINES: usize = 2000;
@@ -88,61 +88,46 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             Some(_) => None,
         };
         found.extend(silence.map(|what| {
-            Finding::warning(
-                "log-silent",
-                what,
-                say!(
-                    "it hangs, or its log goes elsewhere or nowhere",
-                    "ハングしているか、ログが別の場所に出力されています"
-                ),
-                say!(
-                    "df -h {file}; facetap status; sudo systemctl restart facetap",
-                    "df -h {file}; facetap status; sudo systemctl restart facetap"
-                ),
+            finding!(
+                Warning, "log-silent",
+                what: what,
+                why: "it hangs, or its log goes elsewhere or nowhere",
+                     "ハングしているか、ログが別の場所に出力されています",
+                mend: "df -h {file}; facetap status; sudo systemctl restart facetap",
+                      "df -h {file}; facetap status; sudo systemctl restart facetap",
             )
         }));
     }
     if let Some(line) = &facts.failure {
         let count = facts.failures;
-        found.push(Finding::note(
-            "log-failures",
-            say!(
-                "{count} of the last lines of the log tell failures; the newest: {line}",
-                "ログの直近の行に {count} 件の異常があります（最新: {line}）"
-            ),
-            say!(
-                "past ones may have mended themselves; docs/troubleshooting.md has the messages as headings",
-                "すでに復旧している場合もあります（docs/troubleshooting.md 参照）"
-            ),
-            format!("grep -E ' - (ERROR|CRITICAL) - ' {file} | tail -20"),
+        found.push(finding!(
+            Note, "log-failures",
+            what: "{count} of the last lines of the log tell failures; the newest: {line}",
+                  "ログの直近の行に {count} 件の異常があります（最新: {line}）",
+            why: "past ones may have mended themselves; docs/troubleshooting.md has the messages as headings",
+                 "すでに復旧している場合もあります（docs/troubleshooting.md 参照）",
+            mend: format!("grep -E ' - (ERROR|CRITICAL) - ' {file} | tail -20"),
         ));
     }
     if let Some(line) = &facts.alarm {
-        found.push(Finding::warning(
-            "log-alarm",
-            say!("the monitor gave an alarm: {line}", "監視の警告: {line}"),
-            say!(
-                "something grows, and will reach its limit",
-                "増加が続くと上限に達します"
-            ),
-            format!("facetap report {file}"),
+        found.push(finding!(
+            Warning, "log-alarm",
+            what: "the monitor gave an alarm: {line}",
+                  "監視の警告: {line}",
+            why: "something grows, and will reach its limit",
+                 "増加が続くと上限に達します",
+            mend: format!("facetap report {file}"),
         ));
     }
     if let Some(line) = &facts.jump {
-        found.push(Finding::warning(
-            "clock-jumped",
-            say!(
-                "somebody set the clock: {line}",
-                "時計が変更されました: {line}"
-            ),
-            say!(
-                "taps go on with the time from before; people reading the log see two times",
-                "記録は変更前の時刻を基準に続きます（ログの時刻とずれます）"
-            ),
-            say!(
-                "timedatectl timesync-status    # let a time server set it",
-                "timedatectl timesync-status    # 時刻サーバーによる同期に任せてください"
-            ),
+        found.push(finding!(
+            Warning, "clock-jumped",
+            what: "somebody set the clock: {line}",
+                  "時計が変更されました: {line}",
+            why: "taps go on with the time from before; people reading the log see two times",
+                 "記録は変更前の時刻を基準に続きます（ログの時刻とずれます）",
+            mend: "timedatectl timesync-status    # let a time server set it",
+                  "timedatectl timesync-status    # 時刻サーバーによる同期に任せてください",
         ));
     }
     found

@@ -1,7 +1,7 @@
 //! Memory of the board and of the service.
 
 use crate::base::proc;
-use crate::say;
+use crate::finding;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
 
@@ -74,39 +74,27 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     if let (Some(total), Some(available)) = (facts.total_mb, facts.available_mb)
         && available < total * LOW_PART
     {
-        found.push(Finding::warning(
-            "memory-low",
-            say!(
-                "{available:.0} of {total:.0} MB of memory are left",
-                "空きメモリ {available:.0} MB / {total:.0} MB"
-            ),
-            say!(
-                "when it runs out, the kernel ends programs, and everything is slow before",
-                "不足するとカーネルがプログラムを強制終了し、その前から動作が遅くなります"
-            ),
-            say!(
-                "ps -eo rss,comm --sort=-rss | head    # names the largest; end what is not needed",
-                "ps -eo rss,comm --sort=-rss | head    # 使用量の多いプログラムを表示"
-            ),
+        found.push(finding!(
+            Warning, "memory-low",
+            what: "{available:.0} of {total:.0} MB of memory are left",
+                  "空きメモリ {available:.0} MB / {total:.0} MB",
+            why: "when it runs out, the kernel ends programs, and everything is slow before",
+                 "不足するとカーネルがプログラムを強制終了し、その前から動作が遅くなります",
+            mend: "ps -eo rss,comm --sort=-rss | head    # names the largest; end what is not needed",
+                  "ps -eo rss,comm --sort=-rss | head    # 使用量の多いプログラムを表示",
         ));
     }
     if let (Some(service), Some(limit)) = (facts.service_mb, facts.limit_mb)
         && service > limit * NEAR
     {
-        found.push(Finding::warning(
-            "service-large",
-            say!(
-                "the service takes {service:.0} MB; at {limit:.0} MB it ends itself and starts again",
-                "サービスのメモリ使用量 {service:.0} MB（上限 {limit:.0} MB で再起動）"
-            ),
-            say!(
-                "it normally stays far below: this is a leak, or a very large picture",
-                "通常ははるかに少ないため、メモリリークか巨大な画像が疑われます"
-            ),
-            say!(
-                "facetap report /var/log/facetap/facetap.log    # shows when it grew; then: sudo systemctl restart facetap",
-                "facetap report /var/log/facetap/facetap.log    # 増加の経過を確認後: sudo systemctl restart facetap"
-            ),
+        found.push(finding!(
+            Warning, "service-large",
+            what: "the service takes {service:.0} MB; at {limit:.0} MB it ends itself and starts again",
+                  "サービスのメモリ使用量 {service:.0} MB（上限 {limit:.0} MB で再起動）",
+            why: "it normally stays far below: this is a leak, or a very large picture",
+                 "通常ははるかに少ないため、メモリリークか巨大な画像が疑われます",
+            mend: "facetap report /var/log/facetap/facetap.log    # shows when it grew; then: sudo systemctl restart facetap",
+                  "facetap report /var/log/facetap/facetap.log    # 増加の経過を確認後: sudo systemctl restart facetap",
         ));
     }
     let on_card = |swap: &&String| {
@@ -114,20 +102,14 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         name.starts_with('/') && !name.contains("zram")
     };
     if let Some(swap) = facts.swaps.iter().find(on_card) {
-        found.push(Finding::note(
-            "swap-on-card",
-            say!(
-                "memory is swapped out to {swap}",
-                "スワップ先: {swap}"
-            ),
-            say!(
-                "an SD card wears with each write, and what comes back from it comes late; zram does neither",
-                "SD カードの寿命を縮め、動作も遅くなります（zram なら問題ありません）"
-            ),
-            say!(
-                "sudo systemctl disable --now dphys-swapfile; sudo apt install zram-tools",
-                "sudo systemctl disable --now dphys-swapfile; sudo apt install zram-tools"
-            ),
+        found.push(finding!(
+            Note, "swap-on-card",
+            what: "memory is swapped out to {swap}",
+                  "スワップ先: {swap}",
+            why: "an SD card wears with each write, and what comes back from it comes late; zram does neither",
+                 "SD カードの寿命を縮め、動作も遅くなります（zram なら問題ありません）",
+            mend: "sudo systemctl disable --now dphys-swapfile; sudo apt install zram-tools",
+                  "sudo systemctl disable --now dphys-swapfile; sudo apt install zram-tools",
         ));
     }
     found

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::readers::in_the_way;
 use crate::attend::reader::selection::{self, Selection};
 use crate::attend::reader::usb::{self, Obstacle};
-use crate::say;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
+use crate::{finding, say};
 
 /// `SCARD_W_SECURITY_VIOLATION`, with which polkit's refusal arrives.
 const FORBIDDEN: &str = "8010006A";
@@ -60,43 +60,38 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found: Vec<Finding> = facts.missing.iter().map(in_the_way).collect();
     match &facts.names {
         None => {}
-        Some(Err(e)) if e.contains(FORBIDDEN) => found.push(Finding::problem(
-            "pcscd-forbidden",
-            say!("pcscd refuses this user: {e}", "pcscd がこのユーザーを拒否しました: {e}"),
-            say!(
-                "a service of this user could read no card; ask as the service's user to be sure",
-                "このユーザーのサービスはカードを読み取れません（サービスのユーザーでも確認してください）"
-            ),
-            "sudo -u facetap facetap doctor --no-file".to_owned(),
+        Some(Err(e)) if e.contains(FORBIDDEN) => found.push(finding!(
+            Problem, "pcscd-forbidden",
+            what: "pcscd refuses this user: {e}",
+                  "pcscd がこのユーザーを拒否しました: {e}",
+            why: "a service of this user could read no card; ask as the service's user to be sure",
+                 "このユーザーのサービスはカードを読み取れません（サービスのユーザーでも確認してください）",
+            mend: "sudo -u facetap facetap doctor --no-file".to_owned(),
         )),
-        Some(Err(e)) => found.push(Finding::problem(
-            "pcscd-unusable",
-            say!("pcscd cannot be asked: {e}", "pcscd に接続できません: {e}"),
-            deaf(),
-            "sudo systemctl restart pcscd.socket pcscd; sudo systemctl enable pcscd.socket".to_owned(),
+        Some(Err(e)) => found.push(finding!(
+            Problem, "pcscd-unusable",
+            what: "pcscd cannot be asked: {e}",
+                  "pcscd に接続できません: {e}",
+            why: deaf(),
+            mend: "sudo systemctl restart pcscd.socket pcscd; sudo systemctl enable pcscd.socket".to_owned(),
         )),
-        Some(Ok(names)) if names.is_empty() && found.is_empty() => found.push(Finding::problem(
-            "reader-absent",
-            say!("no card reader is connected", "カードリーダーが接続されていません"),
-            deaf(),
-            say!(
-                "plug one in, then: facetap devices    # lsusb tells whether the system has noticed it",
-                "接続後に: facetap devices    # lsusb でシステムが認識したか確認できます"
-            ),
+        Some(Ok(names)) if names.is_empty() && found.is_empty() => found.push(finding!(
+            Problem, "reader-absent",
+            what: "no card reader is connected",
+                  "カードリーダーが接続されていません",
+            why: deaf(),
+            mend: "plug one in, then: facetap devices    # lsusb tells whether the system has noticed it",
+                  "接続後に: facetap devices    # lsusb でシステムが認識したか確認できます",
         )),
         Some(Ok(names)) if !names.is_empty() && facts.used.is_empty() => {
             let names = names.join(", ");
-            found.push(Finding::problem(
-                "reader-not-named",
-                say!(
-                    "\"cards.readers\" names none of the readers that are connected: {names}",
-                    "\"cards.readers\" に該当するカードリーダーがありません（接続中: {names}）"
-                ),
-                deaf(),
-                say!(
-                    "set \"cards.readers\" to \"all\", or to one of these names",
-                    "\"cards.readers\" を \"all\" か、上の名前のどれかにしてください"
-                ),
+            found.push(finding!(
+                Problem, "reader-not-named",
+                what: "\"cards.readers\" names none of the readers that are connected: {names}",
+                      "\"cards.readers\" に該当するカードリーダーがありません（接続中: {names}）",
+                why: deaf(),
+                mend: "set \"cards.readers\" to \"all\", or to one of these names",
+                      "\"cards.readers\" を \"all\" か、上の名前のどれかにしてください",
             ));
         }
         Some(Ok(_)) => {}
@@ -107,16 +102,12 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 /// What it means when it does not answer.
 pub fn hung(_: &Setting, limit: Duration) -> Finding {
     let seconds = limit.as_secs_f64();
-    Finding::problem(
-        "pcscd-hangs",
-        say!(
-            "pcscd takes calls and answers none within {seconds} s",
-            "pcscd が {seconds} 秒以内に応答しません"
-        ),
-        say!(
-            "no card can be read until it is started again",
-            "再起動するまでカードを読み取れません"
-        ),
-        "sudo systemctl restart pcscd".to_owned(),
+    finding!(
+        Problem, "pcscd-hangs",
+        what: "pcscd takes calls and answers none within {seconds} s",
+              "pcscd が {seconds} 秒以内に応答しません",
+        why: "no card can be read until it is started again",
+             "再起動するまでカードを読み取れません",
+        mend: "sudo systemctl restart pcscd".to_owned(),
     )
 }

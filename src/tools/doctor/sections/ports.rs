@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use crate::attend::reader::usb;
 use crate::follow::servo::{SIMULATED, port::AUTO, ports};
-use crate::say;
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::holders::holder_below;
 use crate::tools::doctor::setting::Setting;
+use crate::{finding, say};
 
 /// A CH340, which brltty takes for a Braille display.
 const CH340: (u16, u16) = (0x1A86, 0x7523);
@@ -119,79 +119,57 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     let still = || say!("the servos stand still", "サーボが動きません");
     if facts.brltty {
-        found.push(Finding::warning(
-            "brltty",
-            say!(
-                "brltty is installed, and a CH340 adapter (1a86:7523) is connected",
-                "brltty がインストールされており、CH340 アダプター (1a86:7523) が接続されています"
-            ),
-            say!(
-                "it takes the adapter for a Braille display, and the port vanishes a second after it appeared",
-                "brltty がアダプターを点字ディスプレイと誤認し、ポートが 1 秒で消えます"
-            ),
-            "sudo apt purge brltty".to_owned(),
+        found.push(finding!(
+            Warning, "brltty",
+            what: "brltty is installed, and a CH340 adapter (1a86:7523) is connected",
+                  "brltty がインストールされており、CH340 アダプター (1a86:7523) が接続されています",
+            why: "it takes the adapter for a Braille display, and the port vanishes a second after it appeared",
+                 "brltty がアダプターを点字ディスプレイと誤認し、ポートが 1 秒で消えます",
+            mend: "sudo apt purge brltty".to_owned(),
         ));
     }
     let setting = &facts.setting;
     let Some(node) = &facts.node else {
-        found.push(Finding::problem(
-            "port-absent",
-            say!(
-                "\"servo.port\" is \"{setting}\", and there is no such port",
-                "\"servo.port\" の \"{setting}\" に該当するポートがありません"
-            ),
-            still(),
-            say!(
-                "plug the adapter in, then: facetap devices    # dmesg | tail tells whether the system has noticed it",
-                "アダプターを接続後に: facetap devices    # dmesg | tail でシステムが認識したか確認できます"
-            ),
+        found.push(finding!(
+            Problem, "port-absent",
+            what: "\"servo.port\" is \"{setting}\", and there is no such port",
+                  "\"servo.port\" の \"{setting}\" に該当するポートがありません",
+            why: still(),
+            mend: "plug the adapter in, then: facetap devices    # dmesg | tail tells whether the system has noticed it",
+                  "アダプターを接続後に: facetap devices    # dmesg | tail でシステムが認識したか確認できます",
         ));
         return found;
     };
     let (node, user) = (node.display(), &facts.user);
     if !facts.permitted {
-        found.push(Finding::problem(
-            "port-forbidden",
-            say!(
-                "the service's user {user} may not use the port {node}",
-                "サービスのユーザー {user} はポート {node} を使えません"
-            ),
-            still(),
-            "sudo usermod -aG dialout ".to_owned() + user + "; sudo systemctl restart facetap",
+        found.push(finding!(
+            Problem, "port-forbidden",
+            what: "the service's user {user} may not use the port {node}",
+                  "サービスのユーザー {user} はポート {node} を使えません",
+            why: still(),
+            mend: "sudo usermod -aG dialout ".to_owned() + user + "; sudo systemctl restart facetap",
         ));
     }
     if let Some(holder) = &facts.holder {
-        found.push(Finding::problem(
-            "port-held",
-            say!(
-                "{holder} has the port {node} open",
-                "{holder} がポート {node} を使用中です"
-            ),
-            say!(
-                "two programs on one bus garble each other's frames",
-                "1 つのバスを 2 つのプログラムで使うと通信が壊れます"
-            ),
-            say!(
-                "end that program: sudo fuser -k {node}",
-                "そのプログラムを終了してください: sudo fuser -k {node}"
-            ),
+        found.push(finding!(
+            Problem, "port-held",
+            what: "{holder} has the port {node} open",
+                  "{holder} がポート {node} を使用中です",
+            why: "two programs on one bus garble each other's frames",
+                 "1 つのバスを 2 つのプログラムで使うと通信が壊れます",
+            mend: "end that program: sudo fuser -k {node}",
+                  "そのプログラムを終了してください: sudo fuser -k {node}",
         ));
     }
     if facts.console {
-        found.push(Finding::problem(
-            "port-console",
-            say!(
-                "the system writes its console to {node}",
-                "{node} はシステムのコンソールです"
-            ),
-            say!(
-                "the servos get the kernel's messages as commands",
-                "カーネルのメッセージがサーボへ送られます"
-            ),
-            say!(
-                "sudo raspi-config nonint do_serial_cons 1    # then restart the board",
-                "sudo raspi-config nonint do_serial_cons 1    # その後、再起動"
-            ),
+        found.push(finding!(
+            Problem, "port-console",
+            what: "the system writes its console to {node}",
+                  "{node} はシステムのコンソールです",
+            why: "the servos get the kernel's messages as commands",
+                 "カーネルのメッセージがサーボへ送られます",
+            mend: "sudo raspi-config nonint do_serial_cons 1    # then restart the board",
+                  "sudo raspi-config nonint do_serial_cons 1    # その後、再起動",
         ));
     }
     let bare = setting.starts_with("/dev/ttyUSB") || setting.starts_with("/dev/ttyACM");
@@ -200,51 +178,35 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             Some(name) => name.display().to_string(),
             None => AUTO.to_owned(),
         };
-        found.push(Finding::warning(
-            "port-bare-name",
-            say!(
-                "\"servo.port\" is {setting}, a number that changes",
-                "\"servo.port\" が番号（{setting}）で指定されています"
-            ),
-            say!(
-                "after the next start, or another plug, it may be another adapter",
-                "再起動や抜き差しで別のアダプターになることがあります"
-            ),
-            say!(
-                "set \"servo.port\" to \"{name}\"",
-                "\"servo.port\" を \"{name}\" にしてください"
-            ),
+        found.push(finding!(
+            Warning, "port-bare-name",
+            what: "\"servo.port\" is {setting}, a number that changes",
+                  "\"servo.port\" が番号（{setting}）で指定されています",
+            why: "after the next start, or another plug, it may be another adapter",
+                 "再起動や抜き差しで別のアダプターになることがあります",
+            mend: "set \"servo.port\" to \"{name}\"",
+                  "\"servo.port\" を \"{name}\" にしてください",
         ));
     }
     if let Some(ms) = facts.latency_ms.filter(|ms| *ms > LATENCY_MS) {
-        found.push(Finding::warning(
-            "port-latency",
-            say!(
-                "the adapter at {node} holds answers back for {ms} ms",
-                "{node} のアダプターは応答を {ms} ms 保留します"
-            ),
-            say!(
-                "the servo loop makes three reads in 20 ms, and so comes late",
-                "サーボ制御は 20 ms ごとに 3 回読み取るため、遅れが生じます"
-            ),
-            say!(
-                "install facetap's udev rules (/usr/lib/udev/rules.d/60-facetap.rules), then: sudo udevadm trigger",
-                "facetap の udev ルール (/usr/lib/udev/rules.d/60-facetap.rules) を入れ、sudo udevadm trigger を実行"
-            ),
+        found.push(finding!(
+            Warning, "port-latency",
+            what: "the adapter at {node} holds answers back for {ms} ms",
+                  "{node} のアダプターは応答を {ms} ms 保留します",
+            why: "the servo loop makes three reads in 20 ms, and so comes late",
+                 "サーボ制御は 20 ms ごとに 3 回読み取るため、遅れが生じます",
+            mend: "install facetap's udev rules (/usr/lib/udev/rules.d/60-facetap.rules), then: sudo udevadm trigger",
+                  "facetap の udev ルール (/usr/lib/udev/rules.d/60-facetap.rules) を入れ、sudo udevadm trigger を実行",
         ));
     }
     if facts.modem_manager {
-        found.push(Finding::warning(
-            "modem-manager",
-            say!(
-                "ModemManager runs, and no rule keeps it away from servo adapters",
-                "ModemManager が動作中で、サーボアダプターが除外されていません"
-            ),
-            say!(
-                "it sends modem commands to the servos whenever an adapter is plugged in",
-                "アダプター接続時にモデム用の命令がサーボへ送られます"
-            ),
-            "sudo systemctl disable --now ModemManager".to_owned(),
+        found.push(finding!(
+            Warning, "modem-manager",
+            what: "ModemManager runs, and no rule keeps it away from servo adapters",
+                  "ModemManager が動作中で、サーボアダプターが除外されていません",
+            why: "it sends modem commands to the servos whenever an adapter is plugged in",
+                 "アダプター接続時にモデム用の命令がサーボへ送られます",
+            mend: "sudo systemctl disable --now ModemManager".to_owned(),
         ));
     }
     found

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::say;
 use crate::tools::doctor::command;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
+use crate::{finding, say};
 
 /// A Raspberry Pi slows down from here on (its documentation: "soft limit" 60 to 80, hard limit 85).
 const HOT: f64 = 80.0;
@@ -93,20 +93,14 @@ fn flags(text: &str) -> Option<u32> {
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(degrees) = facts.hottest.filter(|t| *t >= HOT) {
-        found.push(Finding::warning(
-            "hot",
-            say!(
-                "the board has {degrees:.1} °C",
-                "基板の温度は {degrees:.1} °C です"
-            ),
-            say!(
-                "from 80 °C on it slows down, and it ages faster",
-                "80 °C 以上では動作が遅くなり、劣化も早まります"
-            ),
-            say!(
-                "a fan or a heat sink, or another place; vcgencmd measure_temp shows it",
-                "ファン・ヒートシンクの追加か設置場所の変更（確認: vcgencmd measure_temp）"
-            ),
+        found.push(finding!(
+            Warning, "hot",
+            what: "the board has {degrees:.1} °C",
+                  "基板の温度は {degrees:.1} °C です",
+            why: "from 80 °C on it slows down, and it ages faster",
+                 "80 °C 以上では動作が遅くなり、劣化も早まります",
+            mend: "a fan or a heat sink, or another place; vcgencmd measure_temp shows it",
+                  "ファン・ヒートシンクの追加か設置場所の変更（確認: vcgencmd measure_temp）",
         ));
     }
     let flags = facts.throttled.unwrap_or(0);
@@ -127,34 +121,33 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             "the supply voltage is too low now (flags {flags:#x})",
             "電源電圧が不足しています（フラグ {flags:#x}）"
         );
-        found.push(Finding::problem("undervoltage", what, why(), cable()));
+        found.push(finding!(
+            Problem, "undervoltage",
+            what: what,
+            why: why(),
+            mend: cable(),
+        ));
     } else if flags >> SINCE_BOOT & UNDERVOLTAGE != 0 {
         let what = say!(
             "the supply voltage was too low since the start of the board (flags {flags:#x})",
             "起動後に電源電圧が不足しました（フラグ {flags:#x}）"
         );
-        found.push(Finding::warning(
-            "undervoltage-before",
-            what,
-            why(),
-            cable(),
+        found.push(finding!(
+            Warning, "undervoltage-before",
+            what: what,
+            why: why(),
+            mend: cable(),
         ));
     }
     if flags & SLOWED != 0 {
-        found.push(Finding::warning(
-            "throttled",
-            say!(
-                "the board is slowed down now (flags {flags:#x})",
-                "動作速度が制限されています（フラグ {flags:#x}）"
-            ),
-            say!(
-                "fewer pictures a second are looked at, and the servos follow later",
-                "処理できる画像が減り、サーボの追従が遅れます"
-            ),
-            say!(
-                "cool it, and see to its supply; vcgencmd get_throttled shows it",
-                "冷却と電源を確認してください（確認: vcgencmd get_throttled）"
-            ),
+        found.push(finding!(
+            Warning, "throttled",
+            what: "the board is slowed down now (flags {flags:#x})",
+                  "動作速度が制限されています（フラグ {flags:#x}）",
+            why: "fewer pictures a second are looked at, and the servos follow later",
+                 "処理できる画像が減り、サーボの追従が遅れます",
+            mend: "cool it, and see to its supply; vcgencmd get_throttled shows it",
+                  "冷却と電源を確認してください（確認: vcgencmd get_throttled）",
         ));
     }
     found

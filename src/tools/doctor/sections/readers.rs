@@ -2,9 +2,9 @@
 
 use crate::attend::reader::selection;
 use crate::attend::reader::usb::{self, Obstacle};
-use crate::say;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
+use crate::{finding, say};
 
 /// libccid's drivers.
 const DRIVERS: &str = "/usr/lib/pcsc/drivers";
@@ -81,55 +81,43 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     let deaf = || say!("no card can be read", "カードを読み取れません");
     let mut found: Vec<Finding> = facts.obstacles.iter().map(in_the_way).collect();
     if !facts.daemon {
-        found.push(Finding::problem(
-            "pcscd-absent",
-            say!(
-                "pcscd is not installed",
-                "pcscd がインストールされていません"
-            ),
-            deaf(),
-            "sudo apt install pcscd libccid".to_owned(),
+        found.push(finding!(
+            Problem, "pcscd-absent",
+            what: "pcscd is not installed",
+                  "pcscd がインストールされていません",
+            why: deaf(),
+            mend: "sudo apt install pcscd libccid".to_owned(),
         ));
         return found;
     }
     if !facts.driver {
-        found.push(Finding::problem(
-            "reader-driver-absent",
-            say!(
-                "pcscd has no driver for readers (libccid)",
-                "pcscd 用のリーダードライバー (libccid) がありません"
-            ),
-            deaf(),
-            "sudo apt install libccid; sudo systemctl restart pcscd".to_owned(),
+        found.push(finding!(
+            Problem, "reader-driver-absent",
+            what: "pcscd has no driver for readers (libccid)",
+                  "pcscd 用のリーダードライバー (libccid) がありません",
+            why: deaf(),
+            mend: "sudo apt install libccid; sudo systemctl restart pcscd".to_owned(),
         ));
     }
     if !facts.socket {
-        found.push(Finding::problem(
-            "pcscd-stopped",
-            say!(
-                "pcscd does not run, and nothing would start it",
-                "pcscd が動いておらず、自動起動もしません"
-            ),
-            deaf(),
-            "sudo systemctl enable --now pcscd.socket".to_owned(),
+        found.push(finding!(
+            Problem, "pcscd-stopped",
+            what: "pcscd does not run, and nothing would start it",
+                  "pcscd が動いておらず、自動起動もしません",
+            why: deaf(),
+            mend: "sudo systemctl enable --now pcscd.socket".to_owned(),
         ));
     }
     if facts.polkit && !facts.rule {
         let user = &facts.user;
-        found.push(Finding::problem(
-            "polkit-rule-absent",
-            say!(
-                "no polkit rule allows {user} to use card readers",
-                "{user} にカードリーダーの使用を許可する polkit ルールがありません"
-            ),
-            say!(
-                "this pcscd refuses users without a login session",
-                "この pcscd はログインセッションのないユーザーを拒否します"
-            ),
-            say!(
-                "sudo apt install --reinstall facetap    # brings /usr/share/polkit-1/rules.d/facetap-pcsc.rules, for the user facetap",
-                "sudo apt install --reinstall facetap    # /usr/share/polkit-1/rules.d/facetap-pcsc.rules（ユーザー facetap 用）が入ります"
-            ),
+        found.push(finding!(
+            Problem, "polkit-rule-absent",
+            what: "no polkit rule allows {user} to use card readers",
+                  "{user} にカードリーダーの使用を許可する polkit ルールがありません",
+            why: "this pcscd refuses users without a login session",
+                 "この pcscd はログインセッションのないユーザーを拒否します",
+            mend: "sudo apt install --reinstall facetap    # brings /usr/share/polkit-1/rules.d/facetap-pcsc.rules, for the user facetap",
+                  "sudo apt install --reinstall facetap    # /usr/share/polkit-1/rules.d/facetap-pcsc.rules（ユーザー facetap 用）が入ります",
         ));
     }
     found
@@ -142,37 +130,29 @@ pub fn in_the_way(obstacle: &Obstacle) -> Finding {
         "このリーダーのカードは読み取れません"
     );
     match obstacle {
-        Obstacle::NotPcsc => Finding::problem(
-            "reader-rc-s380",
-            say!(
-                "an RC-S380 is connected, which is no PC/SC reader on Linux",
-                "RC-S380 が接続されていますが、Linux では PC/SC リーダーとして使えません"
-            ),
-            why,
-            say!(
-                "use an RC-S300 or ACR122U",
-                "RC-S300 か ACR122U を使用してください"
-            ),
+        Obstacle::NotPcsc => finding!(
+            Problem, "reader-rc-s380",
+            what: "an RC-S380 is connected, which is no PC/SC reader on Linux",
+                  "RC-S380 が接続されていますが、Linux では PC/SC リーダーとして使えません",
+            why: why,
+            mend: "use an RC-S300 or ACR122U",
+                  "RC-S300 か ACR122U を使用してください",
         ),
-        Obstacle::Driver { driver, reader } => Finding::problem(
-            "reader-held-by-kernel",
-            say!(
-                "the kernel's driver {driver} holds the card reader {reader}",
-                "カーネルのドライバー {driver} がカードリーダー {reader} を占有しています"
-            ),
-            why,
-            format!(
+        Obstacle::Driver { driver, reader } => finding!(
+            Problem, "reader-held-by-kernel",
+            what: "the kernel's driver {driver} holds the card reader {reader}",
+                  "カーネルのドライバー {driver} がカードリーダー {reader} を占有しています",
+            why: why,
+            mend: format!(
                 "sudo modprobe -r {driver}; echo 'blacklist {driver}' | sudo tee -a /etc/modprobe.d/facetap.conf"
             ),
         ),
-        Obstacle::NotListed { reader } => Finding::problem(
-            "reader-not-listed",
-            say!(
-                "the card reader {reader} is on the USB, but pcscd does not list it",
-                "カードリーダー {reader} は USB に接続されていますが、pcscd に認識されていません"
-            ),
-            why,
-            "sudo apt install libccid; sudo systemctl restart pcscd".to_owned(),
+        Obstacle::NotListed { reader } => finding!(
+            Problem, "reader-not-listed",
+            what: "the card reader {reader} is on the USB, but pcscd does not list it",
+                  "カードリーダー {reader} は USB に接続されていますが、pcscd に認識されていません",
+            why: why,
+            mend: "sudo apt install libccid; sudo systemctl restart pcscd".to_owned(),
         ),
     }
 }

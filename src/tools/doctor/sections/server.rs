@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::attend::uplink;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
-use crate::{attend::uplink, say};
+use crate::{finding, say};
 
 /// What is seen.
 #[derive(Debug, Clone, Default)]
@@ -36,25 +37,22 @@ impl Facts {
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     if facts.url.is_none() {
-        found.push(Finding::note(
-            "server-none",
-            say!(
-                "no \"server_url\" is configured",
-                "\"server_url\" が設定されていません"
-            ),
-            say!("taps stay in the ledger", "タップは台帳にのみ記録されます"),
-            say!(
-                "set \"server_url\" in the configuration, or use facetap attendance export",
-                "設定に \"server_url\" を書くか、facetap attendance export を使ってください"
-            ),
+        found.push(finding!(
+            Note, "server-none",
+            what: "no \"server_url\" is configured",
+                  "\"server_url\" が設定されていません",
+            why: "taps stay in the ledger",
+                 "タップは台帳にのみ記録されます",
+            mend: "set \"server_url\" in the configuration, or use facetap attendance export",
+                  "設定に \"server_url\" を書くか、facetap attendance export を使ってください",
         ));
     }
     if let Some(Err(why)) = &facts.answer {
-        found.push(Finding::problem(
-            "server-down",
-            why.clone(),
-            kept(),
-            by_hand(facts.url.as_deref()),
+        found.push(finding!(
+            Problem, "server-down",
+            what: why.clone(),
+            why: kept(),
+            mend: by_hand(facts.url.as_deref()),
         ));
     }
     found
@@ -76,13 +74,11 @@ fn by_hand(url: Option<&str>) -> String {
 pub fn hung(setting: &Setting, limit: Duration) -> Finding {
     let url = setting.config.server_url.as_deref();
     let (seconds, shown) = (limit.as_secs_f64(), url.unwrap_or_default());
-    Finding::problem(
-        "server-silent",
-        say!(
-            "the server {shown} does not answer within {seconds} s",
-            "サーバー {shown} が {seconds} 秒以内に応答しません"
-        ),
-        kept(),
-        by_hand(url),
+    finding!(
+        Problem, "server-silent",
+        what: "the server {shown} does not answer within {seconds} s",
+              "サーバー {shown} が {seconds} 秒以内に応答しません",
+        why: kept(),
+        mend: by_hand(url),
     )
 }

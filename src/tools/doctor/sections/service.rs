@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::say;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::{RUN, Setting};
 use crate::watch::health::exit::{self, LastExit};
 use crate::watch::health::state::{Phase, State};
+use crate::{finding, say};
 
 /// The file is written every second; after so many seconds somebody hangs.
 const STALE_S: i64 = 30;
@@ -81,48 +81,34 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = match (&facts.health, facts.pid) {
         (Some(health), Some(_)) => alive(facts, health),
         (Some(health), None) if health.state != Phase::Stopping && facts.this_boot => {
-            vec![Finding::problem(
-                "service-gone",
-                say!(
-                    "the service has left a health file and is not there any more",
-                    "状態ファイルだけが残り、サービスのプロセスがありません"
-                ),
-                say!(
-                    "it was killed or has crashed, and nothing has started it again",
-                    "強制終了かクラッシュ後、再起動されていません"
-                ),
-                format!("{RESTART}; tail -50 /var/log/facetap/facetap.log"),
+            vec![finding!(
+                Problem, "service-gone",
+                what: "the service has left a health file and is not there any more",
+                      "状態ファイルだけが残り、サービスのプロセスがありません",
+                why: "it was killed or has crashed, and nothing has started it again",
+                     "強制終了かクラッシュ後、再起動されていません",
+                mend: format!("{RESTART}; tail -50 /var/log/facetap/facetap.log"),
             )]
         }
-        (None, Some(pid)) => vec![Finding::warning(
-            "health-absent",
-            say!(
-                "the service runs (process {pid}) and writes no health file",
-                "サービス（プロセス {pid}）は動作中ですが、状態ファイルがありません"
-            ),
-            say!(
-                "facetap status cannot tell what it does, and whether it hangs",
-                "facetap status で状態やハングを確認できません"
-            ),
-            say!(
-                "start it by its unit, or give it a folder: RUNTIME_DIRECTORY=/run/facetap",
-                "ユニットから起動するか、RUNTIME_DIRECTORY=/run/facetap を指定してください"
-            ),
+        (None, Some(pid)) => vec![finding!(
+            Warning, "health-absent",
+            what: "the service runs (process {pid}) and writes no health file",
+                  "サービス（プロセス {pid}）は動作中ですが、状態ファイルがありません",
+            why: "facetap status cannot tell what it does, and whether it hangs",
+                 "facetap status で状態やハングを確認できません",
+            mend: "start it by its unit, or give it a folder: RUNTIME_DIRECTORY=/run/facetap",
+                  "ユニットから起動するか、RUNTIME_DIRECTORY=/run/facetap を指定してください",
         )],
         _ => Vec::new(),
     };
     if facts.pid.is_some() && facts.unit && !facts.folder {
-        found.push(Finding::warning(
-            "run-folder-missing",
-            say!(
-                "the folder {RUN} is missing",
-                "フォルダー {RUN} がありません"
-            ),
-            say!(
-                "the service cannot write its health there",
-                "サービスが状態ファイルを書き込めません"
-            ),
-            RESTART.to_owned(),
+        found.push(finding!(
+            Warning, "run-folder-missing",
+            what: "the folder {RUN} is missing",
+                  "フォルダー {RUN} がありません",
+            why: "the service cannot write its health there",
+                 "サービスが状態ファイルを書き込めません",
+            mend: RESTART.to_owned(),
         ));
     }
     found.extend(facts.last_exit.as_ref().and_then(|exit| ended(facts, exit)));
@@ -133,64 +119,46 @@ fn alive(facts: &Facts, health: &State) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(age) = facts.age_s.filter(|a| *a > STALE_S) {
         let file = facts.file.as_deref().unwrap_or("health.json");
-        found.push(Finding::problem(
-            "health-stale",
-            say!(
-                "{file} is {age} s old",
-                "{file} が {age} 秒間更新されていません"
-            ),
-            say!(
-                "the service hangs, or cannot write it any more",
-                "サービスがハングしているか、ファイルに書き込めません"
-            ),
-            RESTART.to_owned(),
+        found.push(finding!(
+            Problem, "health-stale",
+            what: "{file} is {age} s old",
+                  "{file} が {age} 秒間更新されていません",
+            why: "the service hangs, or cannot write it any more",
+                 "サービスがハングしているか、ファイルに書き込めません",
+            mend: RESTART.to_owned(),
         ));
     }
     for (name, thread) in &health.loops {
         let (silent, limit) = (thread.silent_s, thread.limit_s);
         if !thread.alive {
-            found.push(Finding::problem(
-                "loop-ended",
-                say!(
-                    "the loop \"{name}\" does not run",
-                    "ループ「{name}」が動いていません"
-                ),
-                say!(
-                    "its part of the service stands still",
-                    "この部分の機能が停止しています"
-                ),
-                RESTART.to_owned(),
+            found.push(finding!(
+                Problem, "loop-ended",
+                what: "the loop \"{name}\" does not run",
+                      "ループ「{name}」が動いていません",
+                why: "its part of the service stands still",
+                     "この部分の機能が停止しています",
+                mend: RESTART.to_owned(),
             ));
         } else if limit > 0.0 && silent > limit {
-            found.push(Finding::problem(
-                "loop-silent",
-                say!(
-                    "the loop \"{name}\" has made no progress for {silent:.0} s ({limit:.0} s are allowed)",
-                    "ループ「{name}」が {silent:.0} 秒間進んでいません（上限 {limit:.0} 秒）"
-                ),
-                say!(
-                    "it hangs; the watchdog starts the service again, where there is one",
-                    "ハングしています（ウォッチドッグがあれば再起動されます）"
-                ),
-                RESTART.to_owned(),
+            found.push(finding!(
+                Problem, "loop-silent",
+                what: "the loop \"{name}\" has made no progress for {silent:.0} s ({limit:.0} s are allowed)",
+                      "ループ「{name}」が {silent:.0} 秒間進んでいません（上限 {limit:.0} 秒）",
+                why: "it hangs; the watchdog starts the service again, where there is one",
+                     "ハングしています（ウォッチドッグがあれば再起動されます）",
+                mend: RESTART.to_owned(),
             ));
         }
         if thread.restarts > 0 {
             let restarts = thread.restarts;
-            found.push(Finding::warning(
-                "loop-restarted",
-                say!(
-                    "the loop \"{name}\" has panicked {restarts} times and was started again",
-                    "ループ「{name}」が {restarts} 回パニックし、再起動されました"
-                ),
-                say!(
-                    "a fault in the program; repeated ones end the whole service",
-                    "プログラムの不具合です。繰り返すとサービス全体が終了します"
-                ),
-                say!(
-                    "grep UNCAUGHT_EXCEPTION /var/log/facetap/facetap.log    # and send the diagnosis file",
-                    "grep UNCAUGHT_EXCEPTION /var/log/facetap/facetap.log    # 診断ファイルも送ってください"
-                ),
+            found.push(finding!(
+                Warning, "loop-restarted",
+                what: "the loop \"{name}\" has panicked {restarts} times and was started again",
+                      "ループ「{name}」が {restarts} 回パニックし、再起動されました",
+                why: "a fault in the program; repeated ones end the whole service",
+                     "プログラムの不具合です。繰り返すとサービス全体が終了します",
+                mend: "grep UNCAUGHT_EXCEPTION /var/log/facetap/facetap.log    # and send the diagnosis file",
+                      "grep UNCAUGHT_EXCEPTION /var/log/facetap/facetap.log    # 診断ファイルも送ってください",
             ));
         }
     }
@@ -201,17 +169,13 @@ fn alive(facts: &Facts, health: &State) -> Vec<Finding> {
         ("reader_reconnects", counters.reader_reconnects),
     ] {
         if count >= MANY {
-            found.push(Finding::warning(
-                "reconnects",
-                say!(
-                    "{count} times since the start a device was lost and found again ({key})",
-                    "起動後 {count} 回、機器が切断・再接続されました（{key}）"
-                ),
-                say!(
-                    "often a worn cable, a weak supply, or a hub without its own",
-                    "ケーブルの劣化、電源不足、セルフパワーでないハブが多い原因です"
-                ),
-                "dmesg | grep -i usb | tail -30".to_owned(),
+            found.push(finding!(
+                Warning, "reconnects",
+                what: "{count} times since the start a device was lost and found again ({key})",
+                      "起動後 {count} 回、機器が切断・再接続されました（{key}）",
+                why: "often a worn cable, a weak supply, or a hub without its own",
+                     "ケーブルの劣化、電源不足、セルフパワーでないハブが多い原因です",
+                mend: "dmesg | grep -i usb | tail -30".to_owned(),
             ));
         }
     }
@@ -226,43 +190,33 @@ fn ended(facts: &Facts, exit: &LastExit) -> Option<Finding> {
         "前回の実行は {at} に終了しました: {reason}"
     );
     if exit.memory {
-        return Some(Finding::warning(
-            "exit-memory",
-            what,
-            say!(
-                "its memory had grown to its limit, or was about to: a leak",
-                "メモリが上限に達したか、達する見込みでした（メモリリーク）"
-            ),
-            say!(
-                "facetap report /var/log/facetap/facetap.log    # shows when it grew; send it to the maintainers",
-                "facetap report /var/log/facetap/facetap.log    # 増加の経過を確認し、開発者へ送ってください"
-            ),
+        return Some(finding!(
+            Warning, "exit-memory",
+            what: what,
+            why: "its memory had grown to its limit, or was about to: a leak",
+                 "メモリが上限に達したか、達する見込みでした（メモリリーク）",
+            mend: "facetap report /var/log/facetap/facetap.log    # shows when it grew; send it to the maintainers",
+                  "facetap report /var/log/facetap/facetap.log    # 増加の経過を確認し、開発者へ送ってください",
         ));
     }
     if exit.clean {
         return None;
     }
     if exit.boot_id != facts.boot {
-        return Some(Finding::note(
-            "exit-power",
-            what,
-            say!(
-                "nobody stopped it: the power went, or the kernel had crashed",
-                "正常に停止されていません（停電またはカーネルの異常）"
-            ),
-            "journalctl --boot=-1 -n 50; last -x | head".to_owned(),
+        return Some(finding!(
+            Note, "exit-power",
+            what: what,
+            why: "nobody stopped it: the power went, or the kernel had crashed",
+                 "正常に停止されていません（停電またはカーネルの異常）",
+            mend: "journalctl --boot=-1 -n 50; last -x | head".to_owned(),
         ));
     }
-    Some(Finding::warning(
-        "exit-unclean",
-        what,
-        say!(
-            "it was killed or has crashed, and may do so again",
-            "強制終了かクラッシュです。再発する可能性があります"
-        ),
-        say!(
-            "sudo dmesg | grep -i -E 'killed|facetap'    # and send the diagnosis file to the maintainers",
-            "sudo dmesg | grep -i -E 'killed|facetap'    # 診断ファイルを開発者へ送ってください"
-        ),
+    Some(finding!(
+        Warning, "exit-unclean",
+        what: what,
+        why: "it was killed or has crashed, and may do so again",
+             "強制終了かクラッシュです。再発する可能性があります",
+        mend: "sudo dmesg | grep -i -E 'killed|facetap'    # and send the diagnosis file to the maintainers",
+              "sudo dmesg | grep -i -E 'killed|facetap'    # 診断ファイルを開発者へ送ってください",
     ))
 }

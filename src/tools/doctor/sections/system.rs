@@ -1,6 +1,6 @@
 //! The operating system and the board.
 
-use crate::say;
+use crate::finding;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
 
@@ -87,37 +87,28 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             && matches!(release.as_str(), "12" | "13"))
     {
         let os = facts.os.as_deref().unwrap_or(family);
-        found.push(Finding::note(
-            "os-untested",
-            say!("the system is {os}", "OS は {os} です"),
-            say!(
-                "FaceTap is tested on Debian 12, Debian 13 and the Raspberry Pi OS of both",
-                "動作確認は Debian 12/13 と対応する Raspberry Pi OS で行っています"
-            ),
-            say!(
-                "nothing, as long as it works; name the system in a report",
-                "動作していれば不要です。報告時に OS 名を書いてください"
-            ),
+        found.push(finding!(
+            Note, "os-untested",
+            what: "the system is {os}",
+                  "OS は {os} です",
+            why: "FaceTap is tested on Debian 12, Debian 13 and the Raspberry Pi OS of both",
+                 "動作確認は Debian 12/13 と対応する Raspberry Pi OS で行っています",
+            mend: "nothing, as long as it works; name the system in a report",
+                  "動作していれば不要です。報告時に OS 名を書いてください",
         ));
     }
     #[allow(clippy::cast_precision_loss)] // a handful of processors
     let processors = facts.processors.max(1) as f64;
     if let Some(load) = facts.load15.filter(|l| *l > 2.0 * processors) {
         let count = facts.processors;
-        found.push(Finding::warning(
-            "load-high",
-            say!(
-                "{load:.1} programs wanted to run in the last 15 minutes, on {count} processors",
-                "直近 15 分間の負荷が {load:.1} です（CPU {count} 個）"
-            ),
-            say!(
-                "the servos jerk and answers to cards come late; or a disk does not answer",
-                "サーボの動きやカードの応答が遅れます。ディスクが応答していない可能性もあります"
-            ),
-            say!(
-                "top -b -n 1 | head -20    # names the program; state D means waiting for a disk",
-                "top -b -n 1 | head -20    # 原因のプログラムを表示（状態 D はディスク待ち）"
-            ),
+        found.push(finding!(
+            Warning, "load-high",
+            what: "{load:.1} programs wanted to run in the last 15 minutes, on {count} processors",
+                  "直近 15 分間の負荷が {load:.1} です（CPU {count} 個）",
+            why: "the servos jerk and answers to cards come late; or a disk does not answer",
+                 "サーボの動きやカードの応答が遅れます。ディスクが応答していない可能性もあります",
+            mend: "top -b -n 1 | head -20    # names the program; state D means waiting for a disk",
+                  "top -b -n 1 | head -20    # 原因のプログラムを表示（状態 D はディスク待ち）",
         ));
     }
     found

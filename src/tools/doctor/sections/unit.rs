@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::say;
 use crate::tools::doctor::command;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::setting::Setting;
 use crate::tools::doctor::unit_file::seconds;
+use crate::{finding, say};
 
 const ASK: Duration = Duration::from_millis(900);
 /// What systemd is asked for.
@@ -130,97 +130,71 @@ fn edit(section: &str, setting: &str) -> String {
 #[must_use]
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     if facts.file.is_none() {
-        return vec![Finding::note(
-            "unit-absent",
-            say!(
-                "facetap.service is not installed",
-                "facetap.service がインストールされていません"
-            ),
-            say!(
-                "nothing starts the program at boot, and nothing starts it again",
-                "起動時の自動開始も異常終了後の再起動も行われません"
-            ),
-            say!(
-                "install the package (docs/installation.md), or run facetap supervise where there is no systemd",
-                "パッケージをインストール（docs/installation.md）。systemd がない場合は facetap supervise"
-            ),
+        return vec![finding!(
+            Note, "unit-absent",
+            what: "facetap.service is not installed",
+                  "facetap.service がインストールされていません",
+            why: "nothing starts the program at boot, and nothing starts it again",
+                 "起動時の自動開始も異常終了後の再起動も行われません",
+            mend: "install the package (docs/installation.md), or run facetap supervise where there is no systemd",
+                  "パッケージをインストール（docs/installation.md）。systemd がない場合は facetap supervise",
         )];
     }
     let mut found = state(facts);
     found.extend(account(facts));
     if !matches!(facts.restart.as_deref(), Some("always")) {
         let restart = facts.restart.as_deref().unwrap_or("no");
-        found.push(Finding::warning(
-            "unit-restart",
-            say!(
-                "the unit has Restart={restart}",
-                "ユニットの設定が Restart={restart} です"
-            ),
-            say!(
-                "after some ends of the program nobody starts it again",
-                "終了のしかたによっては再起動されません"
-            ),
-            edit("Service", "Restart=always"),
+        found.push(finding!(
+            Warning, "unit-restart",
+            what: "the unit has Restart={restart}",
+                  "ユニットの設定が Restart={restart} です",
+            why: "after some ends of the program nobody starts it again",
+                 "終了のしかたによっては再起動されません",
+            mend: edit("Service", "Restart=always"),
         ));
     }
     if facts.start_limit {
-        found.push(Finding::warning(
-            "unit-start-limit",
-            say!(
-                "the unit limits how often it may start (StartLimitIntervalSec is not 0)",
-                "ユニットの起動回数が制限されています（StartLimitIntervalSec が 0 ではありません）"
-            ),
-            say!(
-                "after five quick failures systemd gives up for good",
-                "短時間に 5 回失敗すると systemd が再起動を諦めます"
-            ),
-            edit("Unit", "StartLimitIntervalSec=0"),
+        found.push(finding!(
+            Warning, "unit-start-limit",
+            what: "the unit limits how often it may start (StartLimitIntervalSec is not 0)",
+                  "ユニットの起動回数が制限されています（StartLimitIntervalSec が 0 ではありません）",
+            why: "after five quick failures systemd gives up for good",
+                 "短時間に 5 回失敗すると systemd が再起動を諦めます",
+            mend: edit("Unit", "StartLimitIntervalSec=0"),
         ));
     }
     if facts.watchdog_s <= 0.0 || facts.kind.as_deref() != Some("notify") {
         let (seconds, kind) = (facts.watchdog_s, facts.kind.as_deref().unwrap_or("simple"));
-        found.push(Finding::warning(
-            "unit-watchdog-off",
-            say!(
-                "the unit has no effective watchdog (WatchdogSec={seconds}, Type={kind})",
-                "ユニットのウォッチドッグが無効です（WatchdogSec={seconds}, Type={kind}）"
-            ),
-            say!(
-                "a hung program is never started again",
-                "ハングしても再起動されません"
-            ),
-            edit("Service", "Type=notify\\nWatchdogSec=20"),
+        found.push(finding!(
+            Warning, "unit-watchdog-off",
+            what: "the unit has no effective watchdog (WatchdogSec={seconds}, Type={kind})",
+                  "ユニットのウォッチドッグが無効です（WatchdogSec={seconds}, Type={kind}）",
+            why: "a hung program is never started again",
+                 "ハングしても再起動されません",
+            mend: edit("Service", "Type=notify\\nWatchdogSec=20"),
         ));
     }
     match &facts.memory_max {
         Some(max) if facts.memory_is_inert() => {
             let seen = facts.controllers.as_deref().unwrap_or("?");
-            found.push(Finding::warning(
-                "memory-limit-inert",
-                say!(
-                    "MemoryMax={max} has no effect: the kernel's memory controller is off (controllers: {seen})",
-                    "MemoryMax={max} が機能していません（メモリコントローラーが無効。有効なもの: {seen}）"
-                ),
-                say!(
-                    "only the program's own limit (monitor.rss_limit_mb) stands between a leak and the board",
-                    "メモリリーク時はプログラム自身の上限 (monitor.rss_limit_mb) だけが頼りです"
-                ),
-                "sudo sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && sudo reboot"
+            found.push(finding!(
+                Warning, "memory-limit-inert",
+                what: "MemoryMax={max} has no effect: the kernel's memory controller is off (controllers: {seen})",
+                      "MemoryMax={max} が機能していません（メモリコントローラーが無効。有効なもの: {seen}）",
+                why: "only the program's own limit (monitor.rss_limit_mb) stands between a leak and the board",
+                     "メモリリーク時はプログラム自身の上限 (monitor.rss_limit_mb) だけが頼りです",
+                mend: "sudo sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt && sudo reboot"
                     .to_owned(),
             ));
         }
         Some(_) => {}
-        None => found.push(Finding::note(
-            "unit-memory-unlimited",
-            say!(
-                "the unit has no MemoryMax",
-                "ユニットに MemoryMax がありません"
-            ),
-            say!(
-                "only the program's own limit (monitor.rss_limit_mb) protects the board",
-                "プログラム自身の上限 (monitor.rss_limit_mb) だけが頼りです"
-            ),
-            edit("Service", "MemoryMax=70%"),
+        None => found.push(finding!(
+            Note, "unit-memory-unlimited",
+            what: "the unit has no MemoryMax",
+                  "ユニットに MemoryMax がありません",
+            why: "only the program's own limit (monitor.rss_limit_mb) protects the board",
+                 "プログラム自身の上限 (monitor.rss_limit_mb) だけが頼りです",
+            mend: edit("Service", "MemoryMax=70%"),
         )),
     }
     found.push(cores(facts));
@@ -232,29 +206,24 @@ fn state(facts: &Facts) -> Vec<Finding> {
     let told = |key: &str| facts.systemd.get(key).map_or("", String::as_str);
     if !facts.systemd.is_empty() && !matches!(told("ActiveState"), "active" | "reloading") {
         let (state, result) = (told("ActiveState"), told("Result"));
-        found.push(Finding::problem(
-            "unit-not-running",
-            say!(
-                "the service is {state} (result: {result})",
-                "サービスの状態は {state} です（結果: {result}）"
-            ),
-            say!("nothing is followed or recorded", "追跡も記録も行われていません"),
-            "sudo systemctl restart facetap; systemctl status facetap; tail -50 /var/log/facetap/facetap.log"
+        found.push(finding!(
+            Problem, "unit-not-running",
+            what: "the service is {state} (result: {result})",
+                  "サービスの状態は {state} です（結果: {result}）",
+            why: "nothing is followed or recorded",
+                 "追跡も記録も行われていません",
+            mend: "sudo systemctl restart facetap; systemctl status facetap; tail -50 /var/log/facetap/facetap.log"
                 .to_owned(),
         ));
     }
     if !facts.enabled {
-        found.push(Finding::warning(
-            "unit-disabled",
-            say!(
-                "the service does not start at boot",
-                "サービスの自動起動が無効です"
-            ),
-            say!(
-                "after a power cut nothing is recorded until somebody starts it",
-                "停電後、手動で起動するまで記録されません"
-            ),
-            "sudo systemctl enable --now facetap".to_owned(),
+        found.push(finding!(
+            Warning, "unit-disabled",
+            what: "the service does not start at boot",
+                  "サービスの自動起動が無効です",
+            why: "after a power cut nothing is recorded until somebody starts it",
+                 "停電後、手動で起動するまで記録されません",
+            mend: "sudo systemctl enable --now facetap".to_owned(),
         ));
     }
     found
@@ -270,26 +239,22 @@ fn account(facts: &Facts) -> Vec<Finding> {
     };
     if !facts.user_known {
         let user = &facts.user;
-        found.push(Finding::problem(
-            "user-unknown",
-            say!(
-                "the unit's user {user} does not exist",
-                "ユニットのユーザー {user} が存在しません"
-            ),
-            refuses(),
-            "sudo systemd-sysusers facetap.conf; sudo systemctl restart facetap".to_owned(),
+        found.push(finding!(
+            Problem, "user-unknown",
+            what: "the unit's user {user} does not exist",
+                  "ユニットのユーザー {user} が存在しません",
+            why: refuses(),
+            mend: "sudo systemd-sysusers facetap.conf; sudo systemctl restart facetap".to_owned(),
         ));
     }
     if !facts.unknown_groups.is_empty() {
         let groups = facts.unknown_groups.join(", ");
-        found.push(Finding::problem(
-            "group-unknown",
-            say!(
-                "the unit's groups {groups} do not exist",
-                "ユニットのグループ {groups} が存在しません"
-            ),
-            refuses(),
-            "sudo systemd-sysusers facetap.conf; sudo systemctl restart facetap".to_owned(),
+        found.push(finding!(
+            Problem, "group-unknown",
+            what: "the unit's groups {groups} do not exist",
+                  "ユニットのグループ {groups} が存在しません",
+            why: refuses(),
+            mend: "sudo systemd-sysusers facetap.conf; sudo systemctl restart facetap".to_owned(),
         ));
     }
     found
@@ -298,17 +263,13 @@ fn account(facts: &Facts) -> Vec<Finding> {
 fn cores(facts: &Facts) -> Finding {
     let limit = facts.core_limit.as_deref().unwrap_or("?");
     let pattern = facts.core_pattern.as_deref().unwrap_or("?");
-    Finding::note(
-        "cores",
-        say!(
-            "a crash leaves crash.log; core dumps: LimitCORE={limit}, they would go to \"{pattern}\"",
-            "クラッシュ時は crash.log が残ります。コアダンプ: LimitCORE={limit}、出力先「{pattern}」"
-        ),
-        say!(
-            "a core tells more, but holds card numbers and may fill the disk",
-            "コアダンプは詳しい反面、カード番号を含みディスクを圧迫します"
-        ),
-        say!(
+    finding!(
+        Note, "cores",
+        what: "a crash leaves crash.log; core dumps: LimitCORE={limit}, they would go to \"{pattern}\"",
+              "クラッシュ時は crash.log が残ります。コアダンプ: LimitCORE={limit}、出力先「{pattern}」",
+        why: "a core tells more, but holds card numbers and may fill the disk",
+             "コアダンプは詳しい反面、カード番号を含みディスクを圧迫します",
+        mend: say!(
             "to get one: sudo apt install systemd-coredump; {}",
             "取得する場合: sudo apt install systemd-coredump; {}",
             edit("Service", "LimitCORE=infinity")
