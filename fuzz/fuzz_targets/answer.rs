@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use facetap::attend::uplink::wire::{Verdict, summary, verdict};
+use facetap::attend::uplink::wire::{ServerVerdict, summary, verdict};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -16,10 +16,10 @@ fuzz_target!(|data: &[u8]| {
     assert!(!line.contains('\n') && line.chars().count() < 320, "{line}");
     // A tap leaves the queue for the API's own words only, said with a fitting status.
     let word = match verdict(status, &body) {
-        Verdict::Stored => "success",
-        Verdict::Duplicate => "duplicate",
-        Verdict::Rejected => "error",
-        Verdict::Trouble => return,
+        ServerVerdict::Stored => "success",
+        ServerVerdict::Duplicate => "duplicate",
+        ServerVerdict::Rejected => "error",
+        ServerVerdict::Trouble => return,
     };
     let said: Value = serde_json::from_str(&body).unwrap();
     let range = if word == "error" { 400..500 } else { 200..300 };

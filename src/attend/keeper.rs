@@ -14,11 +14,11 @@ use crate::attend::indicator::{Event, Notice, Panel};
 use crate::attend::reader::atr::CardType;
 use crate::attend::reader::{Sighting, Tap};
 use crate::base::beat::Beat;
+use crate::base::card_status::CardStatus;
 use crate::base::clock::Clock;
 use crate::base::planted;
 use crate::base::presence::{InView, Presence};
 use crate::base::slot::Slot;
-use crate::base::standing::Standing;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::{say, say_error, say_info, say_warn};
@@ -54,7 +54,7 @@ pub struct Keeper {
     /// The indicators for the person at the reader.
     pub panel: Panel,
     /// Told that one more tap waits.
-    pub standing: Arc<Standing>,
+    pub card_status: Arc<CardStatus>,
     /// Rung for the uplink when there is something to deliver; none without a server.
     pub bell: Option<Arc<Slot<()>>>,
     /// The trace.
@@ -72,7 +72,7 @@ pub struct Keeper {
 }
 
 /// Outcome of a tap for the indicators.
-enum Verdict {
+enum TapOutcome {
     Counted {
         id: i64,
         /// The ledger's file system, if it forgets everything at a power cut.
@@ -122,14 +122,14 @@ impl Keeper {
                 "the program fails on it, see crash.log",
                 "プログラムの異常です。crash.log を確認してください"
             );
-            self.conclude(&tap, &Verdict::NotStored(why), &Name::NoRoster);
+            self.conclude(&tap, &TapOutcome::NotStored(why), &Name::NoRoster);
         }
         self.done();
     }
 
     fn done(&mut self) {
         self.in_hand = None;
-        self.standing.tap_done();
+        self.card_status.tap_done();
     }
 
     fn name(&self, tap: &Tap) -> Name {
@@ -140,17 +140,17 @@ impl Keeper {
     }
 
     fn keep(&mut self, tap: &Tap) {
-        self.standing.card(self.clock.now());
+        self.card_status.card(self.clock.now());
         let name = self.name(tap);
         let verdict = self.decide(tap, name.known());
         self.conclude(tap, &verdict, &name);
     }
 
     /// Publishes the outcome of the tap: indicators, trace, counters.
-    fn conclude(&self, tap: &Tap, verdict: &Verdict, name: &Name) {
+    fn conclude(&self, tap: &Tap, verdict: &TapOutcome, name: &Name) {
         let since = |clock: &dyn Clock| clock.now().since(tap.at.monotonic);
         let durable =
-            matches!(verdict, Verdict::Counted { .. }).then(|| since(self.clock.as_ref()));
+            matches!(verdict, TapOutcome::Counted { .. }).then(|| since(self.clock.as_ref()));
         self.panel.show(Notice {
             event: verdict.event(),
             reader: Some(tap.reader.clone()),
@@ -173,11 +173,11 @@ impl Keeper {
         verdict.log(&tap.reader, &who(&uid, name));
     }
 
-    fn decide(&mut self, tap: &Tap, name: Option<&str>) -> Verdict {
+    fn decide(&mut self, tap: &Tap, name: Option<&str>) -> TapOutcome {
         let (uid, card, refusal) = match &tap.sighting {
             Sighting::Card(uid, card) => (*uid, *card, None),
             Sighting::Refused(uid, why) => (*uid, CardType::Unknown, Some(why.to_string())),
-            Sighting::Unread(why) => return Verdict::Unread(why.clone()),
+            Sighting::Unread(why) => return TapOutcome::Unread(why.clone()),
         };
         let in_view = self.presence.at(tap.at.monotonic);
         let faceless = match in_view {
@@ -201,7 +201,7 @@ impl Keeper {
                 // The person is told the same; only the list of refused cards lacks one.
                 debug!("a refused card was not noted: {e:#}");
             }
-            return Verdict::Refused(why);
+            return TapOutcome::Refused(why);
         }
         if planted::taps_are_slow() {
             let _ = self
@@ -209,7 +209,7 @@ impl Keeper {
                 .wait(self.clock.as_ref(), &self.stop, planted::SLOW);
         }
         if planted::taps_are_lost() {
-            return Verdict::Counted {
+            return TapOutcome::Counted {
                 id: 0,
                 forgetful: None,
                 uncertain: false,
@@ -217,23 +217,23 @@ impl Keeper {
             };
         }
         match self.ledger.record(&entry, self.repeat) {
-            Ok(Recorded::Counted { id, clock }) => Verdict::Counted {
+            Ok(Recorded::Counted { id, clock }) => TapOutcome::Counted {
                 id,
                 forgetful: self.ledger.store().forgetful(),
                 uncertain: clock == Trust::Uncertain,
                 faceless,
             },
-            Ok(Recorded::Repeat) => Verdict::Repeat,
-            Err(e) => Verdict::NotStored(format!("{e:#}")),
+            Ok(Recorded::Repeat) => TapOutcome::Repeat,
+            Err(e) => TapOutcome::NotStored(format!("{e:#}")),
         }
     }
 
-    fn count(&self, verdict: &Verdict, name: &Name) {
+    fn count(&self, verdict: &TapOutcome, name: &Name) {
         let stats = &self.stats;
         match verdict {
-            Verdict::Counted { .. } => {
+            TapOutcome::Counted { .. } => {
                 stats.taps_counted.increment();
-                self.standing.one_more_waits();
+                self.card_status.one_more_waits();
                 if *name == Name::Unknown {
                     stats.taps_unknown.increment();
                 }
@@ -241,9 +241,9 @@ impl Keeper {
                     bell.put(());
                 }
             }
-            Verdict::Repeat => stats.taps_repeated.increment(),
-            Verdict::Refused(_) => stats.taps_refused.increment(),
-            Verdict::Unread(_) | Verdict::NotStored(_) => stats.taps_failed.increment(),
+            TapOutcome::Repeat => stats.taps_repeated.increment(),
+            TapOutcome::Refused(_) => stats.taps_refused.increment(),
+            TapOutcome::Unread(_) | TapOutcome::NotStored(_) => stats.taps_failed.increment(),
         }
     }
 }
@@ -266,7 +266,7 @@ fn who(uid: &str, name: &Name) -> String {
     }
 }
 
-impl Verdict {
+impl TapOutcome {
     fn event(&self) -> Event {
         match self {
             Self::Counted {

@@ -37,14 +37,14 @@ fn milliseconds(at: Monotime) -> u64 {
 impl Beat {
     /// Reports one turn of the loop.
     pub fn turn(&self) {
-        self.during(Duration::ZERO);
+        self.extend_deadline(Duration::ZERO);
         if let Some(watched) = &self.0 {
             planted::point(watched.name);
         }
     }
 
     /// Extends the deadline of the next sign of life; call before a blocking step.
-    pub fn during(&self, long: Duration) {
+    pub fn extend_deadline(&self, long: Duration) {
         if let Some(watched) = &self.0 {
             let until = milliseconds(watched.clock.now() + long);
             watched.quiet_until.store(until, Ordering::Relaxed);
@@ -54,7 +54,7 @@ impl Beat {
     /// Waits as [`Clock::wait`] does, as an announced pause.
     #[must_use]
     pub fn wait(&self, clock: &dyn Clock, stop: &Stop, pause: Duration) -> bool {
-        self.during(pause);
+        self.extend_deadline(pause);
         let stopped = clock.wait(stop, pause);
         self.turn();
         stopped
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn an_announced_pause_is_no_silence() {
         let (manual, clock, beats, beat) = watched();
-        beat.during(Duration::from_secs(60));
+        beat.extend_deadline(Duration::from_secs(60));
         manual.advance(Duration::from_secs(70));
         let pulse = &beats.pulses(clock.now())[0];
         assert_eq!(

@@ -94,12 +94,12 @@ struct Thread {
 
 struct Shared {
     name: &'static str,
-    state: Mutex<State>,
+    state: Mutex<CallState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct CallState {
     /// The call that the thread is to make next.
     next: Option<Call>,
     /// A call is about to be made, is being made, or is overdue.
@@ -311,7 +311,7 @@ impl Thread {
 
     /// Has the thread make a call. When this is done the call has returned.
     fn make(&self, terms: Terms, make: Box<dyn FnOnce() + Send>) -> Result<(), NotDone> {
-        self.beat.during(terms.limit);
+        self.beat.extend_deadline(terms.limit);
         let end = Instant::now() + terms.limit;
         let state = lock(&self.shared.state);
         let mut state = self.wait(state, end, terms, |s| {
@@ -348,11 +348,11 @@ impl Thread {
     /// Waits while `pending`, up to `end` or, where the terms say so, to the order to stop.
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, CallState>,
         end: Instant,
         terms: Terms,
-        pending: impl Fn(&State) -> bool,
-    ) -> MutexGuard<'a, State> {
+        pending: impl Fn(&CallState) -> bool,
+    ) -> MutexGuard<'a, CallState> {
         let left = end.saturating_duration_since(Instant::now());
         let (state, _) = self
             .shared

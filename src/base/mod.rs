@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod beat;
+pub mod card_status;
 pub mod child;
 pub mod clock;
 pub mod files;
@@ -16,7 +17,6 @@ pub mod residency;
 pub mod restarts;
 pub mod signals;
 pub mod slot;
-pub mod standing;
 pub mod stats;
 pub mod stop;
 pub mod text;

@@ -14,13 +14,13 @@ pub const SLOW: Duration = Duration::from_secs(12);
 
 /// Whether [`PLANTED`] holds anything, so that a loop's turn costs one look at a flag.
 static ANY: AtomicBool = AtomicBool::new(false);
-static PLANTED: Mutex<Vec<(String, Kind)>> = Mutex::new(Vec::new());
+static PLANTED: Mutex<Vec<(String, FaultKind)>> = Mutex::new(Vec::new());
 static SLOW_TAPS: AtomicBool = AtomicBool::new(false);
 static LOST_TAPS: AtomicBool = AtomicBool::new(false);
 
 /// What happens to a loop or a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FaultKind {
     /// It panics.
     Panic,
     /// It hangs for ever.
@@ -42,12 +42,12 @@ pub fn point(name: &str) {
     ANY.store(!planted.is_empty(), Ordering::Relaxed);
     drop(planted);
     match kind {
-        Kind::Panic => panic!("planted in the loop \"{name}\" ({VARIABLE})"),
+        FaultKind::Panic => panic!("planted in the loop \"{name}\" ({VARIABLE})"),
         // Ignores the order to stop, as a real hang would.
-        Kind::Hang => loop {
+        FaultKind::Hang => loop {
             std::thread::park();
         },
-        Kind::Stall(time) => {
+        FaultKind::Stall(time) => {
             let _ = Stop::new().wait(time);
         }
     }
@@ -66,7 +66,7 @@ pub fn taps_are_lost() -> bool {
 }
 
 /// At its next turn, this happens to the loop of this name.
-pub fn in_loop(name: String, kind: Kind) {
+pub fn in_loop(name: String, kind: FaultKind) {
     lock(&PLANTED).push((name, kind));
     ANY.store(true, Ordering::Relaxed);
 }

@@ -20,10 +20,10 @@ pub struct InView {
 
 /// The faces of the last picture.
 #[derive(Debug, Default)]
-pub struct Presence(Mutex<State>);
+pub struct Presence(Mutex<PresenceState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct PresenceState {
     /// When the last picture was worked on.
     seen: Option<Monotime>,
     /// Each face in it: its number, its area in pixels, since when it is in view.

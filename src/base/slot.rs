@@ -8,12 +8,12 @@ use super::stop::lock;
 /// A single-slot mailbox. Putting never blocks; what was not taken in time is dropped and counted.
 #[derive(Debug)]
 pub struct Slot<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<SlotState<T>>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct State<T> {
+struct SlotState<T> {
     item: Option<T>,
     dropped: u64,
     closed: bool,
@@ -33,7 +33,7 @@ pub enum Taken<T> {
 impl<T> Default for Slot<T> {
     fn default() -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(SlotState {
                 item: None,
                 dropped: 0,
                 closed: false,

@@ -76,7 +76,7 @@ impl Threads {
                             "ループ「{name}」がパニックしたため、{pause:?} 後に再開します"
                         );
                         // Not a turn of the loop: a fault that is planted for one must not happen out here.
-                        beat.during(pause);
+                        beat.extend_deadline(pause);
                         if clock.wait(&order, pause) {
                             break;
                         }

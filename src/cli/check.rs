@@ -36,7 +36,7 @@ const LOOKS: [(&str, Look); 8] = [
 ];
 
 /// What became of a part.
-enum Verdict {
+enum CheckVerdict {
     Fine(String),
     /// Turned off or not needed.
     Off(String),
@@ -47,16 +47,16 @@ enum Verdict {
 
 struct Row {
     part: String,
-    verdict: Verdict,
+    verdict: CheckVerdict,
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mark, text) = match &self.verdict {
-            Verdict::Fine(text) => ("ok", text),
-            Verdict::Off(text) => ("off", text),
-            Verdict::Absent(text) => ("absent", text),
-            Verdict::Failed(text) => ("FAILED", text),
+            CheckVerdict::Fine(text) => ("ok", text),
+            CheckVerdict::Off(text) => ("off", text),
+            CheckVerdict::Absent(text) => ("absent", text),
+            CheckVerdict::Failed(text) => ("FAILED", text),
         };
         write!(f, "{:<8} {mark:<7} {text}", self.part)
     }
@@ -80,7 +80,7 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8> {
         let config = config.clone();
         let row =
             in_time("check", LIMIT, move || look(&config)).unwrap_or_else(|why| hangs(part, &why));
-        failed += usize::from(matches!(row.verdict, Verdict::Failed(_)));
+        failed += usize::from(matches!(row.verdict, CheckVerdict::Failed(_)));
         // Each as soon as it is known: a device may take its time.
         super::print(&row);
     }
@@ -93,8 +93,8 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8> {
 
 fn row(part: &str, result: Result<String>) -> Row {
     let verdict = match result {
-        Ok(text) => Verdict::Fine(text),
-        Err(e) => Verdict::Failed(format!("{e:#}")),
+        Ok(text) => CheckVerdict::Fine(text),
+        Err(e) => CheckVerdict::Failed(format!("{e:#}")),
     };
     Row {
         part: part.to_owned(),
@@ -114,14 +114,14 @@ fn hangs(part: &str, why: &NotDone) -> Row {
     };
     Row {
         part: part.to_owned(),
-        verdict: Verdict::Failed(why),
+        verdict: CheckVerdict::Failed(why),
     }
 }
 
 fn off(part: &str, why: String) -> Row {
     Row {
         part: part.to_owned(),
-        verdict: Verdict::Off(why),
+        verdict: CheckVerdict::Off(why),
     }
 }
 
@@ -249,8 +249,8 @@ fn lcd_row(config: &Config) -> Row {
 /// What a machine records taps without all the same.
 fn optional(part: &str, result: Result<String>) -> Row {
     let verdict = match result {
-        Ok(text) => Verdict::Fine(text),
-        Err(e) => Verdict::Absent(format!("{e:#}")),
+        Ok(text) => CheckVerdict::Fine(text),
+        Err(e) => CheckVerdict::Absent(format!("{e:#}")),
     };
     Row {
         part: part.to_owned(),

@@ -31,7 +31,7 @@ fn print_schema() -> Result<()> {
     for key in schema::KEYS {
         let pointer = format!("/{}", key.path.replace('.', "/"));
         let default = match defaults.pointer(&pointer) {
-            Some(value) if key.kind != schema::Kind::Group => format!("; default {value}"),
+            Some(value) if key.kind != schema::KeyKind::Group => format!("; default {value}"),
             _ => String::new(),
         };
         let later = if key.built {

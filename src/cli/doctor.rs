@@ -11,7 +11,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use super::Usage;
 use crate::base::text::{self, Language};
 use crate::say;
-use crate::tools::doctor::setting::{Asked, Setting};
+use crate::tools::doctor::machine::{Asked, Machine};
 use crate::tools::doctor::{Examination, diagnosis, find, mask, terminal};
 
 /// What may be given.
@@ -75,14 +75,14 @@ pub(super) fn doctor(options: &DoctorOptions) -> Result<u8> {
         clock: None,
         limit: options.limit,
     };
-    let setting = find(&asked)?;
-    if let Some(language) = setting.config.language {
+    let machine = find(&asked)?;
+    if let Some(language) = machine.config.language {
         text::speak(language);
     }
     if let Some(what) = options.mask {
-        return mask_input(&setting, what);
+        return mask_input(&machine, what);
     }
-    let examination = Examination::of(&setting);
+    let examination = Examination::of(&machine);
     let mask = examination.mask();
     let out = std::io::stdout();
     let coloured = out.is_terminal() && super::env("NO_COLOR").is_none_or(|v| v.is_empty());
@@ -101,7 +101,7 @@ pub(super) fn doctor(options: &DoctorOptions) -> Result<u8> {
             write(&format!("{line}\n"))?;
         }
         let folder = options.output.as_deref().unwrap_or(Path::new("."));
-        let name = diagnosis::file_name(&setting.clock.wall());
+        let name = diagnosis::file_name(&machine.clock.wall());
         let text = diagnosis::text(&examination, &mask);
         let (file, why_not) = diagnosis::write(folder, &name, &text).with_context(|| {
             say!(
@@ -131,13 +131,13 @@ pub(super) fn doctor(options: &DoctorOptions) -> Result<u8> {
 }
 
 /// Without all names nothing is told, for what was said may hold any of them.
-fn mask_input(setting: &Arc<Setting>, what: Masked) -> Result<u8> {
+fn mask_input(machine: &Arc<Machine>, what: Masked) -> Result<u8> {
     let mut input = Vec::new();
     std::io::stdin()
         .read_to_end(&mut input)
         .context("cannot read standard input")?;
     let input = String::from_utf8_lossy(&input);
-    let (mask, unread) = mask(setting);
+    let (mask, unread) = mask(machine);
     let masked = match what {
         Masked::All => mask.apply(&input),
         Masked::Known => mask.apply_without_guessing(&input),

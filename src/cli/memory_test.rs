@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args as ClapArgs;
 
+use crate::base::card_status::Queues;
 use crate::base::clock::{Clock, SystemClock};
-use crate::base::standing::Queues;
 use crate::base::stats::Counters;
 use crate::base::stop::Stop;
 use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
 use crate::config::Config;
-use crate::watch::monitor::{Line, Live, Memory, Readings, Said, Watcher};
+use crate::watch::monitor::{Line, Live, MemoryLines, Readings, Said, Watcher};
 use crate::{base::signals, say};
 
 const MIB: usize = 1024 * 1024;
@@ -86,7 +86,7 @@ fn grow(
     let start = clock.now();
     let all = Duration::from_secs_f64(options.seconds);
     let mut watcher = Watcher::new(&Config::default().monitor);
-    let mut memory = Memory::default();
+    let mut memory = MemoryLines::default();
     let mut held: Vec<Vec<u8>> = Vec::new();
     let mut seen = Seen::default();
     loop {

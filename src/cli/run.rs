@@ -313,7 +313,7 @@ fn changed(old: &Config, new: &Config) -> Vec<String> {
     let (old, new) = (value(old), value(new));
     config::schema::KEYS
         .iter()
-        .filter(|k| k.kind != config::schema::Kind::Group)
+        .filter(|k| k.kind != config::schema::KeyKind::Group)
         .filter(|k| {
             let pointer = format!("/{}", k.path.replace('.', "/"));
             old.pointer(&pointer) != new.pointer(&pointer)

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use super::args::StatusOptions;
 use super::{DONE, FAILED, env};
+use crate::base::card_status::{HeldTap, Troubled};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::proc;
-use crate::base::standing::{HeldTap, Troubled};
 use crate::base::stop::Stop;
 use crate::base::text::{self, Language};
 use crate::config;

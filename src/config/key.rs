@@ -2,7 +2,7 @@
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum KeyKind {
     /// `true` or `false`.
     Bool,
     /// A whole number.
@@ -35,7 +35,7 @@ pub struct Key {
     /// Path from the top, joined with dots.
     pub path: &'static str,
     /// What is allowed.
-    pub kind: Kind,
+    pub kind: KeyKind,
     /// Whether `null` is allowed too.
     pub null: bool,
     /// What it is for.
@@ -44,7 +44,7 @@ pub struct Key {
     pub built: bool,
 }
 
-pub(super) const fn key(path: &'static str, kind: Kind, meaning: &'static str) -> Key {
+pub(super) const fn key(path: &'static str, kind: KeyKind, meaning: &'static str) -> Key {
     Key {
         path,
         kind,
@@ -75,22 +75,22 @@ impl Key {
     #[must_use]
     pub fn allowed(&self) -> String {
         let text = match self.kind {
-            Kind::Bool => "true or false".to_owned(),
-            Kind::Whole(min, max) => format!("a whole number from {min} to {max}"),
-            Kind::Number(min, max) => format!("a number from {min} to {max}"),
-            Kind::Text => "a text that is not empty".to_owned(),
-            Kind::Path => "a path".to_owned(),
-            Kind::OneOf(choices) => choices
+            KeyKind::Bool => "true or false".to_owned(),
+            KeyKind::Whole(min, max) => format!("a whole number from {min} to {max}"),
+            KeyKind::Number(min, max) => format!("a number from {min} to {max}"),
+            KeyKind::Text => "a text that is not empty".to_owned(),
+            KeyKind::Path => "a path".to_owned(),
+            KeyKind::OneOf(choices) => choices
                 .iter()
                 .map(|c| format!("\"{c}\""))
                 .collect::<Vec<_>>()
                 .join(", "),
-            Kind::OneOfNumbers(choices) => choices
+            KeyKind::OneOfNumbers(choices) => choices
                 .iter()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join(", "),
-            Kind::Url(schemes) => format!(
+            KeyKind::Url(schemes) => format!(
                 "an address that begins with {}",
                 schemes
                     .iter()
@@ -98,12 +98,12 @@ impl Key {
                     .collect::<Vec<_>>()
                     .join(" or ")
             ),
-            Kind::Socket => "an address and a port such as \"127.0.0.1:8780\"".to_owned(),
-            Kind::NumberOrText(min, max) => {
+            KeyKind::Socket => "an address and a port such as \"127.0.0.1:8780\"".to_owned(),
+            KeyKind::NumberOrText(min, max) => {
                 format!("a whole number from {min} to {max} or a text that is not empty")
             }
-            Kind::TextOrTexts => "a text or a list of texts, none of them empty".to_owned(),
-            Kind::Group => "an object { ... }".to_owned(),
+            KeyKind::TextOrTexts => "a text or a list of texts, none of them empty".to_owned(),
+            KeyKind::Group => "an object { ... }".to_owned(),
         };
         if self.null {
             format!("{text}, or null")

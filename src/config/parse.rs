@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::schema::{self, Key, Kind};
+use super::schema::{self, Key, KeyKind};
 use super::{Config, Lens, nearest};
 
 /// Checks the text of a configuration file. Returns the configuration and the given keys whose feature
@@ -92,7 +92,7 @@ fn check_group(group: &str, given: &Map<String, Value>, checked: &mut Checked) {
             continue;
         }
         match (key.kind, value) {
-            (Kind::Group, Value::Object(inner)) => check_group(&path, inner, checked),
+            (KeyKind::Group, Value::Object(inner)) => check_group(&path, inner, checked),
             _ if fits(key.kind, value) => {
                 if !key.built {
                     checked.not_built.push(key.path);
@@ -127,7 +127,7 @@ fn unknown(group: &str, name: &str) -> String {
 
 fn misfit(key: &Key, value: &Value) -> String {
     let hint = match (key.kind, value) {
-        (Kind::OneOf(choices), Value::String(s)) => {
+        (KeyKind::OneOf(choices), Value::String(s)) => {
             nearest(s, choices.iter().copied()).map(|c| format!("; did you mean \"{c}\"?"))
         }
         _ => None,
@@ -142,8 +142,8 @@ fn misfit(key: &Key, value: &Value) -> String {
 }
 
 fn clip(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
+    const LONGEST_VALUE: usize = 60;
+    match text.char_indices().nth(LONGEST_VALUE) {
         Some((at, _)) => format!("{}...", &text[..at]),
         None => text.to_owned(),
     }
@@ -161,16 +161,16 @@ fn usable(text: &str) -> bool {
     !text.trim().is_empty() && !text.chars().any(char::is_control)
 }
 
-fn fits(kind: Kind, value: &Value) -> bool {
+fn fits(kind: KeyKind, value: &Value) -> bool {
     let text = value.as_str();
     match kind {
-        Kind::Bool => value.is_boolean(),
-        Kind::Whole(min, max) => value.as_i64().is_some_and(|n| (min..=max).contains(&n)),
-        Kind::Number(min, max) => value.as_f64().is_some_and(|n| (min..=max).contains(&n)),
-        Kind::Text | Kind::Path => text.is_some_and(usable),
-        Kind::OneOf(choices) => text.is_some_and(|t| choices.contains(&t)),
-        Kind::OneOfNumbers(choices) => value.as_i64().is_some_and(|n| choices.contains(&n)),
-        Kind::Url(schemes) => text.is_some_and(|t| {
+        KeyKind::Bool => value.is_boolean(),
+        KeyKind::Whole(min, max) => value.as_i64().is_some_and(|n| (min..=max).contains(&n)),
+        KeyKind::Number(min, max) => value.as_f64().is_some_and(|n| (min..=max).contains(&n)),
+        KeyKind::Text | KeyKind::Path => text.is_some_and(usable),
+        KeyKind::OneOf(choices) => text.is_some_and(|t| choices.contains(&t)),
+        KeyKind::OneOfNumbers(choices) => value.as_i64().is_some_and(|n| choices.contains(&n)),
+        KeyKind::Url(schemes) => text.is_some_and(|t| {
             usable(t)
                 && t.split_once("://").is_some_and(|(scheme, rest)| {
                     schemes.contains(&scheme.to_lowercase().as_str())
@@ -178,20 +178,20 @@ fn fits(kind: Kind, value: &Value) -> bool {
                         && !t.contains(char::is_whitespace)
                 })
         }),
-        Kind::Socket => text.is_some_and(|t| {
+        KeyKind::Socket => text.is_some_and(|t| {
             t.rsplit_once(':')
                 .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
         }),
-        Kind::NumberOrText(min, max) => {
+        KeyKind::NumberOrText(min, max) => {
             text.is_some_and(usable) || value.as_i64().is_some_and(|n| (min..=max).contains(&n))
         }
-        Kind::TextOrTexts => match value {
+        KeyKind::TextOrTexts => match value {
             Value::Array(list) => {
                 !list.is_empty() && list.iter().all(|v| v.as_str().is_some_and(usable))
             }
             _ => text.is_some_and(usable),
         },
-        Kind::Group => false,
+        KeyKind::Group => false,
     }
 }
 

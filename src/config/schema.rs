@@ -1,6 +1,6 @@
 //! The keys of the configuration by their paths.
 
-pub use super::key::{Key, Kind};
+pub use super::key::{Key, KeyKind};
 pub use super::keys::KEYS;
 
 /// The key with this path.

@@ -17,8 +17,8 @@ use crate::attend::reader::usb::Bus;
 use crate::attend::reader::watch::Watch;
 use crate::attend::trace::TapTrace;
 use crate::attend::uplink::Uplink;
+use crate::base::card_status;
 use crate::base::slot::Slot;
-use crate::base::standing;
 use crate::base::threads::Threads;
 use crate::{attend::reader, attend::uplink};
 
@@ -26,11 +26,11 @@ impl Service {
     /// Reader, ledger, indicator and uplink, from the end of the line to its beginning. The ledger is
     /// opened first: without it there is nothing to promise at the door, and the start fails.
     pub(super) fn start_cards(&self, threads: &mut Threads, shared: &Shared) -> Result<()> {
-        let (stats, standing) = (&shared.stats, &shared.standing);
+        let (stats, card_status) = (&shared.stats, &shared.card_status);
         let store = Arc::new(Store::open(&self.data_dir)?);
         store.look(self.clock.as_ref());
         let ledger = Ledger::of(Arc::clone(&store))?;
-        let panel = indicator::start(threads, &self.config, &self.clock, &self.stop, standing)?;
+        let panel = indicator::start(threads, &self.config, &self.clock, &self.stop, card_status)?;
         let bell = self.start_uplink(threads, shared, &store, &panel)?;
 
         let roster = self.roster();
@@ -41,7 +41,7 @@ impl Service {
             roster: roster.clone(),
             keep_days: self.config.attendance.keep_days,
             bell: bell.clone(),
-            standing: Arc::clone(standing),
+            card_status: Arc::clone(card_status),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
         };
@@ -60,7 +60,7 @@ impl Service {
             require_face: self.config.attendance.require_face,
             roster,
             panel: panel.clone(),
-            standing: Arc::clone(standing),
+            card_status: Arc::clone(card_status),
             bell,
             trace: TapTrace::new(Arc::clone(&self.trace)),
             clock: Arc::clone(&self.clock),
@@ -76,7 +76,7 @@ impl Service {
             selection: Selection::new(&cards.readers),
             taps: queue,
             panel,
-            standing: Arc::clone(standing),
+            card_status: Arc::clone(card_status),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
             stats: Arc::clone(stats),
@@ -104,7 +104,7 @@ impl Service {
         else {
             return Ok(None);
         };
-        shared.standing.set_server(standing::Server::Unknown);
+        shared.card_status.set_server(card_status::Server::Unknown);
         let bell = Arc::new(Slot::default());
         Uplink {
             server,
@@ -116,7 +116,7 @@ impl Service {
             stop: self.stop.clone(),
             stats: Arc::clone(&shared.stats),
             panel: panel.clone(),
-            standing: Arc::clone(&shared.standing),
+            card_status: Arc::clone(&shared.card_status),
             beat: shared.beats.watch("uplink", HUNG_ON_DISK, &self.clock),
         }
         .start(threads)?;

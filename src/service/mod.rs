@@ -15,11 +15,11 @@ use anyhow::{Context as _, Result};
 use log::{info, warn};
 
 use crate::base::beat::{Beat, Beats};
+use crate::base::card_status::CardStatus;
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::limited;
 use crate::base::presence::Presence;
 use crate::base::proc;
-use crate::base::standing::Standing;
 use crate::base::stats::Stats;
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
@@ -36,7 +36,7 @@ use crate::watch::health::state::State;
 use crate::watch::health::{self, Health};
 use crate::watch::monitor::{self, Latest, Monitor, Patient, peak_rss_bytes};
 use crate::{say, watch::allocations, watch::crash, watch::fault};
-use vitals::Everything;
+use vitals::LiveVitals;
 
 /// The promise is a stop within a second; what is not done by then is named and left behind.
 const STOP_WITHIN: Duration = Duration::from_millis(800);
@@ -90,7 +90,7 @@ pub struct Ended {
 #[derive(Clone)]
 struct Shared {
     stats: Arc<Stats>,
-    standing: Arc<Standing>,
+    card_status: Arc<CardStatus>,
     latest: Arc<Latest>,
     presence: Arc<Presence>,
     follower: Arc<Mutex<Follower>>,
@@ -182,7 +182,7 @@ impl Service {
         }
         Shared {
             stats: Arc::default(),
-            standing: Arc::default(),
+            card_status: Arc::default(),
             latest: Arc::default(),
             presence: Arc::default(),
             follower: Arc::new(Mutex::new(follower)),
@@ -233,7 +233,7 @@ impl Service {
             )),
             sites: self.allocation_sites(),
             stats: Arc::clone(&shared.stats),
-            standing: Arc::clone(&shared.standing),
+            card_status: Arc::clone(&shared.card_status),
             latest: Arc::clone(&shared.latest),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
@@ -269,7 +269,7 @@ impl Service {
         let hours = self.config.restart_hours;
         Health {
             beats: shared.beats.clone(),
-            vitals: Box::new(Everything::new(self, shared, limit)),
+            vitals: Box::new(LiveVitals::new(self, shared, limit)),
             state: State {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Service, Shared};
+use crate::base::card_status::Server;
 use crate::base::clock::{Clock, Monotime};
-use crate::base::standing::Server;
 use crate::base::stop::lock;
 use crate::service::reloads::Reloads;
 use crate::watch::health::Vitals;
@@ -14,7 +14,7 @@ use crate::watch::logging;
 use crate::watch::monitor::{self, megabytes};
 
 /// What all loops share, to be looked at.
-pub(super) struct Everything {
+pub(super) struct LiveVitals {
     shared: Shared,
     reloads: Arc<Reloads>,
     clock: Arc<dyn Clock>,
@@ -24,7 +24,7 @@ pub(super) struct Everything {
     limit: u64,
 }
 
-impl Everything {
+impl LiveVitals {
     pub fn new(service: &Service, shared: &Shared, limit: u64) -> Self {
         Self {
             shared: shared.clone(),
@@ -39,7 +39,7 @@ impl Everything {
 
     fn devices(&self) -> Devices {
         let in_view = self.shared.presence.at(self.clock.now());
-        let server = match self.shared.standing.server() {
+        let server = match self.shared.card_status.server() {
             Server::None => "none",
             Server::Unknown => "unknown",
             Server::Up => "up",
@@ -50,19 +50,19 @@ impl Everything {
             servo: self
                 .servo
                 .then(|| lock(&self.shared.follower).measured().is_some()),
-            readers: self.cards.then(|| self.shared.standing.readers()),
+            readers: self.cards.then(|| self.shared.card_status.readers()),
             server: server.to_owned(),
             faces: in_view.map(|v| v.faces),
         }
     }
 }
 
-impl Vitals for Everything {
+impl Vitals for LiveVitals {
     fn fill(&self, state: &mut State, rss: u64) {
         state.counters = self.shared.stats.counters();
         state.devices = self.devices();
-        state.queues = self.shared.standing.queues(logging::waiting());
-        state.troubled = self.shared.standing.troubled();
+        state.queues = self.shared.card_status.queues(logging::waiting());
+        state.troubled = self.shared.card_status.troubled();
         state.memory = Memory {
             rss_mb: (megabytes(rss) * 10.0).round() / 10.0,
             limit_mb: megabytes(self.limit),
@@ -71,7 +71,7 @@ impl Vitals for Everything {
     }
 
     fn last_card(&self) -> Option<Monotime> {
-        self.shared.standing.last_card()
+        self.shared.card_status.last_card()
     }
 
     fn face(&self) -> bool {
@@ -80,7 +80,7 @@ impl Vitals for Everything {
     }
 
     fn sending(&self) -> bool {
-        self.shared.standing.sending()
+        self.shared.card_status.sending()
     }
 
     fn rss(&self) -> u64 {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use facetap::base::clock::Clock;
 use facetap::tools::doctor::Examination;
 use facetap::tools::doctor::finding::Finding;
-use facetap::tools::doctor::setting::{Asked, Setting};
+use facetap::tools::doctor::machine::{Asked, Machine};
 use regex::Regex;
 
 use board::Board;
@@ -29,7 +29,7 @@ fn examine_at(board: &Board, clock: Option<Arc<dyn Clock>>) -> Vec<Finding> {
         limit: Some(PATIENCE),
         ..Asked::default()
     };
-    let examination = Examination::of(&Arc::new(Setting::find(&asked)));
+    let examination = Examination::of(&Arc::new(Machine::find(&asked)));
     let findings = examination.sections.into_iter();
     findings.flat_map(|s| s.looked.findings).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use facetap::base::standing::{HeldTap, Queues, Troubled};
+use facetap::base::card_status::{HeldTap, Queues, Troubled};
 use facetap::watch::health::exit::LastExit;
 use facetap::watch::health::state::{self, Counters, Devices, LoopState, Memory, Phase, State};
 use regex::Regex;

@@ -26,7 +26,7 @@ pub enum Said {
 
 /// The device, or when to try for it.
 #[derive(Debug)]
-enum State<T> {
+enum AttachmentState<T> {
     Untried,
     /// It never worked.
     Absent(Monotime),
@@ -37,11 +37,11 @@ enum State<T> {
 
 /// A device that is tried for now and then.
 #[derive(Debug)]
-pub struct Attachment<T>(State<T>);
+pub struct Attachment<T>(AttachmentState<T>);
 
 impl<T> Default for Attachment<T> {
     fn default() -> Self {
-        Self(State::Untried)
+        Self(AttachmentState::Untried)
     }
 }
 
@@ -49,23 +49,25 @@ impl<T> Attachment<T> {
     /// Opens the device if it is time to try. What there is to say of it.
     pub fn attend(&mut self, now: Monotime, open: impl FnOnce() -> Result<T>) -> Said {
         let worked = match self.0 {
-            State::Open(_) => return Said::Nothing,
-            State::Absent(again) | State::Lost(again) if now < again => return Said::Nothing,
-            State::Untried | State::Absent(_) => false,
-            State::Lost(_) => true,
+            AttachmentState::Open(_) => return Said::Nothing,
+            AttachmentState::Absent(again) | AttachmentState::Lost(again) if now < again => {
+                return Said::Nothing;
+            }
+            AttachmentState::Untried | AttachmentState::Absent(_) => false,
+            AttachmentState::Lost(_) => true,
         };
         match (open(), worked) {
             (Ok(device), _) => {
-                self.0 = State::Open(device);
+                self.0 = AttachmentState::Open(device);
                 if worked { Said::Back } else { Said::Opened }
             }
             (Err(_), true) => {
-                self.0 = State::Lost(now + RETRY);
+                self.0 = AttachmentState::Lost(now + RETRY);
                 Said::Nothing
             }
             (Err(e), false) => {
-                let first = matches!(self.0, State::Untried);
-                self.0 = State::Absent(now + RETRY);
+                let first = matches!(self.0, AttachmentState::Untried);
+                self.0 = AttachmentState::Absent(now + RETRY);
                 if first {
                     // Not what the system called it: for who has none it is no error.
                     log::debug!("{e:#}");
@@ -80,14 +82,14 @@ impl<T> Attachment<T> {
     /// The device, if it works.
     pub fn device(&mut self) -> Option<&mut T> {
         match &mut self.0 {
-            State::Open(device) => Some(device),
+            AttachmentState::Open(device) => Some(device),
             _ => None,
         }
     }
 
     /// The device has failed: it is dropped, and tried for again later.
     pub fn failed(&mut self, now: Monotime, why: &Error) -> Said {
-        self.0 = State::Lost(now + RETRY);
+        self.0 = AttachmentState::Lost(now + RETRY);
         Said::Failed(format!("{why:#}"))
     }
 }

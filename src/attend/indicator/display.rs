@@ -12,8 +12,8 @@ use super::gpio::Pins;
 use super::none::Nothing;
 use super::player::{Output, Player};
 use super::{Event, Notice};
+use crate::base::card_status::CardStatus;
 use crate::base::clock::Clock;
-use crate::base::standing::Standing;
 use crate::base::stop::Stop;
 use crate::config::{BeepSettings, Gpio};
 use crate::{say, say_info, say_warn};
@@ -38,7 +38,7 @@ pub struct Display {
     /// Events from the other threads.
     pub events: Receiver<Notice>,
     /// How things stand, for the lights at rest.
-    pub standing: Arc<Standing>,
+    pub card_status: Arc<CardStatus>,
     /// What is to be heard.
     pub beeps: BeepSettings,
     /// Takes buzzer and LEDs.
@@ -66,7 +66,7 @@ impl Display {
                 shown = None;
             }
             let now = self.clock.now();
-            let (output, pause) = player.at(now, &self.standing);
+            let (output, pause) = player.at(now, &self.card_status);
             if shown != Some(output)
                 && let Some(device) = outputs.device()
             {
@@ -189,7 +189,7 @@ mod tests {
     fn display(events: Receiver<Notice>, open: OpenOutputs, stop: &Stop) -> Display {
         Display {
             events,
-            standing: Arc::default(),
+            card_status: Arc::default(),
             beeps: BeepSettings {
                 enabled: true,
                 card_read: true,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Event;
 use super::pattern::{Flash, Lamps, Tone, lights, sound, turn};
+use crate::base::card_status::{CardStatus, Server};
 use crate::base::clock::Monotime;
-use crate::base::standing::{Server, Standing};
 use crate::config::BeepSettings;
 
 /// How long blue stays lit at least: a single tap is at the server before anybody could see it.
@@ -120,16 +120,16 @@ impl Player {
     }
 
     /// What is to be heard and seen now, and how soon to ask again.
-    pub fn at(&mut self, now: Monotime, standing: &Standing) -> (Output, Duration) {
+    pub fn at(&mut self, now: Monotime, card_status: &CardStatus) -> (Output, Duration) {
         if self.playing.as_ref().is_some_and(|p| p.is_over(now)) {
             self.playing = None;
             if let Some(event) = self.next.take() {
                 self.play(event, now);
             }
         }
-        let blue = self.blue(now, standing);
+        let blue = self.blue(now, card_status);
         let Some(playing) = &self.playing else {
-            let red = self.storage_trouble || standing.readers() == 0;
+            let red = self.storage_trouble || card_status.readers() == 0;
             let lamps = Lamps {
                 red,
                 green: false,
@@ -147,8 +147,8 @@ impl Player {
         (Output { hz, lamps }, pause)
     }
 
-    fn blue(&mut self, now: Monotime, standing: &Standing) -> bool {
-        if standing.sending() {
+    fn blue(&mut self, now: Monotime, card_status: &CardStatus) -> bool {
+        if card_status.sending() {
             self.blue_until = Some(now + BLUE_AT_LEAST);
             return true;
         }
@@ -157,8 +157,8 @@ impl Player {
         }
         self.blue_until = None;
         let within = now.since_zero().as_millis() % WAITING_EVERY.as_millis();
-        standing.waiting() > 0
-            && standing.server() == Server::Down
+        card_status.waiting() > 0
+            && card_status.server() == Server::Down
             && within < WAITING_FLASH.as_millis()
     }
 }
@@ -180,19 +180,19 @@ mod tests {
         })
     }
 
-    fn fine() -> Standing {
-        let standing = Standing::default();
-        standing.set_readers(1);
-        standing
+    fn fine() -> CardStatus {
+        let card_status = CardStatus::default();
+        card_status.set_readers(1);
+        card_status
     }
 
     /// The tones between two moments, as (begin, hertz).
     fn heard(player: &mut Player, from: u64, to: u64) -> Vec<(u64, u16)> {
-        let standing = fine();
+        let card_status = fine();
         let mut before = None;
         let mut tones = Vec::new();
         for now in from..to {
-            let hz = player.at(ms(now), &standing).0.hz;
+            let hz = player.at(ms(now), &card_status).0.hz;
             if hz != before
                 && let Some(hz) = hz
             {
@@ -265,8 +265,9 @@ mod tests {
     #[test]
     fn red_at_rest_tells_of_a_missing_reader_or_of_storage() {
         let mut p = player();
-        let red = |p: &mut Player, at, standing: &Standing| p.at(ms(at), standing).0.lamps.red;
-        assert!(red(&mut p, 0, &Standing::default()));
+        let red =
+            |p: &mut Player, at, card_status: &CardStatus| p.at(ms(at), card_status).0.lamps.red;
+        assert!(red(&mut p, 0, &CardStatus::default()));
         assert!(!red(&mut p, 0, &fine()));
         p.begin(Event::StorageFailed, ms(0));
         assert!(red(&mut p, 10_000, &fine()));
@@ -279,16 +280,17 @@ mod tests {
     #[test]
     fn blue_shows_delivery_long_enough_to_be_seen() {
         let mut p = player();
-        let standing = fine();
-        let blue = |p: &mut Player, at, standing: &Standing| p.at(ms(at), standing).0.lamps.blue;
-        assert!(!blue(&mut p, 0, &standing));
-        standing.set_under_way(1);
-        assert!(blue(&mut p, 1000, &standing));
-        standing.set_under_way(0);
-        assert!(blue(&mut p, 1299, &standing));
-        assert!(!blue(&mut p, 1300, &standing));
-        standing.set_waiting(1);
-        standing.set_server(Server::Down);
-        assert!(blue(&mut p, 4050, &standing) && !blue(&mut p, 4100, &standing));
+        let card_status = fine();
+        let blue =
+            |p: &mut Player, at, card_status: &CardStatus| p.at(ms(at), card_status).0.lamps.blue;
+        assert!(!blue(&mut p, 0, &card_status));
+        card_status.set_under_way(1);
+        assert!(blue(&mut p, 1000, &card_status));
+        card_status.set_under_way(0);
+        assert!(blue(&mut p, 1299, &card_status));
+        assert!(!blue(&mut p, 1300, &card_status));
+        card_status.set_waiting(1);
+        card_status.set_server(Server::Down);
+        assert!(blue(&mut p, 4050, &card_status) && !blue(&mut p, 4100, &card_status));
     }
 }

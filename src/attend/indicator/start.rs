@@ -10,8 +10,8 @@ use super::{Display, Panel, open, panel};
 use crate::attend::reader::acr122::{self, ReaderLamp};
 use crate::attend::reader::selection;
 use crate::base::beat::Beat;
+use crate::base::card_status::CardStatus;
 use crate::base::clock::Clock;
-use crate::base::standing::Standing;
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
 use crate::config::Config;
@@ -26,14 +26,14 @@ pub fn start(
     config: &Config,
     clock: &Arc<dyn Clock>,
     stop: &Stop,
-    standing: &Arc<Standing>,
+    card_status: &Arc<CardStatus>,
 ) -> Result<Panel> {
     let (mut panel, events) = panel();
     // What hangs here, on a bus of its own, must not end what counts.
     let nobody = Beat::default();
     let mut lcd = LcdDisplay {
         events: panel.add(),
-        standing: Arc::clone(standing),
+        card_status: Arc::clone(card_status),
         settings: config.lcd_settings.clone(),
         open: lcd::open(&config.lcd_settings),
         clock: Arc::clone(clock),
@@ -56,7 +56,7 @@ pub fn start(
 
     let mut display = Display {
         events,
-        standing: Arc::clone(standing),
+        card_status: Arc::clone(card_status),
         beeps: config.beep_settings.clone(),
         open: open(&config.gpio),
         buzzer,

@@ -37,7 +37,7 @@ fn scene() -> KeeperScene {
         require_face: false,
         roster: None,
         panel,
-        standing: Arc::default(),
+        card_status: Arc::default(),
         bell: Some(Arc::clone(&bell)),
         trace: TapTrace::new(Arc::new(trace)),
         clock: clock.clone(),
@@ -61,7 +61,7 @@ impl KeeperScene {
     fn tap(&self, sighting: Sighting) {
         let at = Moment::now(self.clock.as_ref());
         let reader = "R".to_owned();
-        self.keeper.standing.tap_read();
+        self.keeper.card_status.tap_read();
         self.sender
             .send(Tap {
                 reader,
@@ -75,7 +75,7 @@ impl KeeperScene {
     fn work(mut self) -> (Vec<Event>, Vec<(String, String)>, Arc<Stats>) {
         drop(self.sender);
         self.keeper.run();
-        assert_eq!(self.keeper.standing.queues(0).taps_unrecorded, 0);
+        assert_eq!(self.keeper.card_status.queues(0).taps_unrecorded, 0);
         // Its trace is complete then.
         drop(self.keeper);
         let text = std::fs::read_to_string(self.dir.path().join("trace")).unwrap();
@@ -215,7 +215,7 @@ fn a_tap_in_hand_when_the_loop_panicked_is_recorded_once() {
         if stored_before {
             scene.keeper.keep(&tap);
         }
-        scene.keeper.standing.tap_read();
+        scene.keeper.card_status.tap_read();
         scene.keeper.in_hand = Some((tap, 1));
         let (events, trace, stats) = scene.work();
         assert_eq!(stats.taps_counted.get(), 1);
@@ -228,7 +228,7 @@ fn a_tap_that_brings_the_loop_down_twice_is_told_as_not_stored() {
     let mut scene = scene();
     let at = Moment::now(scene.clock.as_ref());
     let (reader, sighting) = ("R".to_owned(), card(1));
-    scene.keeper.standing.tap_read();
+    scene.keeper.card_status.tap_read();
     scene.keeper.in_hand = Some((
         Tap {
             reader,

@@ -39,7 +39,7 @@ const GAP: i64 = 1000;
 /// Sets `file` aside because of `why`, in favour of a fresh one with everything that can be read. Nobody may write
 /// meanwhile. False, and nothing has changed, if that is not the file `found_in` any more in which the damage was seen
 /// (none: there was no file): somebody has put another one in its place.
-pub(super) fn set_aside(
+pub(super) fn quarantine(
     file: &Path,
     found_in: Option<Identity>,
     why: &anyhow::Error,
@@ -114,7 +114,7 @@ fn salvage(file: &Path) -> Result<u64> {
     fresh.pragma_update(None, "journal_mode", "DELETE")?;
     let copy = beside(file, ".copy");
     let (saved, highest) = match readable(file, &fresh_file, &copy) {
-        Ok(old) => carry_over(&old, &mut fresh)?,
+        Ok(old) => salvage_rows(&old, &mut fresh)?,
         Err(_) => (0, 0),
     };
     // Whether the server has these is known as it was when the file was damaged, which may have been earlier.
@@ -164,7 +164,7 @@ fn open_for_reading(file: &Path) -> Result<Connection> {
 
 /// Copies every tap of a sound ledger that lost its name, and goes on with its numbers. Returns how many.
 pub(super) fn carry_over_all(old: &Connection, fresh: &mut Connection) -> Result<u64> {
-    let (saved, highest) = carry_over(old, fresh)?;
+    let (saved, highest) = salvage_rows(old, fresh)?;
     number_from(fresh, highest)?;
     Ok(saved)
 }
@@ -180,7 +180,7 @@ fn number_from(fresh: &Connection, highest: i64) -> Result<()> {
 }
 
 /// Copies every tap that can be read. Returns how many, and the highest number that was seen.
-fn carry_over(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
+fn salvage_rows(old: &Connection, fresh: &mut Connection) -> Result<(u64, i64)> {
     // An older file has fewer columns.
     let mut columns = schema::tap_columns(fresh)?;
     let known = schema::tap_columns(old)?;

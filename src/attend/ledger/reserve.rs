@@ -56,7 +56,7 @@ impl Reserve {
     ///
     /// # Errors
     /// The file cannot be made. Half of it is never left.
-    pub fn put_by(&self) -> io::Result<bool> {
+    pub fn reserve(&self) -> io::Result<bool> {
         if self.is_there() {
             return Ok(true);
         }
@@ -103,8 +103,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let reserve = Reserve::new(dir.path());
         assert!(!reserve.give_up(), "nothing yet");
-        assert!(reserve.put_by().unwrap());
-        assert!(reserve.put_by().unwrap(), "once is enough");
+        assert!(reserve.reserve().unwrap());
+        assert!(reserve.reserve().unwrap(), "once is enough");
         let file = std::fs::metadata(dir.path().join(FILE)).unwrap();
         assert!(file.blocks() * 512 >= file.len(), "no hole");
         assert!(file.len() > 0);
@@ -114,6 +114,10 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_gone_is_an_error() {
-        assert!(Reserve::new(Path::new("/nowhere/at/all")).put_by().is_err());
+        assert!(
+            Reserve::new(Path::new("/nowhere/at/all"))
+                .reserve()
+                .is_err()
+        );
     }
 }

@@ -91,7 +91,7 @@ impl Store {
         let there = identity(&file).ok();
         let (db, identity) = match edition::open(&file) {
             Err(e) if is_damage(&e) => {
-                damage::set_aside(&file, there, &e)?;
+                damage::quarantine(&file, there, &e)?;
                 edition::open(&file)?
             }
             other => other?,
@@ -177,8 +177,8 @@ impl Store {
     }
 
     /// Reserves space for the last taps. A failure is not final: it is tried again later.
-    pub(super) fn put_by(&self) {
-        if self.reserve.put_by().is_ok_and(|there| there)
+    pub(super) fn reserve(&self) {
+        if self.reserve.reserve().is_ok_and(|there| there)
             && self.full.swap(false, Ordering::Relaxed)
         {
             let file = self.file.display();
@@ -201,8 +201,8 @@ impl Store {
 
     /// Sets the file aside, if it is still the one that damage was found in: otherwise that was somebody else, and what is
     /// there now has to be checked by itself. The caller holds the write lock.
-    pub(super) fn set_aside(&self, found_in: Edition, why: &anyhow::Error) -> Result<()> {
-        if self.edition() == found_in && damage::set_aside(&self.file, found_in.file, why)? {
+    pub(super) fn quarantine(&self, found_in: Edition, why: &anyhow::Error) -> Result<()> {
+        if self.edition() == found_in && damage::quarantine(&self.file, found_in.file, why)? {
             self.generation.fetch_add(1, Ordering::Release);
         } else {
             debug!("damage was found in a ledger that has been replaced since: {why:#}");
@@ -247,7 +247,7 @@ impl Store {
     }
 
     /// Releases the reserved space. True if there was some.
-    pub(super) fn give_room(&self) -> bool {
+    pub(super) fn release_reserve(&self) -> bool {
         if !self.reserve.is_needed() || !self.reserve.give_up() {
             return false;
         }
@@ -269,7 +269,7 @@ fn look_for_a_lost_one(file: &Path, reserve: &Reserve) -> Result<()> {
     if journal::length(file) > 0 {
         // SQLite would discard the journal of an empty file.
         let why = schema::Damaged("the file is empty, its journal is not".to_owned());
-        damage::set_aside(file, identity(file).ok(), &why.into())?;
+        damage::quarantine(file, identity(file).ok(), &why.into())?;
     } else if reserve.is_there() {
         let name = file.display();
         say_error!(

@@ -17,7 +17,7 @@ pub(super) enum Urgency {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TurnState {
     taken: bool,
     /// Taps that wait for their turn.
     taps: usize,
@@ -26,7 +26,7 @@ struct State {
 /// The write lock. It is held for one transaction at most.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    state: Mutex<State>,
+    state: Mutex<TurnState>,
     free: Condvar,
 }
 

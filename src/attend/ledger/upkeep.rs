@@ -17,9 +17,9 @@ use super::turn::Urgency;
 use super::writer::Writer;
 use super::{schema, times};
 use crate::base::beat::Beat;
+use crate::base::card_status::CardStatus;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::slot::Slot;
-use crate::base::standing::Standing;
 use crate::base::stop::{Stop, lock};
 use crate::{say_info, say_warn};
 
@@ -52,7 +52,7 @@ pub struct Upkeep {
     /// Rung when something has become deliverable; none without a server.
     pub bell: Option<Arc<Slot<()>>>,
     /// Told how many taps wait.
-    pub standing: Arc<Standing>,
+    pub card_status: Arc<CardStatus>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The order to stop.
@@ -62,7 +62,7 @@ pub struct Upkeep {
 }
 
 /// What is remembered from tick to tick.
-struct Memory {
+struct UpkeepMemory {
     writer: Option<Writer>,
     /// The last fault that was logged.
     told: Option<String>,
@@ -80,7 +80,7 @@ struct Memory {
 impl Upkeep {
     /// Looks after the ledger until the order to stop.
     pub fn run(&self) {
-        let mut memory = Memory::new(self.clock.now());
+        let mut memory = UpkeepMemory::new(self.clock.now());
         loop {
             if let Some(roster) = &self.roster {
                 roster.refresh(self.clock.now());
@@ -95,7 +95,7 @@ impl Upkeep {
         }
     }
 
-    fn tick(&self, memory: &mut Memory) -> Result<()> {
+    fn tick(&self, memory: &mut UpkeepMemory) -> Result<()> {
         let mut writer = match memory.writer.take() {
             Some(writer) => writer,
             None => Writer::open(&self.store)?,
@@ -106,9 +106,9 @@ impl Upkeep {
         if writer.shorten_journal(&self.store, due(memory.shortened, SHORTEN_EVERY))? {
             memory.shortened = Some(now);
         }
-        self.store.put_by();
+        self.store.reserve();
         let mut news = self.look_at_the_clock(&mut writer, memory, now)?;
-        news |= self.hear_wishes(&mut writer, memory)?;
+        news |= self.check_retry_requests(&mut writer, memory)?;
         news |= self.end_quiet(&mut writer)?;
         if due(memory.pruned, PRUNE_EVERY) && self.prune(&mut writer)? {
             memory.pruned = Some(now);
@@ -116,9 +116,9 @@ impl Upkeep {
         if due(memory.counted, COUNT_EVERY) {
             let count = |state| move |db: &Connection| schema::count(db, state);
             let waiting = writer.read(&self.store, count("pending"))?;
-            self.standing.set_waiting(waiting);
+            self.card_status.set_waiting(waiting);
             let rejected = writer.read(&self.store, count("rejected"))?;
-            self.standing.set_rejected(rejected);
+            self.card_status.set_rejected(rejected);
             memory.counted = Some(now);
         }
         let there = self.store.edition();
@@ -140,7 +140,7 @@ impl Upkeep {
     fn look_at_the_clock(
         &self,
         writer: &mut Writer,
-        memory: &mut Memory,
+        memory: &mut UpkeepMemory,
         now: Monotime,
     ) -> Result<bool> {
         let (at, seen) = self.store.look(self.clock.as_ref());
@@ -198,7 +198,7 @@ impl Upkeep {
     }
 
     /// True if another program has requested a retry.
-    fn hear_wishes(&self, writer: &mut Writer, memory: &mut Memory) -> Result<bool> {
+    fn check_retry_requests(&self, writer: &mut Writer, memory: &mut UpkeepMemory) -> Result<bool> {
         let retries = writer.read(&self.store, schema::retries)?;
         let before = memory.retries.replace(retries);
         if before.is_none_or(|before| before == retries) {
@@ -233,7 +233,7 @@ impl Upkeep {
     }
 }
 
-impl Memory {
+impl UpkeepMemory {
     fn new(now: Monotime) -> Self {
         Self {
             writer: None,

@@ -48,7 +48,7 @@ impl Writer {
         match Self::connect(store) {
             Err(e) if is_damage(&e) => {
                 let _turn = (!have_turn).then(|| store.turn.take(Urgency::Background));
-                store.set_aside(there, &e)?;
+                store.quarantine(there, &e)?;
                 Self::connect(store)
             }
             other => other,
@@ -105,7 +105,7 @@ impl Writer {
     /// Quarantines the file of this connection, unless another thread already did.
     fn replace(&self, store: &Store, why: &anyhow::Error) -> Result<()> {
         let _turn = store.turn.take(Urgency::Background);
-        store.set_aside(self.edition, why)
+        store.quarantine(self.edition, why)
     }
 
     /// Looks at every page of the file; sets it aside if they are not as they should be. Takes a while for a large file,
@@ -123,7 +123,7 @@ impl Writer {
         let (stop, beat) = (stop.clone(), beat.clone());
         // Every 4 MB or so: a slow card takes some seconds for them.
         let progress = move || {
-            beat.during(Duration::ZERO);
+            beat.extend_deadline(Duration::ZERO);
             stop.requested()
         };
         self.db.progress_handler(1000, Some(progress))?;
@@ -222,11 +222,11 @@ impl Writer {
         if let Err(e) = &result {
             self.suspect = true;
             let again = if is_damage(e) {
-                store.set_aside(self.edition, e)?;
+                store.quarantine(self.edition, e)?;
                 true
             } else {
                 // The reserved space is for taps only.
-                urgency == Urgency::Tap && is_full(e) && store.give_room()
+                urgency == Urgency::Tap && is_full(e) && store.release_reserve()
             };
             if again {
                 result = self.try_write(store, urgency, &act);

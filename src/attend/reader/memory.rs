@@ -29,7 +29,7 @@ pub(super) enum Link {
 }
 
 /// What is remembered.
-pub(super) struct Memory {
+pub(super) struct WatchMemory {
     pub link: Link,
     pub insertions: Insertions,
     /// Readers that were unplugged while the connection stood.
@@ -49,7 +49,7 @@ struct UsbLog {
     told: BTreeSet<String>,
 }
 
-impl Default for Memory {
+impl Default for WatchMemory {
     fn default() -> Self {
         Self {
             link: Link::Fresh,
@@ -63,7 +63,7 @@ impl Default for Memory {
     }
 }
 
-impl Memory {
+impl WatchMemory {
     /// The connection is lost, or could not be made. Logged once for each cause; true if the cause is new.
     pub fn lost(&mut self, fault: &anyhow::Error) -> bool {
         self.insertions.disconnected();

@@ -48,7 +48,7 @@ pub(super) fn hand_on(
         }
         if waited < IN_ORDER {
             // Not a turn of the loop: a fault that is planted for one would take the tap with it.
-            beat.during(TRY_EVERY);
+            beat.extend_deadline(TRY_EVERY);
         }
         // The order to stop does not end this pause, which is short: the queue is tried for a while longer.
         clock.wait(&Stop::new(), TRY_EVERY);

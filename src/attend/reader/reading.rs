@@ -38,7 +38,7 @@ pub(super) enum Heard {
 }
 
 #[derive(Debug)]
-enum State {
+enum ReaderState {
     /// To be asked at this moment.
     Due(Monotime),
     /// The question with this number is to be answered by this moment.
@@ -56,7 +56,7 @@ pub(super) struct Reading {
     why: Option<String>,
     /// When the reader must have become free.
     patience: Monotime,
-    state: State,
+    state: ReaderState,
 }
 
 impl Reading {
@@ -67,27 +67,27 @@ impl Reading {
             tries: 0,
             why: None,
             patience: now + ANSWER_TIME,
-            state: State::Due(now),
+            state: ReaderState::Due(now),
         }
     }
 
     /// What is to be done at this moment.
     pub fn turn(&self, now: Monotime) -> Turn {
         match self.state {
-            State::Due(at) if at <= now => Turn::Ask,
-            State::Asked(_, until) if until <= now => Turn::Over(self.given_up()),
-            State::Due(at) | State::Asked(_, at) => Turn::Wait(at),
+            ReaderState::Due(at) if at <= now => Turn::Ask,
+            ReaderState::Asked(_, until) if until <= now => Turn::Over(self.given_up()),
+            ReaderState::Due(at) | ReaderState::Asked(_, at) => Turn::Wait(at),
         }
     }
 
     /// The card has been asked.
     pub fn asked(&mut self, ticket: u64, now: Monotime) {
-        self.state = State::Asked(ticket, now + ANSWER_TIME);
+        self.state = ReaderState::Asked(ticket, now + ANSWER_TIME);
     }
 
     /// Whether the answer with this number is this card's. One that came late is another card's.
     pub fn awaits(&self, ticket: u64) -> bool {
-        matches!(self.state, State::Asked(asked, _) if asked == ticket)
+        matches!(self.state, ReaderState::Asked(asked, _) if asked == ticket)
     }
 
     /// The answer to the question that was asked last.
@@ -107,7 +107,7 @@ impl Reading {
             Err(ReadError::Card(why)) => (why, true),
             // The previous card blocks the reader until its removal is noticed.
             Err(ReadError::Busy) if now < self.patience => {
-                self.state = State::Due(now + RETRY_PAUSE);
+                self.state = ReaderState::Due(now + RETRY_PAUSE);
                 return Heard::Again;
             }
             Err(ReadError::Busy) => return Heard::Done(self.given_up()),
@@ -117,7 +117,7 @@ impl Reading {
         let why = self.why.get_or_insert(why);
         log::debug!("try {} of {TRIES}: {why}", self.tries);
         if passing && self.tries < TRIES {
-            self.state = State::Due(now + RETRY_PAUSE);
+            self.state = ReaderState::Due(now + RETRY_PAUSE);
             Heard::Again
         } else {
             Heard::Done(Sighting::Unread(why.clone()))

@@ -4,8 +4,8 @@
 //! ([`given`]): tests and benchmarks then decide what is tapped and when, some hundred times a second if
 //! need be, and everything behind the reader is the real thing.
 
-mod given;
 mod lines;
+mod scripted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,11 +91,11 @@ fn scene(since_start: Duration) -> (u64, Option<usize>) {
 }
 
 /// The simulated reader, or several of them.
-pub struct Simulated(Kind);
+pub struct Simulated(SimulatedReader);
 
-enum Kind {
+enum SimulatedReader {
     Drawn(Drawn),
-    Given(given::Given),
+    Scripted(scripted::ScriptedReaders),
 }
 
 /// The reader whose cards come and go by themselves.
@@ -111,8 +111,10 @@ impl Simulated {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, stop: Stop) -> Self {
         Self(match std::env::var_os(VARIABLE) {
-            Some(path) => Kind::Given(given::Given::new(path.into(), clock, stop)),
-            None => Kind::Drawn(Drawn::new(clock, stop)),
+            Some(path) => {
+                SimulatedReader::Scripted(scripted::ScriptedReaders::new(path.into(), clock, stop))
+            }
+            None => SimulatedReader::Drawn(Drawn::new(clock, stop)),
         })
     }
 }
@@ -120,15 +122,15 @@ impl Simulated {
 impl Readers for Simulated {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Slot>> {
         match &mut self.0 {
-            Kind::Drawn(drawn) => Ok(drawn.wait(timeout)),
-            Kind::Given(given) => given.wait(timeout),
+            SimulatedReader::Drawn(drawn) => Ok(drawn.wait(timeout)),
+            SimulatedReader::Scripted(given) => given.wait(timeout),
         }
     }
 
     fn transmit(&mut self, reader: &str, command: &[u8]) -> Result<Vec<u8>, ReadError> {
         let answer = match &self.0 {
-            Kind::Drawn(drawn) => drawn.now().1.map(|c| CARDS[c].1.to_owned()),
-            Kind::Given(given) => given.answer(reader),
+            SimulatedReader::Drawn(drawn) => drawn.now().1.map(|c| CARDS[c].1.to_owned()),
+            SimulatedReader::Scripted(given) => given.answer(reader),
         };
         match answer {
             Some(answer) if command == GET_UID => Ok(answer),
@@ -182,7 +184,7 @@ mod tests {
     fn a_card_every_three_seconds_and_a_repeat_now_and_then() {
         let clock = ManualClock::shared(Duration::ZERO);
         let drawn = Drawn::new(clock.clone(), Stop::new());
-        let mut reader = Simulated(Kind::Drawn(drawn));
+        let mut reader = Simulated(SimulatedReader::Drawn(drawn));
         let mut insertions = Insertions::default();
         let mut uids = Vec::new();
         while clock.now() < Monotime::from_zero(Duration::from_secs(32)) {

@@ -9,15 +9,15 @@ use anyhow::Result;
 use log::{debug, warn};
 
 use super::insertions::Change;
-use super::memory::{Link, Memory};
+use super::memory::{Link, WatchMemory};
 use super::reading::{Heard, Reading, Turn};
 use super::selection::Selection;
 use super::usb::Bus;
 use super::{Answer, Connection, Moment, Open, Sighting, Tap, apdu, queue};
 use crate::attend::indicator::{Event, Notice, Panel};
 use crate::base::beat::Beat;
+use crate::base::card_status::CardStatus;
 use crate::base::clock::Clock;
-use crate::base::standing::Standing;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::{say, say_info, say_warn};
@@ -38,7 +38,7 @@ pub struct Watch {
     /// Told when a card is being read.
     pub panel: Panel,
     /// Told how many readers can be used.
-    pub standing: Arc<Standing>,
+    pub card_status: Arc<CardStatus>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The order to stop.
@@ -57,13 +57,13 @@ type Readings = BTreeMap<String, Reading>;
 impl Watch {
     /// Watches until the order to stop; makes the connection anew whenever it is lost.
     pub fn run(&mut self) {
-        let mut memory = Memory::default();
+        let mut memory = WatchMemory::default();
         while !self.stop.requested() {
             if let Err(fault) = self.run_once(&mut memory) {
                 if self.stop.requested() {
                     return;
                 }
-                self.standing.set_readers(0);
+                self.card_status.set_readers(0);
                 if memory.lost(&fault) {
                     self.stats.reader_faults.increment();
                 }
@@ -76,7 +76,7 @@ impl Watch {
     }
 
     /// Watches over one connection. Returns without an error at the order to stop only.
-    fn run_once(&mut self, memory: &mut Memory) -> Result<()> {
+    fn run_once(&mut self, memory: &mut WatchMemory) -> Result<()> {
         let mut readers = (self.open)()?;
         let mut readings = Readings::new();
         let mut pause = LOOK_EVERY;
@@ -89,7 +89,7 @@ impl Watch {
                 .filter(|s| self.selection.includes(&s.reader))
                 .cloned()
                 .collect();
-            self.standing.set_readers(used.len());
+            self.card_status.set_readers(used.len());
             // First, for they are about the cards of the look before.
             self.hear(readers.as_mut(), memory, &mut readings)?;
             for change in memory.insertions.look(&used) {
@@ -110,7 +110,7 @@ impl Watch {
     fn go_on(
         &self,
         readers: &mut dyn Connection,
-        memory: &mut Memory,
+        memory: &mut WatchMemory,
         readings: &mut Readings,
     ) -> Result<Duration> {
         let now = self.clock.now();
@@ -137,7 +137,7 @@ impl Watch {
     fn hear(
         &self,
         readers: &mut dyn Connection,
-        memory: &mut Memory,
+        memory: &mut WatchMemory,
         readings: &mut Readings,
     ) -> Result<bool> {
         let mut any = false;
@@ -170,7 +170,7 @@ impl Watch {
     }
 
     /// The first answer of a connection shows that it stands.
-    fn connected(&self, memory: &mut Memory) {
+    fn connected(&self, memory: &mut WatchMemory) {
         match std::mem::replace(&mut memory.link, Link::Up) {
             Link::Up => return,
             Link::Fresh => {}
@@ -188,7 +188,7 @@ impl Watch {
         warn!("[READER_RECONNECT] {what}");
     }
 
-    fn react(&self, memory: &mut Memory, readings: &mut Readings, change: Change) {
+    fn react(&self, memory: &mut WatchMemory, readings: &mut Readings, change: Change) {
         match change {
             Change::ReaderCame(name) => {
                 self.show(Event::ReaderConnected, &name);
@@ -212,7 +212,7 @@ impl Watch {
                 memory.unplugged.insert(name);
             }
             Change::Card { reader, atr, new } => {
-                self.standing.card(self.clock.now());
+                self.card_status.card(self.clock.now());
                 self.show(Event::Reading, &reader);
                 let reading = Reading::new(&atr, new, self.clock.now());
                 // The card before, if it is still being read, is gone; its owner is told to tap again.
@@ -247,11 +247,11 @@ impl Watch {
             at,
             sighting,
         };
-        self.standing.tap_read();
+        self.card_status.tap_read();
         let handed = queue::hand_on(&self.taps, tap, &self.beat, self.clock.as_ref(), &self.stop);
         // Only while the service ends, when a tap is acknowledged no more.
         if let Err(Tap { reader, .. }) = handed {
-            self.standing.tap_done();
+            self.card_status.tap_done();
             say_warn!(
                 "card reader {reader}: a tap came too late, the service is ending",
                 "カードリーダー {reader}: 終了処理中のため、タッチを記録できません"

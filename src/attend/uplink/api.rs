@@ -34,7 +34,7 @@ impl Api {
         let Reply::Answer { status, body, .. } = reply else {
             return false;
         };
-        wire::verdict(*status, body) == wire::Verdict::Rejected && self.is_there()
+        wire::verdict(*status, body) == wire::ServerVerdict::Rejected && self.is_there()
     }
 
     fn is_there(&self) -> bool {

@@ -23,9 +23,9 @@ use crate::attend::ledger::store::Store;
 use crate::attend::reader::Moment;
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
+use crate::base::card_status::CardStatus;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::slot::{Slot, Taken};
-use crate::base::standing::Standing;
 use crate::base::stop::Stop;
 
 /// Lines that cards may take which are held up: what never gets an answer must not block them all.
@@ -50,7 +50,7 @@ pub(super) struct Courier<'a> {
     bell: Arc<Slot<()>>,
     clock: Arc<dyn Clock>,
     stop: Stop,
-    standing: Arc<Standing>,
+    card_status: Arc<CardStatus>,
     beat: Beat,
     road: Road,
     stall: Stall,
@@ -86,7 +86,7 @@ impl<'a> Courier<'a> {
             bell: Arc::clone(&uplink.bell),
             clock: Arc::clone(&uplink.clock),
             stop: uplink.stop.clone(),
-            standing: Arc::clone(&uplink.standing),
+            card_status: Arc::clone(&uplink.card_status),
             beat: uplink.beat.clone(),
             road: Road::new(uplink),
             stall: Stall::default(),
@@ -395,9 +395,9 @@ impl<'a> Courier<'a> {
     }
 
     fn publish(&mut self) {
-        self.standing.set_under_way(self.under_way.count());
+        self.card_status.set_under_way(self.under_way.count());
         if let Some((count, named)) = self.road.held_up.news() {
-            self.standing.set_held_up(count, named);
+            self.card_status.set_held_up(count, named);
         }
     }
 }

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::attend::ledger::outbox::Head;
+use crate::base::card_status::HeldTap;
 use crate::base::clock::Monotime;
-use crate::base::standing::HeldTap;
 
 /// The first pause of a card, and by how much each is longer than the one before. Gentle: where something on the way
 /// refuses every other attempt at random, a tap that is refused ten times in a row is seen every day.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::client::Reply;
 use super::lines::Sent;
-use super::wire::{self, Verdict};
+use super::wire::{self, ServerVerdict};
 use crate::attend::ledger::outbox::{Ended, Outgoing, Settled};
 
 /// What an attempt has come to.
@@ -38,17 +38,17 @@ impl Judgement {
                 wire::is_refusal(*status, body),
             ),
             Reply::NoAnswer(why) | Reply::TooSlow(why) => {
-                (why.clone(), Verdict::Trouble, None, false)
+                (why.clone(), ServerVerdict::Trouble, None, false)
             }
-            Reply::Unreachable(why) => (why.clone(), Verdict::Trouble, None, true),
+            Reply::Unreachable(why) => (why.clone(), ServerVerdict::Trouble, None, true),
         };
         let how = match verdict {
-            Verdict::Stored => Settled::Delivered,
+            ServerVerdict::Stored => Settled::Delivered,
             // An attempt before this one may have been stored, whatever was heard of it.
-            Verdict::Duplicate if tap.attempts > 0 => Settled::Delivered,
-            Verdict::Duplicate => Settled::UnexpectedDuplicate,
-            Verdict::Rejected if sent.from_api => Settled::Rejected,
-            Verdict::Rejected | Verdict::Trouble => Settled::NotYet,
+            ServerVerdict::Duplicate if tap.attempts > 0 => Settled::Delivered,
+            ServerVerdict::Duplicate => Settled::UnexpectedDuplicate,
+            ServerVerdict::Rejected if sent.from_api => Settled::Rejected,
+            ServerVerdict::Rejected | ServerVerdict::Trouble => Settled::NotYet,
         };
         Self {
             how,

@@ -32,9 +32,9 @@ use anyhow::{Result, bail};
 use crate::attend::indicator::Panel;
 use crate::attend::ledger::store::Store;
 use crate::base::beat::Beat;
+use crate::base::card_status::CardStatus;
 use crate::base::clock::Clock;
 use crate::base::slot::{Slot, Taken};
-use crate::base::standing::Standing;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
@@ -72,7 +72,7 @@ pub struct Uplink {
     /// Told when the server answers.
     pub panel: Panel,
     /// Told how many taps wait, and whether the server takes them.
-    pub standing: Arc<Standing>,
+    pub card_status: Arc<CardStatus>,
     /// The sign of life.
     pub beat: Beat,
 }
@@ -114,7 +114,7 @@ impl Uplink {
             if self.stop.requested() || courier.has_stalled() {
                 return;
             }
-            self.beat.during(pause);
+            self.beat.extend_deadline(pause);
             let bell = self.bell.take(pause);
             self.beat.turn();
             // Closed: the order to stop, at which the courier notes what it knows.

@@ -23,7 +23,7 @@ impl Road {
         Self {
             pace: Pace::new(uplink.longest_pause),
             held_up: HeldUp::new(uplink.longest_pause),
-            teller: Teller::new(&uplink.stats, &uplink.panel, &uplink.standing),
+            teller: Teller::new(&uplink.stats, &uplink.panel, &uplink.card_status),
         }
     }
 

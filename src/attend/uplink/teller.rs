@@ -6,7 +6,7 @@ use log::debug;
 
 use crate::attend::indicator::{Event, Panel};
 use crate::attend::ledger::outbox::{Outgoing, Settled};
-use crate::base::standing::{self, Standing};
+use crate::base::card_status::{self, CardStatus};
 use crate::base::stats::Stats;
 use crate::{say_error, say_info, say_warn};
 
@@ -25,7 +25,7 @@ enum Told {
 pub(super) struct Teller {
     stats: Arc<Stats>,
     panel: Panel,
-    standing: Arc<Standing>,
+    card_status: Arc<CardStatus>,
     server: Told,
     ledger: Told,
     /// Taps that were settled, and those of them that the server has, since that was last logged.
@@ -34,11 +34,11 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    pub fn new(stats: &Arc<Stats>, panel: &Panel, standing: &Arc<Standing>) -> Self {
+    pub fn new(stats: &Arc<Stats>, panel: &Panel, card_status: &Arc<CardStatus>) -> Self {
         Self {
             stats: Arc::clone(stats),
             panel: panel.clone(),
-            standing: Arc::clone(standing),
+            card_status: Arc::clone(card_status),
             server: Told::Nothing,
             ledger: Told::Nothing,
             settled: 0,
@@ -88,10 +88,12 @@ impl Teller {
         match how {
             Settled::NotYet => return,
             Settled::Delivered => self.delivered += 1,
-            Settled::Rejected | Settled::UnexpectedDuplicate => self.standing.one_more_rejected(),
+            Settled::Rejected | Settled::UnexpectedDuplicate => {
+                self.card_status.one_more_rejected()
+            }
         }
         self.settled += 1;
-        self.standing.fewer_wait(1);
+        self.card_status.fewer_wait(1);
     }
 
     /// Whether something was settled that was not yet summed up.
@@ -102,7 +104,7 @@ impl Teller {
     /// Nothing is under way any more, and so many taps wait.
     pub fn sum_up(&mut self, waiting: u64) {
         let delivered = self.delivered;
-        self.standing.set_waiting(waiting);
+        self.card_status.set_waiting(waiting);
         say_info!(
             "sent to the server: {delivered}, still waiting: {waiting}",
             "サーバーへ送信済み: {delivered} 件、未送信: {waiting} 件"
@@ -114,7 +116,7 @@ impl Teller {
         if self.server != Told::Fine {
             say_info!("server connected", "サーバーに接続しました");
             self.server = Told::Fine;
-            self.standing.set_server(standing::Server::Up);
+            self.card_status.set_server(card_status::Server::Up);
             self.panel.show(Event::ServerConnected);
         }
     }
@@ -127,7 +129,7 @@ impl Teller {
                 "サーバーへ送信できません。記録は保持し、後で再送します: {why}"
             );
             self.server = trouble;
-            self.standing.set_server(standing::Server::Down);
+            self.card_status.set_server(card_status::Server::Down);
         }
     }
 

@@ -58,7 +58,7 @@ fn python_string(text: &str) -> String {
 
 /// What an answer means for a tap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ServerVerdict {
     /// The server has stored it.
     Stored,
     /// The server reports a duplicate.
@@ -75,12 +75,12 @@ const NOT_OF_THE_TAP: &[u16] = &[401, 403, 407, 408, 421, 425, 429];
 
 /// Judges the answer to a tap. A page of a proxy, a firewall or a captive portal is an answer too, but never a verdict.
 #[must_use]
-pub fn verdict(status: u16, body: &str) -> Verdict {
+pub fn verdict(status: u16, body: &str) -> ServerVerdict {
     match (status, word(body).as_deref()) {
-        (200..=299, Some("success")) => Verdict::Stored,
-        (200..=299, Some("duplicate")) => Verdict::Duplicate,
-        (400..=499, Some("error")) if !NOT_OF_THE_TAP.contains(&status) => Verdict::Rejected,
-        _ => Verdict::Trouble,
+        (200..=299, Some("success")) => ServerVerdict::Stored,
+        (200..=299, Some("duplicate")) => ServerVerdict::Duplicate,
+        (400..=499, Some("error")) if !NOT_OF_THE_TAP.contains(&status) => ServerVerdict::Rejected,
+        _ => ServerVerdict::Trouble,
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn answers_are_judged() {
-        use Verdict::{Duplicate, Rejected, Stored, Trouble};
+        use ServerVerdict::{Duplicate, Rejected, Stored, Trouble};
         let duplicate = r#"{"status":"duplicate","message":"重複データ","time_diff":3}"#;
         for (status, body, want) in [
             (200, r#"{"status":"success","attendance_id":7}"#, Stored),
@@ -198,12 +198,16 @@ mod tests {
                 r#"{"status": "fail"}"#,
                 r#"{"error": "blocked"}"#,
             ] {
-                assert_eq!(verdict(status, body), Verdict::Trouble, "{status} {body}");
+                assert_eq!(
+                    verdict(status, body),
+                    ServerVerdict::Trouble,
+                    "{status} {body}"
+                );
             }
         }
         // A wrong token must not reject a day of taps.
         for status in NOT_OF_THE_TAP {
-            assert_eq!(verdict(*status, ERROR), Verdict::Trouble, "{status}");
+            assert_eq!(verdict(*status, ERROR), ServerVerdict::Trouble, "{status}");
         }
     }
 

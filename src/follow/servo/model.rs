@@ -19,7 +19,7 @@ const END: f64 = 800.0;
 /// Integration step in seconds.
 const STEP: f64 = 0.002;
 /// Longer pauses are not integrated: by then it has arrived.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST_STEP: Duration = Duration::from_secs(5);
 /// Load in 0.1 % while moving at full speed, and when pressing against an end.
 const LOAD_MOVING: f64 = 300.0;
 const LOAD_PRESSING: f64 = 950.0;
@@ -75,7 +75,7 @@ impl Model {
 
     /// Lets time pass.
     pub fn advance(&mut self, now: Monotime) {
-        let passed = now.since(self.now).min(LONGEST).as_secs_f64();
+        let passed = now.since(self.now).min(LONGEST_STEP).as_secs_f64();
         self.now = self.now.max(now);
         let steps = (passed / STEP).ceil();
         for _ in 0..steps as u32 {

@@ -24,7 +24,7 @@ pub fn text(examination: &Examination, mask: &Mask) -> String {
         "facetap {} doctor, {}, {:.0} ms\n{}\n",
         env!("CARGO_PKG_VERSION"),
         examination
-            .setting
+            .machine
             .clock
             .wall()
             .strftime("%Y-%m-%d %H:%M:%S %:z"),

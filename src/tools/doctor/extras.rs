@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::machine::Machine;
 use super::probe::{Looked, Probe};
 use super::sections::kernel;
-use super::setting::Setting;
 use super::tail;
 
 const LIMIT: Duration = Duration::from_millis(1000);
@@ -25,7 +25,7 @@ pub const SAID: [&str; 4] = ["log", "monitor", "memory_usage.log", "crash.log"];
 /// The parts, in their order.
 #[must_use]
 pub fn all() -> Vec<Probe> {
-    let part = |name: &'static str, look: fn(&Setting) -> Looked| Probe {
+    let part = |name: &'static str, look: fn(&Machine) -> Looked| Probe {
         name,
         limit: LIMIT,
         look,
@@ -62,8 +62,8 @@ fn told(facts: String) -> Looked {
     }
 }
 
-fn configuration(setting: &Setting) -> String {
-    let Some(file) = &setting.config_file else {
+fn configuration(machine: &Machine) -> String {
+    let Some(file) = &machine.config_file else {
         return "built-in defaults".to_owned();
     };
     let text = tail::lines(file, usize::MAX).join("\n");
@@ -74,32 +74,32 @@ fn configuration(setting: &Setting) -> String {
     }
 }
 
-fn health(setting: &Setting) -> String {
-    let file = setting.health_file.as_ref().map(|f| setting.root.own(f));
-    file.and_then(|f| setting.root.text(f)).unwrap_or_default()
+fn health(machine: &Machine) -> String {
+    let file = machine.health_file.as_ref().map(|f| machine.root.own(f));
+    file.and_then(|f| machine.root.text(f)).unwrap_or_default()
 }
 
-fn unit(setting: &Setting) -> String {
+fn unit(machine: &Machine) -> String {
     let mut text = String::new();
-    for (section, key, value) in setting.unit.iter().flat_map(|u| &u.lines) {
+    for (section, key, value) in machine.unit.iter().flat_map(|u| &u.lines) {
         let _ = writeln!(text, "[{section}] {key}={value}");
     }
     text
 }
 
-fn monitor(setting: &Setting) -> String {
-    let lines = tail::lines(&setting.log_file, SEARCHED);
+fn monitor(machine: &Machine) -> String {
+    let lines = tail::lines(&machine.log_file, SEARCHED);
     let is = |l: &&String| l.contains("[RESOURCE_MONITOR]") || l.contains("[リソース監視]");
     let found: Vec<&str> = lines.iter().filter(is).map(String::as_str).collect();
     found[found.len().saturating_sub(MONITOR_LINES)..].join("\n")
 }
 
 /// Threads with their state, descriptors with what they lead to, limits.
-fn process(setting: &Setting) -> String {
-    let Some(pid) = setting.pid() else {
+fn process(machine: &Machine) -> String {
+    let Some(pid) = machine.pid() else {
         return "does not run".to_owned();
     };
-    let (root, mut text) = (&setting.root, format!("process {pid}\n"));
+    let (root, mut text) = (&machine.root, format!("process {pid}\n"));
     let about = format!("/proc/{pid}");
     for thread in root.names(format!("{about}/task")) {
         let folder = format!("{about}/task/{thread}");
@@ -123,8 +123,8 @@ fn process(setting: &Setting) -> String {
 }
 
 /// Number, parent, state, resident memory, name. Without arguments, which may hold passwords.
-fn processes(setting: &Setting) -> String {
-    let root = &setting.root;
+fn processes(machine: &Machine) -> String {
+    let root = &machine.root;
     let mut text = String::new();
     for pid in root.names("/proc") {
         if !pid.bytes().all(|b| b.is_ascii_digit()) {

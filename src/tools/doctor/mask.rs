@@ -35,13 +35,13 @@ pub struct Secrets {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum MaskedKind {
     Person(usize),
     Card(usize),
     Secret,
 }
 
-impl Kind {
+impl MaskedKind {
     fn label(self) -> String {
         match self {
             Self::Person(n) => format!("[person {n}]"),
@@ -55,7 +55,7 @@ impl Kind {
 pub struct Mask {
     known: Option<AhoCorasick>,
     /// For each pattern: what it is, and whether it has to stand alone.
-    patterns: Vec<(Kind, bool)>,
+    patterns: Vec<(MaskedKind, bool)>,
     /// Numbers of the known cards.
     cards: HashMap<String, usize>,
 }
@@ -67,7 +67,7 @@ impl Mask {
         let mut texts: Vec<String> = Vec::new();
         let mut there = HashSet::new();
         let mut patterns = Vec::new();
-        let mut add = |text: &str, kind: Kind| {
+        let mut add = |text: &str, kind: MaskedKind| {
             let folded = fold(text).0;
             if !folded.is_empty() && there.insert(folded.clone()) {
                 let alone = text.chars().count() < SHORT && text.is_ascii();
@@ -76,22 +76,22 @@ impl Mask {
             }
         };
         for (n, name) in secrets.names.iter().enumerate() {
-            variants(name, |text| add(text, Kind::Person(n + 1)));
+            variants(name, |text| add(text, MaskedKind::Person(n + 1)));
         }
         for token in &secrets.tokens {
-            variants(token, |text| add(text, Kind::Secret));
+            variants(token, |text| add(text, MaskedKind::Secret));
         }
         let mut cards = HashMap::new();
         for (n, card) in secrets.cards.iter().enumerate() {
             let digits = card.to_ascii_uppercase();
             let number = *cards.entry(digits.clone()).or_insert(n + 1);
-            add(&digits, Kind::Card(number));
+            add(&digits, MaskedKind::Card(number));
             if digits.len() == MAC_DIGITS {
                 // By its form it would be taken for a MAC address, of which a half stays.
                 let pairs = digits.as_bytes().chunks(2);
                 let pairs: Vec<&str> = pairs.filter_map(|p| std::str::from_utf8(p).ok()).collect();
-                add(&pairs.join(":"), Kind::Card(number));
-                add(&pairs.join("-"), Kind::Card(number));
+                add(&pairs.join(":"), MaskedKind::Card(number));
+                add(&pairs.join("-"), MaskedKind::Card(number));
             }
         }
         let known = AhoCorasick::builder()
@@ -127,7 +127,7 @@ impl Mask {
         };
         let (folded, origin) = fold(text);
         // All of them, also those within others: the longest may fail for not standing alone.
-        let mut spans: Vec<(Range<usize>, Kind)> = known
+        let mut spans: Vec<(Range<usize>, MaskedKind)> = known
             .find_overlapping_iter(&folded)
             .filter_map(|m| {
                 let (kind, alone) = *self.patterns.get(m.pattern().as_usize())?;
@@ -323,7 +323,7 @@ fn numbered(digits: &str, seen: &mut HashMap<String, usize>) -> String {
     }
     let next = seen.values().max().map_or(1, |n| n + 1);
     let number = *seen.entry(digits.to_ascii_uppercase()).or_insert(next);
-    Kind::Card(number).label()
+    MaskedKind::Card(number).label()
 }
 
 /// A decimal number with a fraction, or a date with a time: `1732.123456789`, `20251121_143000`.

@@ -1,6 +1,6 @@
 //! Doctor: finds what is wrong, says why it matters and how to mend it (`facetap doctor`).
 //!
-//! [`setting`] finds configuration, folders and service; [`sections`] look at one thing each, side by side and each for
+//! [`machine`] finds configuration, folders and service; [`sections`] look at one thing each, side by side and each for
 //! a limited time ([`probe`]); what they tell is shown by [`terminal`] and written with everything else that a
 //! maintainer needs by [`diagnosis`], without card ids, names and secrets ([`mask`], [`secrets`]). Everything is looked
 //! at below a [`root::Root`], so that findings which need hardware are tested with a tree of files.
@@ -11,12 +11,12 @@ pub mod diagnosis;
 pub mod extras;
 pub mod finding;
 pub mod holders;
+pub mod machine;
 pub mod mask;
 pub mod probe;
 pub mod root;
 pub mod secrets;
 pub mod sections;
-pub mod setting;
 pub mod tail;
 pub mod terminal;
 pub mod unit_file;
@@ -31,10 +31,10 @@ use crate::base::limited::{NotDone, in_time};
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
 use crate::say;
+use machine::{Asked, Machine};
 use mask::Mask;
 use probe::Section;
 use secrets::Known;
-use setting::{Asked, Setting};
 
 /// For finding configuration, folders and service.
 const FINDING: Duration = Duration::from_millis(500);
@@ -44,7 +44,7 @@ const SECRETS: Duration = Duration::from_millis(1200);
 /// Everything that was found.
 pub struct Examination {
     /// What was looked at.
-    pub setting: Arc<Setting>,
+    pub machine: Arc<Machine>,
     /// The sections, in their order.
     pub sections: Vec<Section>,
     /// What a maintainer wants to see besides.
@@ -61,10 +61,10 @@ pub struct Examination {
 ///
 /// # Errors
 /// It takes longer than half a second: a disk does not answer.
-pub fn find(asked: &Asked) -> Result<Arc<Setting>> {
+pub fn find(asked: &Asked) -> Result<Arc<Machine>> {
     let limit = asked.limit.unwrap_or(FINDING);
     let asked = asked.clone();
-    in_time("setting", limit, move || Arc::new(Setting::find(&asked))).map_err(|why| match why {
+    in_time("setting", limit, move || Arc::new(Machine::find(&asked))).map_err(|why| match why {
         NotDone::Hangs => anyhow::anyhow!(say!(
             "the files of the configuration cannot be read in time: a disk hangs (dmesg | tail), or is slow (--limit 10)",
             "設定ファイルを時間内に読めません。ディスクが応答していません（dmesg | tail を確認するか、--limit 10 を試してください）"
@@ -76,29 +76,29 @@ pub fn find(asked: &Asked) -> Result<Arc<Setting>> {
 impl Examination {
     /// Looks at everything; takes as long as the slowest section, at most [`sections::longest`].
     #[must_use]
-    pub fn of(setting: &Arc<Setting>) -> Self {
-        let begun = setting.clock.now();
+    pub fn of(machine: &Arc<Machine>) -> Self {
+        let begun = machine.clock.now();
         let mut probes = sections::all();
         let count = probes.len();
         probes.extend(extras::all());
         let (sender, receiver) = sync_channel(1);
-        let asked = Arc::clone(setting);
+        let asked = Arc::clone(machine);
         // A thread that cannot be started is one that says nothing.
         let _ = Threads::default().start("secrets", &Stop::new(), move || {
             let _ = sender.send(secrets::gather(&asked));
         });
-        let mut sections = probe::run(&probes, setting);
+        let mut sections = probe::run(&probes, machine);
         let extras = sections.split_off(count);
-        let left = (begun + setting.patience(SECRETS)).since(setting.clock.now());
+        let left = (begun + machine.patience(SECRETS)).since(machine.clock.now());
         let known = receiver.recv_timeout(left);
-        let known = known.unwrap_or_else(|_| nothing_known(setting));
+        let known = known.unwrap_or_else(|_| nothing_known(machine));
         Self {
             unmasked: unread(&known),
-            setting: Arc::clone(setting),
+            machine: Arc::clone(machine),
             sections,
             extras,
             known,
-            took: setting.clock.now().since(begun),
+            took: machine.clock.now().since(begun),
         }
     }
 
@@ -118,19 +118,19 @@ impl Examination {
 /// What takes card ids, names and secrets out of a text, without looking at anything else; and what could not be
 /// recognised for that, for people.
 #[must_use]
-pub fn mask(setting: &Arc<Setting>) -> (Mask, Vec<String>) {
-    let asked = Arc::clone(setting);
-    let known = in_time("secrets", setting.patience(SECRETS), move || {
+pub fn mask(machine: &Arc<Machine>) -> (Mask, Vec<String>) {
+    let asked = Arc::clone(machine);
+    let known = in_time("secrets", machine.patience(SECRETS), move || {
         secrets::gather(&asked)
     });
-    let known = known.unwrap_or_else(|_| nothing_known(setting));
+    let known = known.unwrap_or_else(|_| nothing_known(machine));
     (Mask::new(&known.secrets), unread(&known))
 }
 
 /// Roster and ledger did not answer in time.
-fn nothing_known(setting: &Setting) -> Known {
+fn nothing_known(machine: &Machine) -> Known {
     Known {
-        unread: vec![setting.root.own(&setting.data_dir).display().to_string()],
+        unread: vec![machine.root.own(&machine.data_dir).display().to_string()],
         ..Known::default()
     }
 }

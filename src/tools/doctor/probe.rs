@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use super::finding::{Finding, Severity};
-use super::setting::Setting;
+use super::machine::Machine;
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
 use crate::{finding, say};
@@ -38,9 +38,9 @@ pub struct Probe {
     /// The longest it may take.
     pub limit: Duration,
     /// Gathers and judges.
-    pub look: fn(&Setting) -> Looked,
+    pub look: fn(&Machine) -> Looked,
     /// What it means when it takes longer, where that is known.
-    pub hung: Option<fn(&Setting, Duration) -> Finding>,
+    pub hung: Option<fn(&Machine, Duration) -> Finding>,
 }
 
 /// A probe with its end.
@@ -65,19 +65,19 @@ impl Section {
 
 /// Runs all probes at once. It takes as long as the slowest, at most the largest limit; a thread that is still at
 /// work then is left behind and ends with the process.
-pub fn run(probes: &[Probe], setting: &Arc<Setting>) -> Vec<Section> {
-    let clock = Arc::clone(&setting.clock);
+pub fn run(probes: &[Probe], machine: &Arc<Machine>) -> Vec<Section> {
+    let clock = Arc::clone(&machine.clock);
     let (stop, mut threads) = (Stop::new(), Threads::default());
     let begun = clock.now();
     let awaited: Vec<_> = probes
         .iter()
         .map(|probe| {
             let (sender, receiver) = sync_channel(1);
-            let (setting, look) = (Arc::clone(setting), probe.look);
+            let (machine, look) = (Arc::clone(machine), probe.look);
             let started = threads.start(probe.name, &stop, move || {
-                let looked = look(&setting);
+                let looked = look(&machine);
                 // Nobody listens any more if it was too late.
-                let _ = sender.send((looked, setting.clock.now()));
+                let _ = sender.send((looked, machine.clock.now()));
             });
             (probe, receiver, started)
         })
@@ -85,11 +85,11 @@ pub fn run(probes: &[Probe], setting: &Arc<Setting>) -> Vec<Section> {
     awaited
         .into_iter()
         .map(|(probe, receiver, started)| {
-            let limit = setting.patience(probe.limit);
+            let limit = machine.patience(probe.limit);
             let left = (begun + limit).since(clock.now());
             let (took, looked) = match receiver.recv_timeout(left) {
                 Ok((looked, ended)) => (Some(ended.since(begun)), looked),
-                Err(why) => (None, given_up(probe, setting, why, started.is_ok())),
+                Err(why) => (None, given_up(probe, machine, why, started.is_ok())),
             };
             Section {
                 name: probe.name,
@@ -100,10 +100,10 @@ pub fn run(probes: &[Probe], setting: &Arc<Setting>) -> Vec<Section> {
         .collect()
 }
 
-fn given_up(probe: &Probe, setting: &Setting, why: RecvTimeoutError, started: bool) -> Looked {
+fn given_up(probe: &Probe, machine: &Machine, why: RecvTimeoutError, started: bool) -> Looked {
     let finding = match (why, probe.hung) {
-        (RecvTimeoutError::Timeout, Some(hung)) => hung(setting, setting.patience(probe.limit)),
-        (RecvTimeoutError::Timeout, None) => hangs(probe.name, setting.patience(probe.limit)),
+        (RecvTimeoutError::Timeout, Some(hung)) => hung(machine, machine.patience(probe.limit)),
+        (RecvTimeoutError::Timeout, None) => hangs(probe.name, machine.patience(probe.limit)),
         (RecvTimeoutError::Disconnected, _) => failed(probe.name, started),
     };
     Looked {
@@ -149,27 +149,27 @@ fn failed(name: &str, started: bool) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::doctor::setting::Asked;
+    use crate::tools::doctor::machine::Asked;
 
-    fn setting() -> Arc<Setting> {
-        Arc::new(Setting::find(&Asked::default()))
+    fn machine() -> Arc<Machine> {
+        Arc::new(Machine::find(&Asked::default()))
     }
 
-    fn block(_: &Setting) -> Looked {
+    fn block(_: &Machine) -> Looked {
         // For ever: whoever waits for it waits in vain.
         let (_keep, wait) = std::sync::mpsc::channel::<()>();
         let _ = wait.recv();
         Looked::default()
     }
 
-    fn quick(_: &Setting) -> Looked {
+    fn quick(_: &Machine) -> Looked {
         Looked {
             facts: "seen".into(),
             findings: Vec::new(),
         }
     }
 
-    fn probe(name: &'static str, look: fn(&Setting) -> Looked) -> Probe {
+    fn probe(name: &'static str, look: fn(&Machine) -> Looked) -> Probe {
         Probe {
             name,
             limit: Duration::from_millis(30),
@@ -196,7 +196,7 @@ mod tests {
             }),
             ..probe("own", block)
         };
-        let sections = run(&[probe("stuck", block), patient, own], &setting());
+        let sections = run(&[probe("stuck", block), patient, own], &machine());
         let keys: Vec<_> = sections
             .iter()
             .map(|s| s.looked.findings.first().map(|f| f.key))
@@ -216,7 +216,7 @@ mod tests {
             limit: Duration::from_secs(60),
             ..probe("doomed", |_| panic!("on purpose"))
         };
-        let sections = run(&[patient], &setting());
+        let sections = run(&[patient], &machine());
         assert_eq!(sections[0].looked.findings[0].key, "look-failed");
         assert_eq!(sections[0].severity(), Severity::Problem);
     }

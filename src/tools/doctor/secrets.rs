@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::machine::Machine;
 use super::mask::Secrets;
 use super::root::open;
-use super::setting::Setting;
 use crate::attend::ledger::FILE;
 use crate::attend::ledger::query::View;
 use crate::attend::ledger::roster;
@@ -19,7 +19,7 @@ const NAMES: u32 = 100_000;
 /// Most cards: others are recognised by their form.
 const CARDS: u32 = 20_000;
 /// A token is shorter.
-const LONGEST: u64 = 64 * 1024;
+const LARGEST_FILE: u64 = 64 * 1024;
 
 /// What was found, and whether that is all.
 #[derive(Debug, Clone, Default)]
@@ -32,10 +32,10 @@ pub struct Known {
 
 /// Reads roster, ledger, token and configuration.
 #[must_use]
-pub fn gather(setting: &Setting) -> Known {
+pub fn gather(machine: &Machine) -> Known {
     let mut unread = Vec::new();
     let (mut names, mut cards) = (BTreeSet::new(), BTreeSet::new());
-    let (root, config) = (&setting.root, &setting.config);
+    let (root, config) = (&machine.root, &machine.config);
     if let Some(file) = &config.attendance.roster {
         let real = root.path(file);
         match roster::read(&real) {
@@ -49,9 +49,9 @@ pub fn gather(setting: &Setting) -> Known {
             Err(_) => unread.push(file.display().to_string()),
         }
     }
-    let ledger = setting.data_dir.join(FILE);
+    let ledger = machine.data_dir.join(FILE);
     if ledger.exists() {
-        match of_ledger(setting) {
+        match of_ledger(machine) {
             Ok((of_taps, read)) => {
                 names.extend(of_taps);
                 cards.extend(read);
@@ -68,7 +68,7 @@ pub fn gather(setting: &Setting) -> Known {
             Err(_) => {}
         }
     }
-    if let Some(Ok(text)) = setting.config_file.as_deref().map(text) {
+    if let Some(Ok(text)) = machine.config_file.as_deref().map(text) {
         match serde_json::from_str::<Value>(&text) {
             Ok(value) => passwords(&value, &mut tokens),
             // As far as the quotation marks tell.
@@ -87,16 +87,16 @@ pub fn gather(setting: &Setting) -> Known {
     }
 }
 
-fn of_ledger(setting: &Setting) -> anyhow::Result<(Vec<String>, Vec<String>)> {
-    let mut view = View::open(&setting.data_dir)?;
-    view.within(&setting.clock, setting.patience(LIMIT))?;
+fn of_ledger(machine: &Machine) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let mut view = View::open(&machine.data_dir)?;
+    view.within(&machine.clock, machine.patience(LIMIT))?;
     Ok((view.names(NAMES)?, view.cards(CARDS)?))
 }
 
 fn text(file: &std::path::Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    open(file)?.take(LONGEST).read_to_string(&mut text)?;
+    open(file)?.take(LARGEST_FILE).read_to_string(&mut text)?;
     Ok(text)
 }
 

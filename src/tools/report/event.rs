@@ -5,7 +5,7 @@ use crate::say;
 /// A kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // the names say it; `label` says it to people
-pub enum Kind {
+pub enum EventKind {
     Crash,
     Uncaught,
     VramAlert,
@@ -46,35 +46,35 @@ pub enum Weight {
 }
 
 /// Marks at the beginning of a message.
-const MARKS: &[(&str, Kind)] = &[
-    ("[CRASH]", Kind::Crash),
-    ("Fatal Python error", Kind::Crash),
-    ("Segmentation fault", Kind::Crash),
-    ("[UNCAUGHT_EXCEPTION]", Kind::Uncaught),
-    ("UNCAUGHT EXCEPTION", Kind::Uncaught),
-    ("[VRAM_ALERT]", Kind::VramAlert),
-    ("[HANDLE_LEAK_ALERT]", Kind::HandleAlert),
-    ("[MEMORY_LEAK_ALERT]", Kind::MemoryAlert),
-    ("⚠️ [警告]", Kind::Warning),
-    ("⚠ [警告]", Kind::Warning),
-    ("[警告]", Kind::Warning),
-    ("[RESOURCE_MONITOR_ERROR]", Kind::MonitorFault),
-    ("[AUTO_RESTART]", Kind::AutoRestart),
-    ("[SERVER_START]", Kind::Start),
-    ("[SIGNAL_HANDLER] SIGHUP", Kind::Reload),
-    ("[SIGNAL_HANDLER]", Kind::Signal),
-    ("[CAMERA_REINIT]", Kind::CameraReinit),
-    ("[SERVO_RECONNECT]", Kind::ServoReconnect),
-    ("[READER_RECONNECT]", Kind::ReaderReconnect),
-    ("[TRANSLATION_ERROR]", Kind::RequestFailed),
-    ("[STRESS_TEST_ERROR]", Kind::RequestFailed),
-    ("[STATISTICS] uptime:", Kind::Finish),
-    ("[STATISTICS] 稼働時間:", Kind::Finish),
-    ("[STATISTICS]", Kind::Statistics),
-    ("[STRESS_TEST]", Kind::Statistics),
+const MARKS: &[(&str, EventKind)] = &[
+    ("[CRASH]", EventKind::Crash),
+    ("Fatal Python error", EventKind::Crash),
+    ("Segmentation fault", EventKind::Crash),
+    ("[UNCAUGHT_EXCEPTION]", EventKind::Uncaught),
+    ("UNCAUGHT EXCEPTION", EventKind::Uncaught),
+    ("[VRAM_ALERT]", EventKind::VramAlert),
+    ("[HANDLE_LEAK_ALERT]", EventKind::HandleAlert),
+    ("[MEMORY_LEAK_ALERT]", EventKind::MemoryAlert),
+    ("⚠️ [警告]", EventKind::Warning),
+    ("⚠ [警告]", EventKind::Warning),
+    ("[警告]", EventKind::Warning),
+    ("[RESOURCE_MONITOR_ERROR]", EventKind::MonitorFault),
+    ("[AUTO_RESTART]", EventKind::AutoRestart),
+    ("[SERVER_START]", EventKind::Start),
+    ("[SIGNAL_HANDLER] SIGHUP", EventKind::Reload),
+    ("[SIGNAL_HANDLER]", EventKind::Signal),
+    ("[CAMERA_REINIT]", EventKind::CameraReinit),
+    ("[SERVO_RECONNECT]", EventKind::ServoReconnect),
+    ("[READER_RECONNECT]", EventKind::ReaderReconnect),
+    ("[TRANSLATION_ERROR]", EventKind::RequestFailed),
+    ("[STRESS_TEST_ERROR]", EventKind::RequestFailed),
+    ("[STATISTICS] uptime:", EventKind::Finish),
+    ("[STATISTICS] 稼働時間:", EventKind::Finish),
+    ("[STATISTICS]", EventKind::Statistics),
+    ("[STRESS_TEST]", EventKind::Statistics),
 ];
 
-impl Kind {
+impl EventKind {
     /// What a message begins with tells what it is.
     pub fn of(message: &str) -> Option<Self> {
         let message = message.trim_start();
@@ -231,15 +231,21 @@ mod tests {
 
     #[test]
     fn marks_count_at_the_beginning_alone() {
-        assert_eq!(Kind::of("[CRASH] SIGSEGV"), Some(Kind::Crash));
-        assert_eq!(Kind::of("⚠️ [警告] メモリが"), Some(Kind::Warning));
+        assert_eq!(EventKind::of("[CRASH] SIGSEGV"), Some(EventKind::Crash));
         assert_eq!(
-            Kind::of("[SIGNAL_HANDLER] SIGHUP: reloading"),
-            Some(Kind::Reload)
+            EventKind::of("⚠️ [警告] メモリが"),
+            Some(EventKind::Warning)
         );
-        assert_eq!(Kind::of("[SIGNAL_HANDLER] SIGTERM: x"), Some(Kind::Signal));
-        assert_eq!(Kind::of("look for [CRASH] in the log"), None);
-        assert_eq!(Kind::of("[RESOURCE_MONITOR] CPU_RAM: 1 MB"), None);
+        assert_eq!(
+            EventKind::of("[SIGNAL_HANDLER] SIGHUP: reloading"),
+            Some(EventKind::Reload)
+        );
+        assert_eq!(
+            EventKind::of("[SIGNAL_HANDLER] SIGTERM: x"),
+            Some(EventKind::Signal)
+        );
+        assert_eq!(EventKind::of("look for [CRASH] in the log"), None);
+        assert_eq!(EventKind::of("[RESOURCE_MONITOR] CPU_RAM: 1 MB"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The figures of one resource, over one run and over all of them.
 
-use super::resource::{Kind, Resource};
+use super::resource::{Resource, ResourceKind};
 use super::thin::Thinned;
 use crate::watch::trend::{Form, Jump, Leak, Shape, describe};
 
@@ -102,7 +102,7 @@ fn least(resource: &Resource) -> f64 {
     match resource.unit.as_str() {
         "MB" => 1.0,
         "%" | "°C" => 2.0,
-        "" if resource.kind == Kind::Held => 2.0,
+        "" if resource.kind == ResourceKind::Held => 2.0,
         _ => 0.0,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::clock::{Axis, Step};
-use super::event::{Kind, Tally};
+use super::event::{EventKind, Tally};
 use super::figures::{Figures, Series};
 use super::gap::{Gap, Gaps};
 use super::line::{self, Line};
@@ -39,7 +39,7 @@ pub struct Source {
     /// By column, for the plots.
     pub(super) series: Vec<Series>,
     /// What happened.
-    pub events: BTreeMap<Kind, Tally>,
+    pub events: BTreeMap<EventKind, Tally>,
     /// The longest gaps, in order of time.
     pub gaps: Vec<Gap>,
     /// All gaps.
@@ -81,11 +81,11 @@ pub(super) struct Follow {
     run_count: u64,
     series: Vec<Series>,
     increases: Vec<f64>,
-    events: BTreeMap<Kind, Tally>,
+    events: BTreeMap<EventKind, Tally>,
     /// The re-initialisations of a camera that a counter tells, for logs without marks.
     counted_reinits: Option<Tally>,
     /// Marks that wait for a line that tells the time.
-    early: Vec<Kind>,
+    early: Vec<EventKind>,
     gaps: Gaps,
     /// Silences of the last minute: the program may have been started after one of them.
     pauses: Vec<Gap>,
@@ -109,7 +109,7 @@ impl Follow {
             (Some(Time::OfDay(seconds)), before) => of_day(before, seconds),
             // A program that starts may say so before it tells the time; everything else belongs to what
             // came before.
-            (None, Some(wall)) if line.event != Some(Kind::Start) => wall,
+            (None, Some(wall)) if line.event != Some(EventKind::Start) => wall,
             (None, _) => {
                 self.early.extend(line.event);
                 self.early.truncate(MOST_EARLY);
@@ -159,7 +159,7 @@ impl Follow {
             self.pauses.push(silence);
         }
         if jumped.is_some() {
-            self.tally(Kind::ClockJump, wall, 1);
+            self.tally(EventKind::ClockJump, wall, 1);
         }
         if let Some(run) = &mut self.run {
             run.line(wall, place);
@@ -173,13 +173,13 @@ impl Follow {
         }
     }
 
-    fn event(&mut self, kind: Kind, wall: f64) {
-        if kind == Kind::Start {
+    fn event(&mut self, kind: EventKind, wall: f64) {
+        if kind == EventKind::Start {
             self.start(wall);
         }
         // A crash is told at the next start: it was the end of the run before.
         let told_late =
-            kind == Kind::Crash && self.run.as_ref().is_some_and(|r| r.age() <= SAME_START);
+            kind == EventKind::Crash && self.run.as_ref().is_some_and(|r| r.age() <= SAME_START);
         match self.runs.back_mut() {
             Some(before) if told_late && self.run_count > 1 => before.end = End::Crash,
             _ => {
@@ -191,7 +191,7 @@ impl Follow {
         self.tally(kind, wall, 1);
     }
 
-    fn tally(&mut self, kind: Kind, wall: f64, times: u64) {
+    fn tally(&mut self, kind: EventKind, wall: f64, times: u64) {
         let tally = self.events.entry(kind).or_insert_with(|| Tally::new(wall));
         tally.add(wall, self.axis.place(), times);
     }
@@ -228,7 +228,7 @@ impl Follow {
             run.line(wall, now);
         }
         self.axis.begin_run();
-        self.tally(Kind::Restart, begin, 1);
+        self.tally(EventKind::Restart, begin, 1);
     }
 
     fn sample(&mut self, wall: f64, values: &[(usize, f64)], resources: &Resources) {
@@ -237,13 +237,14 @@ impl Follow {
         if self.run.as_ref().is_some_and(restarted) {
             self.begin_run(wall);
         }
-        let is_uptime = |column: usize| resources.list()[column].kind == resource::Kind::Uptime;
+        let is_uptime =
+            |column: usize| resources.list()[column].kind == resource::ResourceKind::Uptime;
         if let Some((_, hours)) = values.iter().find(|(c, _)| is_uptime(*c)) {
             let before = self.axis.settled();
             if self.axis.uptime(*hours).is_some() {
                 self.gaps.forget_since(before);
                 self.pauses.clear();
-                self.tally(Kind::ClockJump, wall, 1);
+                self.tally(EventKind::ClockJump, wall, 1);
             }
         }
         let place = self.axis.place();
@@ -288,7 +289,9 @@ impl Follow {
             self.end(run, resources, true);
         }
         if let Some(counted) = self.counted_reinits {
-            self.events.entry(Kind::CameraReinit).or_insert(counted);
+            self.events
+                .entry(EventKind::CameraReinit)
+                .or_insert(counted);
         }
         let (gaps, gap_count) = self.gaps.all();
         let figures = self.series.iter().enumerate().map(|(column, series)| {

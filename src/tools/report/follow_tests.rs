@@ -35,7 +35,7 @@ fn tracker(wall: f64, hours: f64, mb: f64, reinits: u32) -> String {
     )
 }
 
-fn count(source: &Source, kind: Kind) -> u64 {
+fn count(source: &Source, kind: EventKind) -> u64 {
     source.events.get(&kind).map_or(0, |t| t.count)
 }
 
@@ -68,8 +68,8 @@ fn an_uptime_that_falls_is_a_restart_and_the_silence_before_it_a_gap() {
     assert_eq!((gap.seconds, gap.restart), (10_300.0, true));
     assert_eq!(
         (
-            count(&source, Kind::Restart),
-            count(&source, Kind::CameraReinit)
+            count(&source, EventKind::Restart),
+            count(&source, EventKind::CameraReinit)
         ),
         (1, 2)
     );
@@ -155,7 +155,7 @@ fn a_clock_that_is_set_makes_neither_gap_nor_slope() {
     }
     let (source, resources) = follow(&log);
     assert_eq!(source.run_count, 1);
-    assert_eq!(count(&source, Kind::ClockJump), 3);
+    assert_eq!(count(&source, EventKind::ClockJump), 3);
     assert_eq!(source.gap_count, 0, "{:?}", source.gaps);
     assert!(
         (source.runs[0].hours - 3.25).abs() < 0.2,
@@ -221,7 +221,7 @@ fn thousands_of_restarts_take_bounded_room() {
     let source = follow.finish("log".to_owned(), &resources).unwrap();
     assert_eq!((source.run_count, source.runs.len()), (5000, MOST_RUNS));
     assert!(source.runs.iter().all(|r| r.end == End::Crash));
-    assert_eq!(count(&source, Kind::Uncaught), 5000);
+    assert_eq!(count(&source, EventKind::Uncaught), 5000);
 }
 
 proptest::proptest! {

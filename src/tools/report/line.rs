@@ -1,6 +1,6 @@
 //! What one line of a log says.
 
-use super::event::Kind;
+use super::event::EventKind;
 use super::stamp::{self, Time};
 use super::value::{self, Value};
 
@@ -23,9 +23,9 @@ pub struct Line<'a> {
     /// Figures, at least one.
     pub sample: Option<(Family, Vec<Value<'a>>)>,
     /// Its mark.
-    pub event: Option<Kind>,
+    pub event: Option<EventKind>,
     /// That it is of level WARNING, ERROR or CRITICAL.
-    pub level: Option<Kind>,
+    pub level: Option<EventKind>,
     /// Whether it has the shape of a log's line, with a level.
     pub levelled: bool,
 }
@@ -39,7 +39,7 @@ pub fn read(line: &str) -> Option<Line<'_>> {
     let (level, message) = head(text);
     let sample = sample(time, message);
     let event = match &sample {
-        None => Kind::of(message),
+        None => EventKind::of(message),
         Some(_) => None,
     };
     if time.is_none() && sample.is_none() && event.is_none() {
@@ -55,7 +55,7 @@ pub fn read(line: &str) -> Option<Line<'_>> {
 }
 
 /// ` - name - LEVEL - text`, or ` - text`: the level and the text.
-fn head(text: &str) -> (Option<Option<Kind>>, &str) {
+fn head(text: &str) -> (Option<Option<EventKind>>, &str) {
     let Some(rest) = text.strip_prefix(" - ") else {
         return decorated(text).unwrap_or((None, text.trim_start()));
     };
@@ -69,11 +69,11 @@ fn head(text: &str) -> (Option<Option<Kind>>, &str) {
 }
 
 /// What a level's name counts as; none if it is no level.
-fn level_of(word: &str) -> Option<Option<Kind>> {
+fn level_of(word: &str) -> Option<Option<EventKind>> {
     Some(match word {
-        "CRITICAL" => Some(Kind::CriticalLine),
-        "ERROR" => Some(Kind::ErrorLine),
-        "WARNING" => Some(Kind::WarningLine),
+        "CRITICAL" => Some(EventKind::CriticalLine),
+        "ERROR" => Some(EventKind::ErrorLine),
+        "WARNING" => Some(EventKind::WarningLine),
         "INFO" | "DEBUG" => None,
         _ => return None,
     })
@@ -81,16 +81,18 @@ fn level_of(word: &str) -> Option<Option<Kind>> {
 
 /// What other settings of Python's logger put in front of a mark: a level, and a name or two, in any order and with any
 /// signs between them (`[INFO] [RESOURCE_MONITOR]`, `INFO:server:[RESOURCE_MONITOR]`).
-fn decorated(text: &str) -> Option<(Option<Option<Kind>>, &str)> {
-    const LONGEST: usize = 80;
+fn decorated(text: &str) -> Option<(Option<Option<EventKind>>, &str)> {
+    const LONGEST_HEAD: usize = 80;
     let at = text.match_indices('[').map(|(at, _)| at).find(|at| {
         let message = &text[*at..];
         MONITOR_MARKS
             .iter()
             .any(|(mark, _)| message.starts_with(mark))
-            || Kind::of(message).is_some()
+            || EventKind::of(message).is_some()
     })?;
-    let before = text.get(..at).filter(|before| before.len() <= LONGEST)?;
+    let before = text
+        .get(..at)
+        .filter(|before| before.len() <= LONGEST_HEAD)?;
     let is_sign = |c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.');
     let words: Vec<&str> = before.split(is_sign).filter(|w| !w.is_empty()).collect();
     let mut levels = words.iter().filter_map(|word| level_of(word));
@@ -192,7 +194,7 @@ mod tests {
                 .is_some()
         );
         let crash = read("2025-11-20 09:00:00,123 [CRITICAL] [UNCAUGHT_EXCEPTION] x").unwrap();
-        assert_eq!(crash.event, Some(Kind::Uncaught));
+        assert_eq!(crash.event, Some(EventKind::Uncaught));
         // A sentence about a mark is none.
         let told = read("2025-11-20 09:00:00 - x - INFO - he saw [UNCAUGHT_EXCEPTION] in it");
         assert_eq!(told.unwrap().event, None);
@@ -205,12 +207,15 @@ mod tests {
                 .unwrap();
         assert_eq!(
             (line.event, line.level),
-            (Some(Kind::VramAlert), Some(Kind::CriticalLine))
+            (Some(EventKind::VramAlert), Some(EventKind::CriticalLine))
         );
         let line = read("⚠️ [警告] メモリが初期値から 52.34MB 増加しています").unwrap();
-        assert_eq!((line.time, line.event), (None, Some(Kind::Warning)));
+        assert_eq!((line.time, line.event), (None, Some(EventKind::Warning)));
         let line = read("2026-11-21 09:00:00 [UNCAUGHT_EXCEPTION] type: panic").unwrap();
-        assert_eq!((line.event, line.levelled), (Some(Kind::Uncaught), false));
+        assert_eq!(
+            (line.event, line.levelled),
+            (Some(EventKind::Uncaught), false)
+        );
         let line = read("2026-11-21 09:00:00 - a - INFO - the word [CRASH] within").unwrap();
         assert_eq!((line.event, line.level, line.levelled), (None, None, true));
         let stopped = read("[RESOURCE_MONITOR] Monitoring task cancelled gracefully");

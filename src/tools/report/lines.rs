@@ -6,7 +6,7 @@ use encoding_rs::SHIFT_JIS;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 /// The longest line that is read; the rest of a longer one is passed over.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST_LINE: u64 = 64 * 1024;
 
 /// The lines of a source. UTF-16 with its mark (PowerShell's `>`) is read as well, and Shift_JIS line by
 /// line where it is no UTF-8.
@@ -32,12 +32,12 @@ impl<R: Read> Lines<R> {
         let read = self
             .reader
             .by_ref()
-            .take(LONGEST)
+            .take(LONGEST_LINE)
             .read_until(b'\n', &mut self.bytes)?;
         if read == 0 {
             return Ok(None);
         }
-        if self.bytes.last() != Some(&b'\n') && read as u64 == LONGEST {
+        if self.bytes.last() != Some(&b'\n') && read as u64 == LONGEST_LINE {
             self.reader.skip_until(b'\n')?;
         }
         Ok(Some(text(&self.bytes)))

@@ -1,8 +1,8 @@
 //! The tables of a report, for the terminal and the page alike.
 
-use super::event::Kind as EventKind;
+use super::event::EventKind;
 use super::follow::Source;
-use super::resource::{Kind, Resource};
+use super::resource::{Resource, ResourceKind};
 use super::run::Run;
 use super::{stamp, words};
 use crate::say;
@@ -134,7 +134,7 @@ fn figures_of_runs(source: &Source, resources: &[Resource], most: usize) -> List
         run.figures
             .iter()
             .zip(resources)
-            .filter(|(_, resource)| resource.kind == Kind::Held)
+            .filter(|(_, resource)| resource.kind == ResourceKind::Held)
             .filter_map(move |(figures, resource)| {
                 let figures = figures.as_ref()?;
                 Some(vec![

@@ -7,7 +7,7 @@ use crate::base::text;
 
 /// How a resource behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ResourceKind {
     /// Goes up and down; a straight line upwards is a leak.
     Held,
     /// Goes up and down, and is nobody's to leak.
@@ -30,7 +30,7 @@ pub struct Resource {
     /// `MB`, `%`, `h`, `°C`, or whatever the log has.
     pub unit: String,
     /// How it behaves.
-    pub kind: Kind,
+    pub kind: ResourceKind,
 }
 
 impl Resource {
@@ -50,7 +50,7 @@ type Known = (
     &'static str,
     &'static str,
     &'static str,
-    Kind,
+    ResourceKind,
     &'static [&'static str],
 );
 
@@ -58,42 +58,42 @@ type Known = (
 /// by itself, under the name that it has in the log.
 #[rustfmt::skip]
 const KNOWN: &[Known] = &[
-    ("rss_mb", "memory (RSS)", "メモリ (RSS)", "MB", Kind::Held, &["CPU_RAM", "メモリ", "RSS"]),
-    ("anon_mb", "anonymous memory", "匿名メモリ", "MB", Kind::Held, &["Anonymous", "Anonymous memory", "匿名", "匿名メモリ"]),
-    ("file_mb", "file memory", "ファイルメモリ", "MB", Kind::Free, &["File", "File memory", "ファイル", "ファイルメモリ"]),
-    ("vms_mb", "virtual memory (VMS)", "仮想メモリ (VMS)", "MB", Kind::Held, &["VMS"]),
-    ("peak_mb", "peak memory", "ピークメモリ", "MB", Kind::Free, &["Peak", "Peak memory", "ピーク", "ピークメモリ"]),
-    ("growth_mb", "growth since the start", "初期比", "MB", Kind::Free, &["初期比"]),
-    ("vram_mb", "GPU memory (VRAM)", "GPUメモリ (VRAM)", "MB", Kind::Held, &["VRAM"]),
-    ("handles", "handles (descriptors)", "ファイルディスクリプタ", "", Kind::Held, &["Handles", "FD", "Descriptors"]),
-    ("threads", "threads", "スレッド", "", Kind::Held, &["Threads", "スレッド", "スレッド数"]),
-    ("cpu_percent", "CPU", "CPU", "%", Kind::Free, &["CPU"]),
-    ("system_memory_percent", "system memory", "システムメモリ", "%", Kind::Free, &["System memory", "システムメモリ", "システム"]),
-    ("system_free_mb", "free system memory", "システム空きメモリ", "MB", Kind::Free, &["空き", "System free"]),
-    ("uptime_h", "uptime", "稼働時間", "h", Kind::Uptime, &["Uptime", "稼働時間", "経過"]),
-    ("frames", "frames", "フレーム数", "", Kind::Counter, &["Frames", "フレーム数", "総フレーム数"]),
-    ("faults", "faults", "エラー数", "", Kind::Counter, &["Faults", "エラー数"]),
-    ("camera_reinits", "camera re-initialisations", "カメラ再初期化", "", Kind::Counter, &["Camera reinits", "カメラ再初期化"]),
-    ("taps", "taps", "タップ数", "", Kind::Counter, &["Taps", "タップ数"]),
-    ("delivered", "delivered", "送信済み", "", Kind::Counter, &["Delivered", "送信済み"]),
-    ("fd_files", "descriptors: files", "FD: 通常ファイル", "", Kind::Held, &["Files", "FD通常"]),
-    ("fd_sockets", "descriptors: sockets", "FD: ソケット", "", Kind::Held, &["Sockets", "FDソケット"]),
-    ("fd_pipes", "descriptors: pipes", "FD: パイプ", "", Kind::Held, &["Pipes", "FDパイプ"]),
-    ("fd_devices", "descriptors: devices", "FD: デバイス", "", Kind::Held, &["Devices", "FDデバイス"]),
-    ("fd_others", "descriptors: others", "FD: その他", "", Kind::Held, &["Others", "FDその他"]),
-    ("load", "load", "負荷", "", Kind::Free, &["Load", "負荷"]),
-    ("log_disk_free_mb", "free disk (log)", "ログ空き容量", "MB", Kind::Free, &["Log disk free", "ログ空き容量"]),
-    ("data_disk_free_mb", "free disk (data)", "データ空き容量", "MB", Kind::Free, &["Data disk free", "データ空き容量"]),
-    ("temperature_c", "temperature", "温度", "°C", Kind::Free, &["Temperature", "温度"]),
-    ("usb_devices", "USB devices", "USB機器", "", Kind::Free, &["USB devices", "USB機器"]),
-    ("over_current", "USB over-current", "過電流", "", Kind::Counter, &["Over-current", "過電流"]),
-    ("servo_reconnects", "servo reconnects", "サーボ再接続", "", Kind::Counter, &["Servo reconnects", "サーボ再接続"]),
-    ("reader_reconnects", "reader reconnects", "リーダー再接続", "", Kind::Counter, &["Reader reconnects", "リーダー再接続"]),
-    ("dropped_frames", "dropped frames", "破棄フレーム", "", Kind::Counter, &["Dropped frames", "破棄フレーム"]),
-    ("taps_waiting", "taps waiting", "未送信", "", Kind::Free, &["Taps waiting", "未送信"]),
-    ("taps_unrecorded", "taps not yet recorded", "記録待ち", "", Kind::Free, &["Taps unrecorded", "記録待ち"]),
-    ("taps_under_way", "taps under way to the server", "送信中", "", Kind::Free, &["Taps under way", "送信中"]),
-    ("log_lines_waiting", "log lines that wait for the disk", "ログ待ち", "", Kind::Free, &["Log lines waiting", "ログ待ち"]),
+    ("rss_mb", "memory (RSS)", "メモリ (RSS)", "MB", ResourceKind::Held, &["CPU_RAM", "メモリ", "RSS"]),
+    ("anon_mb", "anonymous memory", "匿名メモリ", "MB", ResourceKind::Held, &["Anonymous", "Anonymous memory", "匿名", "匿名メモリ"]),
+    ("file_mb", "file memory", "ファイルメモリ", "MB", ResourceKind::Free, &["File", "File memory", "ファイル", "ファイルメモリ"]),
+    ("vms_mb", "virtual memory (VMS)", "仮想メモリ (VMS)", "MB", ResourceKind::Held, &["VMS"]),
+    ("peak_mb", "peak memory", "ピークメモリ", "MB", ResourceKind::Free, &["Peak", "Peak memory", "ピーク", "ピークメモリ"]),
+    ("growth_mb", "growth since the start", "初期比", "MB", ResourceKind::Free, &["初期比"]),
+    ("vram_mb", "GPU memory (VRAM)", "GPUメモリ (VRAM)", "MB", ResourceKind::Held, &["VRAM"]),
+    ("handles", "handles (descriptors)", "ファイルディスクリプタ", "", ResourceKind::Held, &["Handles", "FD", "Descriptors"]),
+    ("threads", "threads", "スレッド", "", ResourceKind::Held, &["Threads", "スレッド", "スレッド数"]),
+    ("cpu_percent", "CPU", "CPU", "%", ResourceKind::Free, &["CPU"]),
+    ("system_memory_percent", "system memory", "システムメモリ", "%", ResourceKind::Free, &["System memory", "システムメモリ", "システム"]),
+    ("system_free_mb", "free system memory", "システム空きメモリ", "MB", ResourceKind::Free, &["空き", "System free"]),
+    ("uptime_h", "uptime", "稼働時間", "h", ResourceKind::Uptime, &["Uptime", "稼働時間", "経過"]),
+    ("frames", "frames", "フレーム数", "", ResourceKind::Counter, &["Frames", "フレーム数", "総フレーム数"]),
+    ("faults", "faults", "エラー数", "", ResourceKind::Counter, &["Faults", "エラー数"]),
+    ("camera_reinits", "camera re-initialisations", "カメラ再初期化", "", ResourceKind::Counter, &["Camera reinits", "カメラ再初期化"]),
+    ("taps", "taps", "タップ数", "", ResourceKind::Counter, &["Taps", "タップ数"]),
+    ("delivered", "delivered", "送信済み", "", ResourceKind::Counter, &["Delivered", "送信済み"]),
+    ("fd_files", "descriptors: files", "FD: 通常ファイル", "", ResourceKind::Held, &["Files", "FD通常"]),
+    ("fd_sockets", "descriptors: sockets", "FD: ソケット", "", ResourceKind::Held, &["Sockets", "FDソケット"]),
+    ("fd_pipes", "descriptors: pipes", "FD: パイプ", "", ResourceKind::Held, &["Pipes", "FDパイプ"]),
+    ("fd_devices", "descriptors: devices", "FD: デバイス", "", ResourceKind::Held, &["Devices", "FDデバイス"]),
+    ("fd_others", "descriptors: others", "FD: その他", "", ResourceKind::Held, &["Others", "FDその他"]),
+    ("load", "load", "負荷", "", ResourceKind::Free, &["Load", "負荷"]),
+    ("log_disk_free_mb", "free disk (log)", "ログ空き容量", "MB", ResourceKind::Free, &["Log disk free", "ログ空き容量"]),
+    ("data_disk_free_mb", "free disk (data)", "データ空き容量", "MB", ResourceKind::Free, &["Data disk free", "データ空き容量"]),
+    ("temperature_c", "temperature", "温度", "°C", ResourceKind::Free, &["Temperature", "温度"]),
+    ("usb_devices", "USB devices", "USB機器", "", ResourceKind::Free, &["USB devices", "USB機器"]),
+    ("over_current", "USB over-current", "過電流", "", ResourceKind::Counter, &["Over-current", "過電流"]),
+    ("servo_reconnects", "servo reconnects", "サーボ再接続", "", ResourceKind::Counter, &["Servo reconnects", "サーボ再接続"]),
+    ("reader_reconnects", "reader reconnects", "リーダー再接続", "", ResourceKind::Counter, &["Reader reconnects", "リーダー再接続"]),
+    ("dropped_frames", "dropped frames", "破棄フレーム", "", ResourceKind::Counter, &["Dropped frames", "破棄フレーム"]),
+    ("taps_waiting", "taps waiting", "未送信", "", ResourceKind::Free, &["Taps waiting", "未送信"]),
+    ("taps_unrecorded", "taps not yet recorded", "記録待ち", "", ResourceKind::Free, &["Taps unrecorded", "記録待ち"]),
+    ("taps_under_way", "taps under way to the server", "送信中", "", ResourceKind::Free, &["Taps under way", "送信中"]),
+    ("log_lines_waiting", "log lines that wait for the disk", "ログ待ち", "", ResourceKind::Free, &["Log lines waiting", "ログ待ち"]),
 ];
 
 /// Damaged lines must not make columns without end.
@@ -162,7 +162,7 @@ fn make(value: &Value) -> Resource {
             english: value.name.to_owned(),
             japanese: value.name.to_owned(),
             unit: base(value.unit).0.to_owned(),
-            kind: Kind::Free,
+            kind: ResourceKind::Free,
         },
     }
 }
@@ -184,7 +184,7 @@ fn base(unit: &str) -> (&str, f64) {
 }
 
 fn factor(unit: &str, resource: &Resource) -> f64 {
-    let uptime = resource.kind == Kind::Uptime;
+    let uptime = resource.kind == ResourceKind::Uptime;
     match unit {
         "s" | "秒" if uptime => 1.0 / 3600.0,
         unit => base(unit).1,
@@ -196,7 +196,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::standing::Queues;
+    use crate::base::card_status::Queues;
     use crate::base::stats::Counters;
     use crate::tools::report::value::values;
     use crate::watch::monitor::{Descriptors, GpuMemory, Line, Process, Sample, SystemMemory, Usb};

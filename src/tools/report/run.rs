@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::Kind;
+use super::event::EventKind;
 use super::figures::{Figures, Series};
 use super::resource::{self, Resources};
 use crate::watch::trend::{Watch, median};
@@ -59,7 +59,7 @@ pub(super) struct Running {
     pub samples: u64,
     /// Whether its `[SERVER_START]` was met.
     pub marked: bool,
-    last_word: Option<(Kind, f64)>,
+    last_word: Option<(EventKind, f64)>,
     series: Vec<Series>,
     /// What has to be given back, by column.
     watches: BTreeMap<usize, Watch>,
@@ -93,7 +93,7 @@ impl Running {
     }
 
     /// What may turn out to have been its last word.
-    pub fn word(&mut self, kind: Kind) {
+    pub fn word(&mut self, kind: EventKind) {
         // What a fault has brought to its end may still say farewell.
         let broke = self
             .last_word
@@ -135,7 +135,7 @@ impl Running {
                 self.series.resize_with(column + 1, Series::default);
             }
             self.series[*column].add(self.place, *value, self.number);
-            if resources.list()[*column].kind == resource::Kind::Held {
+            if resources.list()[*column].kind == resource::ResourceKind::Held {
                 self.watches
                     .entry(*column)
                     .or_default()
@@ -163,15 +163,18 @@ impl Running {
             self.last(column).is_some_and(|before| now < before * share)
         };
         let kind = |column: usize| resources.list()[column].kind;
-        let counts = values
-            .iter()
-            .filter(|(c, _)| matches!(kind(*c), resource::Kind::Uptime | resource::Kind::Counter));
+        let counts = values.iter().filter(|(c, _)| {
+            matches!(
+                kind(*c),
+                resource::ResourceKind::Uptime | resource::ResourceKind::Counter
+            )
+        });
         let mut counted = false;
         for (column, now) in counts {
             if fell(*column, *now, 1.0) {
                 return true;
             }
-            counted |= kind(*column) == resource::Kind::Uptime;
+            counted |= kind(*column) == resource::ResourceKind::Uptime;
         }
         if counted {
             return false;
@@ -182,7 +185,7 @@ impl Running {
         };
         let mut others = values
             .iter()
-            .filter(|(c, _)| *c != rss && kind(*c) == resource::Kind::Held)
+            .filter(|(c, _)| *c != rss && kind(*c) == resource::ResourceKind::Held)
             .filter(|(c, _)| self.last(*c).is_some())
             .peekable();
         let given_back = others.peek().is_none() || others.any(|(c, now)| fell(*c, *now, 0.95));

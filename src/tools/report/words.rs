@@ -1,7 +1,7 @@
 //! Figures and shapes in words, in both languages.
 
 use super::figures::Figures;
-use super::resource::{Kind, Resource};
+use super::resource::{Resource, ResourceKind};
 use super::run::End;
 use super::stamp;
 use crate::say;
@@ -72,7 +72,7 @@ pub fn span(seconds: f64) -> String {
 /// The slope an hour.
 pub fn slope(figures: &Figures, resource: &Resource) -> String {
     match (resource.kind, figures.shape.slope) {
-        (Kind::Uptime, _) | (_, None) => "-".to_owned(),
+        (ResourceKind::Uptime, _) | (_, None) => "-".to_owned(),
         (_, Some(slope)) => rate(slope),
     }
 }
@@ -85,12 +85,12 @@ pub fn verdict(figures: &Figures, resource: &Resource, begin: Option<f64>) -> St
     let scatter = with_unit(number(shape.scatter), &resource.unit);
     let hours = span(shape.hours * 3600.0);
     match resource.kind {
-        Kind::Uptime => return "-".to_owned(),
-        Kind::Counter => {
+        ResourceKind::Uptime => return "-".to_owned(),
+        ResourceKind::Counter => {
             let more = change(figures.increase);
             return say!("counter: {more}", "カウンター: {more}");
         }
-        Kind::Held | Kind::Free => {}
+        ResourceKind::Held | ResourceKind::Free => {}
     }
     match &shape.form {
         Form::Short => {

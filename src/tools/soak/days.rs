@@ -9,7 +9,7 @@ use super::log::Marks;
 use super::notify::Word;
 use super::probe::Reading;
 use super::resources::Resources;
-use super::tally::{Kind, Tally};
+use super::tally::{RequestKind, Tally};
 use super::taps::Account;
 use super::verdict::{Check, Measured, Outcome, judge};
 use super::watchdog::{Event, Watchdog};
@@ -130,7 +130,7 @@ fn two_days(leak: f64, every: Option<Duration>) -> (Measured, Vec<Why>) {
             };
             resources.add(now.since(ready), reading);
         }
-        tally.add(Kind::Tap, Some(Duration::from_millis(7)));
+        tally.add(RequestKind::Tap, Some(Duration::from_millis(7)));
         clock.advance(STEP);
     }
     let measured = Measured {

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 /// Longest head, and longest body; the client's are a few hundred bytes.
-const LONGEST: usize = 64 << 10;
+const LARGEST_REQUEST: usize = 64 << 10;
 /// Headers that a request may have.
 const HEADERS: usize = 64;
 
@@ -29,7 +29,7 @@ pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Request>, Broken> {
     let mut parsed = httparse::Request::new(&mut headers);
     let head = match parsed.parse(buffer) {
         Ok(httparse::Status::Complete(n)) => n,
-        Ok(httparse::Status::Partial) if buffer.len() < LONGEST => return Ok(None),
+        Ok(httparse::Status::Partial) if buffer.len() < LARGEST_REQUEST => return Ok(None),
         _ => return Err(Broken),
     };
     let length = parsed
@@ -39,7 +39,7 @@ pub(super) fn take(buffer: &mut Vec<u8>) -> Result<Option<Request>, Broken> {
         .map_or(Some(0), |h| {
             std::str::from_utf8(h.value).ok()?.trim().parse().ok()
         })
-        .filter(|n: &usize| *n <= LONGEST)
+        .filter(|n: &usize| *n <= LARGEST_REQUEST)
         .ok_or(Broken)?;
     if buffer.len() < head + length {
         return Ok(None);
@@ -104,7 +104,7 @@ mod tests {
         ] {
             assert_eq!(take(&mut bad.as_bytes().to_vec()), Err(Broken), "{bad:?}");
         }
-        let endless = format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(LONGEST));
+        let endless = format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(LARGEST_REQUEST));
         assert_eq!(take(&mut endless.into_bytes()), Err(Broken));
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 /// A message is a few lines; a longer one is cut off.
-const LONGEST: usize = 4096;
+const LONGEST_MESSAGE: usize = 4096;
 
 /// What the service says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Notify {
     /// Everything that was said; waits up to `timeout` for the first message.
     pub fn hear(&self, timeout: Duration) -> Vec<Word> {
         let mut heard = Vec::new();
-        let mut buffer = [0; LONGEST];
+        let mut buffer = [0; LONGEST_MESSAGE];
         // Zero would mean for ever.
         let timeout = timeout.max(Duration::from_millis(1));
         if self.0.set_read_timeout(Some(timeout)).is_err() {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tally::Kind;
+use super::tally::RequestKind;
 use super::taps;
 use super::trace::Seen;
 use crate::attend::trace::Outcome;
@@ -23,7 +23,7 @@ pub(super) struct Requests {
     /// Where the simulated reader takes its cards from.
     pub cards: File,
     /// What is asked for in turn; not empty.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<RequestKind>,
     pub clock: Arc<dyn Clock>,
     pub stop: Stop,
     turn: usize,
@@ -44,7 +44,7 @@ impl Requests {
     pub const fn new(
         seen: Arc<Seen>,
         cards: File,
-        kinds: Vec<Kind>,
+        kinds: Vec<RequestKind>,
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Self {
@@ -59,12 +59,12 @@ impl Requests {
     }
 
     /// Makes the next request and waits for what comes of it.
-    pub fn next(&mut self) -> (Kind, Answer) {
+    pub fn next(&mut self) -> (RequestKind, Answer) {
         let kind = self.kinds[self.turn % self.kinds.len()];
         self.turn += 1;
         let answer = match kind {
-            Kind::Tap => self.tap(),
-            Kind::Frame => self.frame(),
+            RequestKind::Tap => self.tap(),
+            RequestKind::Frame => self.frame(),
         };
         (kind, answer)
     }
@@ -126,7 +126,7 @@ mod tests {
         let requests = Requests::new(
             Arc::clone(&seen),
             File::from(std::os::fd::OwnedFd::from(writer)),
-            vec![Kind::Tap],
+            vec![RequestKind::Tap],
             clock.clone(),
             Stop::new(),
         );
@@ -163,10 +163,10 @@ mod tests {
     #[test]
     fn the_order_to_stop_breaks_a_request_off() {
         let (mut requests, service) = served(vec![(0, None)]);
-        requests.kinds = vec![Kind::Frame, Kind::Tap];
+        requests.kinds = vec![RequestKind::Frame, RequestKind::Tap];
         requests.stop.request(Reason::Signal(15));
-        assert_eq!(requests.next(), (Kind::Frame, Answer::Stopped));
-        assert_eq!(requests.next(), (Kind::Tap, Answer::Stopped));
+        assert_eq!(requests.next(), (RequestKind::Frame, Answer::Stopped));
+        assert_eq!(requests.next(), (RequestKind::Tap, Answer::Stopped));
         service.join().unwrap();
     }
 }

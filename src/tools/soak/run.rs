@@ -16,7 +16,7 @@ use super::screen::{self, Screen};
 use super::tally::Tally;
 use super::trace::{self, Seen};
 use super::verdict;
-use super::watch::{Standing, Watch, Watched};
+use super::watch::{Readiness, Watch, Watched};
 use super::{server, setting};
 use crate::attend::ledger::probe;
 use crate::base::clock::{Clock, Monotime};
@@ -190,10 +190,10 @@ impl Soak {
             .screen
             .progress(&say!("starting the service", "サービスを開始しています"));
         loop {
-            match lock(&going.watched).standing.clone() {
-                Standing::Ready => break,
-                Standing::Failed(why, usage) => bail!(Failed { why, usage }),
-                Standing::Starting => {}
+            match lock(&going.watched).readiness.clone() {
+                Readiness::Ready => break,
+                Readiness::Failed(why, usage) => bail!(Failed { why, usage }),
+                Readiness::Starting => {}
             }
             if self.clock.wait(&self.stop, STEP) {
                 return Ok(false);

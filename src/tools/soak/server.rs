@@ -167,7 +167,7 @@ mod tests {
     use super::super::taps::uid;
     use super::*;
     use crate::attend::uplink::client::{HttpServer, Parcel, Reply, Server as _};
-    use crate::attend::uplink::wire::{Verdict, body, verdict};
+    use crate::attend::uplink::wire::{ServerVerdict, body, verdict};
     use crate::base::clock::SystemClock;
     use crate::base::stop::Reason;
     use crate::config::Config;
@@ -201,22 +201,34 @@ mod tests {
             (
                 ours.as_str(),
                 "2026-11-21T09:00:00.5",
-                (200, Verdict::Stored),
+                (200, ServerVerdict::Stored),
             ),
             (
                 ours.as_str(),
                 "2026-11-21T09:00:10.5",
-                (200, Verdict::Duplicate),
+                (200, ServerVerdict::Duplicate),
             ),
-            ("DEAD1003", "2026-11-21T09:00:00", (200, Verdict::Stored)),
-            ("DEAD1003", "2026-11-21T09:00:09", (200, Verdict::Duplicate)),
-            ("DEAD1003", "2026-11-21T09:00:19.1", (200, Verdict::Stored)),
+            (
+                "DEAD1003",
+                "2026-11-21T09:00:00",
+                (200, ServerVerdict::Stored),
+            ),
+            (
+                "DEAD1003",
+                "2026-11-21T09:00:09",
+                (200, ServerVerdict::Duplicate),
+            ),
+            (
+                "DEAD1003",
+                "2026-11-21T09:00:19.1",
+                (200, ServerVerdict::Stored),
+            ),
             (
                 "DEAD1003",
                 "2026-11-21T09:00:00+09:00",
-                (500, Verdict::Trouble),
+                (500, ServerVerdict::Trouble),
             ),
-            ("", "2026-11-21T09:00:00", (400, Verdict::Rejected)),
+            ("", "2026-11-21T09:00:00", (400, ServerVerdict::Rejected)),
         ] {
             assert_eq!(post(uid, time), want, "{uid} {time}");
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::child::Scratch;
-use super::tally::Kind;
+use super::tally::RequestKind;
 use crate::attend::reader::selection;
 use crate::base::text::{self, Language};
 use crate::config::{Config, Gpio, Readers, Source};
@@ -35,10 +35,10 @@ pub fn simulated() -> Config {
 
 /// What can be asked for with this configuration. Cards cannot be held to real readers by a program.
 #[must_use]
-pub fn kinds(config: &Config) -> Vec<Kind> {
+pub fn kinds(config: &Config) -> Vec<RequestKind> {
     let taps = config.cards.enabled && selection::is_simulated(&config.cards.readers);
     let frames = config.camera.enabled;
-    [(taps, Kind::Tap), (frames, Kind::Frame)]
+    [(taps, RequestKind::Tap), (frames, RequestKind::Frame)]
         .into_iter()
         .filter_map(|(there, kind)| there.then_some(kind))
         .collect()
@@ -130,11 +130,11 @@ mod tests {
     #[test]
     fn what_can_be_asked_for_depends_on_the_devices() {
         let mut config = simulated();
-        assert_eq!(kinds(&config), [Kind::Tap, Kind::Frame]);
+        assert_eq!(kinds(&config), [RequestKind::Tap, RequestKind::Frame]);
         config.camera.enabled = false;
-        assert_eq!(kinds(&config), [Kind::Tap]);
+        assert_eq!(kinds(&config), [RequestKind::Tap]);
         config.cards.readers = Readers::One("all".to_owned());
         assert_eq!(kinds(&config), []);
-        assert_eq!(kinds(&Config::default()), [Kind::Frame]);
+        assert_eq!(kinds(&Config::default()), [RequestKind::Frame]);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RequestKind {
     /// That a card is counted.
     Tap,
     /// That a picture is worked on.
@@ -66,15 +66,15 @@ pub struct Tally {
 
 impl Tally {
     /// A request is over; `took` is none if it was not answered in time, or not as it should be.
-    pub fn add(&mut self, kind: Kind, took: Option<Duration>) {
+    pub fn add(&mut self, kind: RequestKind, took: Option<Duration>) {
         let Some(took) = took else {
             self.errors += 1;
             return;
         };
         self.successes += 1;
         match kind {
-            Kind::Tap => self.taps.add(took),
-            Kind::Frame => self.frames.add(took),
+            RequestKind::Tap => self.taps.add(took),
+            RequestKind::Frame => self.frames.add(took),
         }
     }
 
@@ -103,10 +103,10 @@ impl Tally {
 
     /// Times of response of one kind.
     #[must_use]
-    pub const fn times(&self, kind: Kind) -> &Times {
+    pub const fn times(&self, kind: RequestKind) -> &Times {
         match kind {
-            Kind::Tap => &self.taps,
-            Kind::Frame => &self.frames,
+            RequestKind::Tap => &self.taps,
+            RequestKind::Frame => &self.frames,
         }
     }
 }
@@ -119,25 +119,28 @@ mod tests {
     fn rates_and_percentiles() {
         let mut tally = Tally::default();
         assert_eq!(tally.rate(), None);
-        assert_eq!(tally.times(Kind::Tap).percentile(0.5), None);
+        assert_eq!(tally.times(RequestKind::Tap).percentile(0.5), None);
         for ms in 1..=99 {
-            tally.add(Kind::Tap, Some(Duration::from_millis(ms)));
+            tally.add(RequestKind::Tap, Some(Duration::from_millis(ms)));
         }
-        tally.add(Kind::Tap, None);
-        tally.add(Kind::Frame, Some(Duration::from_secs(99)));
+        tally.add(RequestKind::Tap, None);
+        tally.add(RequestKind::Frame, Some(Duration::from_secs(99)));
         assert_eq!((tally.requests(), tally.errors), (101, 1));
-        let taps = tally.times(Kind::Tap);
+        let taps = tally.times(RequestKind::Tap);
         assert_eq!(
             (taps.percentile(0.5), taps.percentile(1.0)),
             (Some(50), Some(99))
         );
-        assert_eq!(tally.times(Kind::Frame).percentile(0.99), Some(LONGEST_MS));
+        assert_eq!(
+            tally.times(RequestKind::Frame).percentile(0.99),
+            Some(LONGEST_MS)
+        );
     }
 
     #[test]
     fn a_lost_tap_is_no_success() {
         let mut tally = Tally::default();
-        (0..200).for_each(|_| tally.add(Kind::Tap, Some(Duration::ZERO)));
+        (0..200).for_each(|_| tally.add(RequestKind::Tap, Some(Duration::ZERO)));
         let tally = tally.corrected(2);
         assert_eq!(
             (tally.successes, tally.errors, tally.rate()),

@@ -28,7 +28,7 @@ const ROOM: i32 = 1 << 20;
 /// How soon the order to stop is heard.
 const STEP: Duration = Duration::from_millis(100);
 /// A longer line is garbage.
-const LONGEST: usize = 1 << 20;
+const LONGEST_LINE: usize = 1 << 20;
 
 /// What has been seen of the service's work.
 #[derive(Default)]
@@ -118,7 +118,7 @@ pub(super) fn follow(mut fifo: File, seen: &Arc<Seen>, stop: &Stop) {
                     if *byte == b'\n' {
                         seen.take(&String::from_utf8_lossy(&line));
                         line.clear();
-                    } else if line.len() < LONGEST {
+                    } else if line.len() < LONGEST_LINE {
                         line.push(*byte);
                     }
                 }

@@ -30,7 +30,7 @@ const FIRST_PICTURE: Duration = Duration::from_secs(10);
 
 /// How far the service has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) enum Standing {
+pub(super) enum Readiness {
     /// No process has been at work yet.
     #[default]
     Starting,
@@ -43,7 +43,7 @@ pub(super) enum Standing {
 /// What has been seen of the service.
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
-    pub standing: Standing,
+    pub readiness: Readiness,
     pub ends: Ends,
     pub marks: Marks,
     pub resources: Resources,
@@ -55,7 +55,7 @@ pub(super) struct Watched {
 impl Watched {
     pub fn new(warm_up: Duration) -> Self {
         Self {
-            standing: Standing::default(),
+            readiness: Readiness::default(),
             ends: Ends::default(),
             marks: Marks::default(),
             resources: Resources::new(warm_up),
@@ -127,20 +127,20 @@ impl Watch {
                 Ok(Some(Event::Ready)) => {
                     seen.resources.another();
                 }
-                Ok(Some(Event::Ended(end))) if seen.standing != Standing::Ready => {
+                Ok(Some(Event::Ended(end))) if seen.readiness != Readiness::Ready => {
                     let why = format!("{end}\n{}", child::text(&self.launch.said));
-                    seen.standing = Standing::Failed(why, end == End::Status(2));
+                    seen.readiness = Readiness::Failed(why, end == End::Status(2));
                     return;
                 }
                 Ok(_) => {}
-                Err(e) if seen.standing != Standing::Ready => {
-                    seen.standing = Standing::Failed(format!("{e:#}"), false);
+                Err(e) if seen.readiness != Readiness::Ready => {
+                    seen.readiness = Readiness::Failed(format!("{e:#}"), false);
                     return;
                 }
                 // No process, no memory: tried again after the pause.
                 Err(e) => debug!("{e:#}"),
             }
-            let starting = seen.standing == Standing::Starting;
+            let starting = seen.readiness == Readiness::Starting;
             drop(seen);
             if starting || looked.is_none_or(|at| now.since(at) >= LOOK) {
                 looked = Some(now);
@@ -165,8 +165,8 @@ impl Watch {
         });
         if let (Some((pid, _)), Some(age), Some(reading)) = (process, age, reading) {
             resources.add(age, reading);
-            if seen.standing == Standing::Starting {
-                seen.standing = Standing::Ready;
+            if seen.readiness == Readiness::Starting {
+                seen.readiness = Readiness::Ready;
             }
             let last = self.last.replace((pid, now, reading.cpu_s));
             if let Some((_, at, cpu_s)) = last.filter(|(last, ..)| *last == pid) {

@@ -101,7 +101,7 @@ impl CrashFile {
         }
         let file = open_in_folder(OpenOptions::new().create(true).append(true), path)
             .with_context(|| format!("cannot write the crash file {}", path.display()))?;
-        put_by(&file);
+        reserve(&file);
         let old = self.fd();
         if old < 0 {
             self.fd.store(file.into_raw_fd(), Ordering::Release);
@@ -116,7 +116,7 @@ impl CrashFile {
 }
 
 /// Puts room by behind the end of the file; file systems that cannot do that go without.
-fn put_by(file: &File) {
+fn reserve(file: &File) {
     if let Ok(length) = file.metadata().map(|m| m.len())
         && let Ok(end) = i64::try_from(length)
         && let Ok(disk) = fstatvfs(file)

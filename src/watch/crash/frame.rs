@@ -12,7 +12,7 @@ use gimli::{
     UnwindTableRow, Value,
 };
 
-use super::raw::Memory;
+use super::raw::OwnMemory;
 use super::registers::Registers;
 use crate::watch::symbols::Module;
 
@@ -37,7 +37,7 @@ impl EvaluationStorage<Bytes> for Room {
 pub(super) type Context = UnwindContext<usize, Room>;
 
 /// Steps of an expression; a longer one is a damaged one.
-const LONGEST: usize = 100;
+const LONGEST_EXPRESSION: usize = 100;
 
 /// A module's tables.
 pub(super) struct Tables {
@@ -84,7 +84,7 @@ impl Tables {
         now: &Registers,
         at: u64,
         context: &mut Context,
-        memory: &mut Memory,
+        memory: &mut OwnMemory,
     ) -> Option<Step> {
         let entry = self.entry(at)?;
         let row = entry
@@ -150,7 +150,7 @@ impl Tables {
         entry: &Entry,
         now: &Registers,
         cfa: Option<u64>,
-        memory: &mut Memory,
+        memory: &mut OwnMemory,
     ) -> Option<u64> {
         let bytes = expression.get(&self.frames).ok()?.0;
         let mut evaluation = Evaluation::<Bytes, Room>::new_in(bytes, entry.cie().encoding());
@@ -159,7 +159,7 @@ impl Tables {
             evaluation.set_initial_value(cfa);
         }
         let mut state = evaluation.evaluate().ok()?;
-        for _ in 0..LONGEST {
+        for _ in 0..LONGEST_EXPRESSION {
             state = match state {
                 EvaluationResult::Complete => {
                     let piece = evaluation.as_result().last()?;
@@ -189,7 +189,7 @@ impl Tables {
 }
 
 /// From a function without tables to its caller, by the chain of frame pointers that most code keeps.
-pub(super) fn step_by_frame_pointer(now: &Registers, memory: &mut Memory) -> Option<Step> {
+pub(super) fn step_by_frame_pointer(now: &Registers, memory: &mut OwnMemory) -> Option<Step> {
     let frame = now.fp();
     let mut caller = *now;
     caller.set_fp(memory.word(frame)?);

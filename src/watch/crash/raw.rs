@@ -176,12 +176,12 @@ pub(super) fn unblock(signal: c_int) {
 }
 
 /// Reads this process's own memory without a fault where there is none, a page at a time.
-pub(super) struct Memory {
+pub(super) struct OwnMemory {
     page: [u8; Self::PAGE],
     at: Option<u64>,
 }
 
-impl Memory {
+impl OwnMemory {
     /// The smallest page of all kernels; with larger ones it is a part of one.
     const PAGE: usize = 4096;
 
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn memory_is_read_where_it_is_and_nowhere_else() {
         let word = Box::new(0x1234_5678_9abc_def0_u64);
-        let mut memory = Memory::new();
+        let mut memory = OwnMemory::new();
         assert_eq!(memory.word(&raw const *word as u64), Some(*word));
         for nowhere in [0, 8, 4090, u64::MAX - 3] {
             assert_eq!(memory.word(nowhere), None, "{nowhere:#x}");

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// Lines that a crash report shows.
 pub const LINES: usize = 50;
 /// Bytes kept of a line.
-pub const LONGEST: usize = 256;
+pub const LONGEST_LINE: usize = 256;
 
 /// A few more than are shown, so that those being written meanwhile do not eat into what is shown.
 const SLOTS: usize = 64;
-const WORDS: usize = LONGEST / 8;
+const WORDS: usize = LONGEST_LINE / 8;
 
 struct Slot {
     /// The number of the line, from 1, when it is complete; 0 while it is written.
@@ -54,7 +54,7 @@ impl Ring {
 
     fn note(&self, line: &str) {
         let line = line.trim_end();
-        let line = &line[..line.floor_char_boundary(LONGEST)];
+        let line = &line[..line.floor_char_boundary(LONGEST_LINE)];
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let slot = &self.slots[number % SLOTS];
         slot.number.store(0, Ordering::Relaxed);
@@ -76,11 +76,11 @@ impl Ring {
             if slot.number.load(Ordering::Acquire) != number {
                 continue;
             }
-            let mut line = [0; LONGEST];
+            let mut line = [0; LONGEST_LINE];
             for (bytes, word) in line.chunks_exact_mut(8).zip(&slot.words) {
                 bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
             }
-            let length = slot.length.load(Ordering::Relaxed).min(LONGEST);
+            let length = slot.length.load(Ordering::Relaxed).min(LONGEST_LINE);
             std::sync::atomic::fence(Ordering::Acquire);
             if slot.number.load(Ordering::Relaxed) == number {
                 take(&line[..length]);

@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 
 use super::frame::{self, Context, Step, Tables};
-use super::raw::Memory;
+use super::raw::OwnMemory;
 use super::registers::Registers;
 use crate::watch::symbols::{self, Module};
 
@@ -23,14 +23,14 @@ pub(super) struct Loaded {
 /// What an unwinding works with; made beforehand.
 pub(super) struct Scratch {
     context: Box<Context>,
-    memory: Memory,
+    memory: OwnMemory,
 }
 
 impl Scratch {
     pub fn new() -> Self {
         Self {
             context: Box::new(Context::new_in()),
-            memory: Memory::new(),
+            memory: OwnMemory::new(),
         }
     }
 }
@@ -103,7 +103,7 @@ impl Loaded {
         now: &Registers,
         exact: bool,
         context: &mut Context,
-        memory: &mut Memory,
+        memory: &mut OwnMemory,
     ) -> Option<Step> {
         // A return address may be that of the next function already, behind a call that never returns.
         let at = now.pc.saturating_sub(u64::from(!exact));
@@ -137,7 +137,7 @@ fn without_signature(address: u64) -> u64 {
 }
 
 /// After a call of what is no code: the call itself left only the return address.
-fn caller_of_nowhere(registers: &Registers, memory: &mut Memory) -> Option<Registers> {
+fn caller_of_nowhere(registers: &Registers, memory: &mut OwnMemory) -> Option<Registers> {
     let mut caller = *registers;
     if let Some(link) = registers.link() {
         caller.pc = without_signature(link);

@@ -14,7 +14,7 @@ use anyhow::Result;
 use log::warn;
 
 use crate::base::clock::Clock;
-use crate::base::planted::{self, Kind, VARIABLE};
+use crate::base::planted::{self, FaultKind, VARIABLE};
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
 use held::Held;
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(100);
 enum Order {
     /// In the loop of this name, at its next turn; or on the thread of this name for calls that may hang, at its next
     /// call.
-    Loop(String, Kind),
+    Loop(String, FaultKind),
     /// MiB a second.
     Leak(f64),
     /// Descriptors a second.
@@ -45,15 +45,15 @@ fn order(line: &str) -> Option<Order> {
     if kind == "stall" {
         let seconds = words.next()?.parse().ok()?;
         let time = Duration::try_from_secs_f64(seconds).ok()?;
-        return Some(Order::Loop(word?.to_owned(), Kind::Stall(time)));
+        return Some(Order::Loop(word?.to_owned(), FaultKind::Stall(time)));
     }
     let rate = || {
         word.and_then(|w| w.parse::<f64>().ok())
             .filter(|n| n.is_finite() && *n > 0.0)
     };
     Some(match (kind, word) {
-        ("panic", Some(name)) => Order::Loop(name.to_owned(), Kind::Panic),
-        ("hang", Some(name)) => Order::Loop(name.to_owned(), Kind::Hang),
+        ("panic", Some(name)) => Order::Loop(name.to_owned(), FaultKind::Panic),
+        ("hang", Some(name)) => Order::Loop(name.to_owned(), FaultKind::Hang),
         ("panic" | "hang", None) => return None,
         ("leak", _) => Order::Leak(rate()?),
         ("fd-leak", _) => Order::DescriptorLeak(rate()?),
@@ -131,17 +131,17 @@ mod tests {
     fn lines_are_understood_or_not() {
         assert_eq!(
             order("panic camera"),
-            Some(Order::Loop("camera".into(), Kind::Panic))
+            Some(Order::Loop("camera".into(), FaultKind::Panic))
         );
         assert_eq!(
             order("hang servo"),
-            Some(Order::Loop("servo".into(), Kind::Hang))
+            Some(Order::Loop("servo".into(), FaultKind::Hang))
         );
         assert_eq!(
             order("stall camera-device 2.5"),
             Some(Order::Loop(
                 "camera-device".into(),
-                Kind::Stall(Duration::from_millis(2500))
+                FaultKind::Stall(Duration::from_millis(2500))
             ))
         );
         assert_eq!(order("leak 2.5"), Some(Order::Leak(2.5)));

@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::exit::LastExit;
+use crate::base::card_status::{Queues, Troubled};
 use crate::base::files::replace;
 use crate::base::proc::is_running;
-use crate::base::standing::{Queues, Troubled};
 pub use crate::base::stats::Counters;
 
 /// The file's name.

@@ -245,7 +245,7 @@ fn status_line(state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::standing::Queues;
+    use crate::base::card_status::Queues;
 
     #[test]
     fn the_line_for_the_service_manager_names_what_is_in_use() {

@@ -22,7 +22,7 @@ const STRETCH: f64 = 64_000.0;
 
 /// What is to be said about a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum BudgetVerdict {
     /// Write it.
     Write,
     /// Write it, after the note that so many lines were left out before.
@@ -50,7 +50,7 @@ impl Budget {
     }
 
     /// Decides about a line of so many bytes at `now`, and takes its bytes if it is written.
-    pub(super) fn decide(&mut self, now: Monotime, line: &Line) -> Verdict {
+    pub(super) fn decide(&mut self, now: Monotime, line: &Line) -> BudgetVerdict {
         let elapsed: Duration = now.since(self.filled);
         self.filled = now.max(self.filled);
         self.tokens = (self.tokens + elapsed.as_secs_f64() * RATE).min(BURST);
@@ -69,15 +69,15 @@ impl Budget {
         if self.tokens < kept + bytes {
             self.left_out += 1;
             return if self.left_out == 1 {
-                Verdict::LeaveOutFromHere
+                BudgetVerdict::LeaveOutFromHere
             } else {
-                Verdict::LeaveOut
+                BudgetVerdict::LeaveOut
             };
         }
         self.write(bytes);
         match ordinary.then(|| self.left_out()).flatten() {
-            Some(count) => Verdict::WriteAfter(count),
-            None => Verdict::Write,
+            Some(count) => BudgetVerdict::WriteAfter(count),
+            None => BudgetVerdict::Write,
         }
     }
 
@@ -86,10 +86,10 @@ impl Budget {
         Some(std::mem::take(&mut self.left_out)).filter(|n| *n > 0)
     }
 
-    fn write(&mut self, bytes: f64) -> Verdict {
+    fn write(&mut self, bytes: f64) -> BudgetVerdict {
         // The debt is bounded: after a storm ordinary lines are back within half a day.
         self.tokens = (self.tokens - bytes).max(-BURST);
-        Verdict::Write
+        BudgetVerdict::Write
     }
 }
 
@@ -97,7 +97,7 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn day(lines_a_second: u32, severity: Severity, message: &str) -> (f64, Vec<Verdict>) {
+    fn day(lines_a_second: u32, severity: Severity, message: &str) -> (f64, Vec<BudgetVerdict>) {
         let mut budget = Budget::new(Monotime::default());
         let mut bytes = 0.0;
         let mut verdicts = Vec::new();
@@ -105,7 +105,7 @@ mod tests {
             let at = Duration::from_secs_f64(f64::from(i) / f64::from(lines_a_second));
             let line = Line::test(at, severity, message);
             let verdict = budget.decide(line.at, &line);
-            if matches!(verdict, Verdict::Write | Verdict::WriteAfter(_)) {
+            if matches!(verdict, BudgetVerdict::Write | BudgetVerdict::WriteAfter(_)) {
                 bytes += f64::from(u32::try_from(line.text.len()).unwrap()) + 1.0;
             }
             verdicts.push(verdict);
@@ -117,7 +117,7 @@ mod tests {
     fn a_quiet_day_is_written_in_full() {
         // One line of 200 bytes every two seconds or so would be 8 MB.
         let (_, verdicts) = day(1, Severity::Debug, &"x".repeat(200));
-        assert!(verdicts.iter().all(|v| *v == Verdict::Write));
+        assert!(verdicts.iter().all(|v| *v == BudgetVerdict::Write));
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
             let (bytes, verdicts) = day(10, severity, &"x".repeat(200));
             assert!(bytes < 50.0 * MEGABYTE, "{bytes}");
             assert!(bytes > 45.0 * MEGABYTE, "{bytes}");
-            let begun = |v: &&Verdict| **v == Verdict::LeaveOutFromHere;
+            let begun = |v: &&BudgetVerdict| **v == BudgetVerdict::LeaveOutFromHere;
             assert!(verdicts.iter().filter(begun).count() <= 1000);
         }
     }
@@ -139,9 +139,9 @@ mod tests {
             let at = Duration::from_millis(u64::from(i));
             let line = Line::test(at, Severity::Info, &"x".repeat(200));
             match budget.decide(line.at, &line) {
-                Verdict::Write => {}
-                Verdict::WriteAfter(n) => told += n,
-                Verdict::LeaveOut | Verdict::LeaveOutFromHere => left_out += 1,
+                BudgetVerdict::Write => {}
+                BudgetVerdict::WriteAfter(n) => told += n,
+                BudgetVerdict::LeaveOut | BudgetVerdict::LeaveOutFromHere => left_out += 1,
             }
         }
         told += budget.left_out().unwrap_or_default();
@@ -157,16 +157,19 @@ mod tests {
             budget.decide(line.at, &line)
         };
         let text = "x".repeat(1000);
-        while verdict(Severity::Debug, &text) == Verdict::Write {}
+        while verdict(Severity::Debug, &text) == BudgetVerdict::Write {}
         for _ in 0..100 {
-            assert_eq!(verdict(Severity::Info, "x"), Verdict::LeaveOut);
-            assert_eq!(verdict(Severity::Warning, &text), Verdict::Write);
-            assert_eq!(verdict(Severity::Info, "[STATISTICS]"), Verdict::Write);
+            assert_eq!(verdict(Severity::Info, "x"), BudgetVerdict::LeaveOut);
+            assert_eq!(verdict(Severity::Warning, &text), BudgetVerdict::Write);
+            assert_eq!(
+                verdict(Severity::Info, "[STATISTICS]"),
+                BudgetVerdict::Write
+            );
         }
-        while verdict(Severity::Warning, &text) == Verdict::Write {}
+        while verdict(Severity::Warning, &text) == BudgetVerdict::Write {}
         for _ in 0..30_000 {
-            assert_eq!(verdict(Severity::Error, &text), Verdict::Write);
+            assert_eq!(verdict(Severity::Error, &text), BudgetVerdict::Write);
         }
-        assert_eq!(verdict(Severity::Critical, "end"), Verdict::Write);
+        assert_eq!(verdict(Severity::Critical, "end"), BudgetVerdict::Write);
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Count {
 
 /// What to write for a line: first the counts, then perhaps the line itself.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct RepeatVerdict {
     pub(super) counts: Vec<Count>,
     pub(super) write: bool,
 }
@@ -65,17 +65,17 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// What to write when `line` comes.
-    pub(super) fn line(&mut self, line: &Line) -> Verdict {
+    pub(super) fn line(&mut self, line: &Line) -> RepeatVerdict {
         let mut counts = self.due(line.at);
         if line.severity == Severity::Critical {
             counts.extend(self.finish(line.at));
-            return Verdict {
+            return RepeatVerdict {
                 counts,
                 write: true,
             };
         }
         if line.counted || line.marked() || line.severity < Severity::Warning {
-            return Verdict {
+            return RepeatVerdict {
                 counts,
                 write: true,
             };
@@ -92,7 +92,7 @@ impl Repeats {
             self.runs.push(Run::new(line, shape));
             true
         };
-        Verdict { counts, write }
+        RepeatVerdict { counts, write }
     }
 
     /// The counts that are to be written at `now`.

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 pub(super) struct Shared {
-    state: Mutex<State>,
+    state: Mutex<LoggerState>,
     /// Something has come into the queue, or the end.
     news: Condvar,
     /// An order has been carried out.
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 }
 
 #[derive(Default)]
-struct State {
+struct LoggerState {
     queue: Queue,
     /// So many orders have left the queue and been dealt with.
     done: u64,
@@ -112,7 +112,7 @@ impl Shared {
             return false;
         }
         let goal = state.queue.end();
-        let waiting = |s: &mut State| s.done < goal && !matches!(s.thread, Thread::None);
+        let waiting = |s: &mut LoggerState| s.done < goal && !matches!(s.thread, Thread::None);
         let (mut state, _) = self
             .progress
             .wait_timeout_while(state, PATIENCE, waiting)

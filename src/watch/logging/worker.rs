@@ -119,10 +119,10 @@ impl Worker {
 
     fn budgeted(&mut self, line: &Line) {
         match self.budget.decide(line.at, line) {
-            budget::Verdict::Write => {}
-            budget::Verdict::WriteAfter(count) => self.own(&left_out(count)),
-            budget::Verdict::LeaveOut => return,
-            budget::Verdict::LeaveOutFromHere => {
+            budget::BudgetVerdict::Write => {}
+            budget::BudgetVerdict::WriteAfter(count) => self.own(&left_out(count)),
+            budget::BudgetVerdict::LeaveOut => return,
+            budget::BudgetVerdict::LeaveOutFromHere => {
                 return self.own(&say!(
                     "more than 50 MB of log a day: lines at INFO and DEBUG are left out until there is room again",
                     "ログが1日50MBの上限に達しました。余裕ができるまでINFOとDEBUGの行を省略します"

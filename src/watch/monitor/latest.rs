@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use super::sample::Sample;
 use crate::base::stop::lock;
-use crate::watch::trend::Verdict;
+use crate::watch::trend::LeakVerdict;
 
 /// The verdicts of all resources that may leak; none while too little is known.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Verdicts {
     /// Resident memory, MiB.
-    pub rss: Option<Verdict>,
+    pub rss: Option<LeakVerdict>,
     /// Memory without a file behind it, MiB.
-    pub anonymous: Option<Verdict>,
+    pub anonymous: Option<LeakVerdict>,
     /// Open descriptors.
-    pub descriptors: Option<Verdict>,
+    pub descriptors: Option<LeakVerdict>,
     /// Threads.
-    pub threads: Option<Verdict>,
+    pub threads: Option<LeakVerdict>,
 }
 
 impl Verdicts {

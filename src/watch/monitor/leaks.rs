@@ -7,7 +7,7 @@ use super::readings::system_bytes;
 use super::sample::{Sample, megabytes};
 use crate::config;
 use crate::say;
-use crate::watch::trend::{News, Verdict, Watch};
+use crate::watch::trend::{LeakVerdict, News, Watch};
 
 /// The limit of resident memory where none is configured: the smaller of this many bytes and half of the memory.
 const RSS_LIMIT: u64 = 600 << 20;
@@ -92,7 +92,7 @@ impl Leaks {
 
 fn memory(what: &str, news: News) -> (bool, String) {
     match news {
-        News::Leak(Verdict {
+        News::Leak(LeakVerdict {
             growth, low, high, ..
         }) => {
             let text = say!(
@@ -107,7 +107,7 @@ fn memory(what: &str, news: News) -> (bool, String) {
 
 fn handles(mark: &str, what: &str, news: News) -> (bool, String) {
     match news {
-        News::Leak(Verdict {
+        News::Leak(LeakVerdict {
             growth, low, high, ..
         }) => {
             let text = say!(
@@ -121,7 +121,7 @@ fn handles(mark: &str, what: &str, news: News) -> (bool, String) {
 }
 
 fn until(news: News) -> String {
-    let News::Leak(Verdict {
+    let News::Leak(LeakVerdict {
         reaches_limit_in: Some(left),
         ..
     }) = news

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::sample::{GpuMemory, Process, Sample, megabytes};
-use crate::base::standing::Queues;
+use crate::base::card_status::Queues;
 use crate::base::stats::Counters;
 use crate::base::text;
 

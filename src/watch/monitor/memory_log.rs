@@ -70,12 +70,12 @@ impl MemoryFile {
 
 /// What is compared from line to line.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct MemoryLines {
     first: Option<u64>,
     peak: u64,
 }
 
-impl Memory {
+impl MemoryLines {
     /// The lines of a sample: the figures, and below them the warning while memory is 50 MB above the first
     /// sample. None where the process or the system could not be read.
     #[must_use]
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn the_lines_are_those_of_the_old_client() {
         let wall: Zoned = "2025-11-21T14:30:00+09:00[Asia/Tokyo]".parse().unwrap();
-        let mut memory = Memory::default();
+        let mut memory = MemoryLines::default();
         let first = memory
             .lines(&wall, Duration::ZERO, &sample(44_114))
             .unwrap();

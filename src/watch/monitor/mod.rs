@@ -21,9 +21,9 @@ use std::time::Duration;
 use log::{error, info, warn};
 
 use crate::base::beat::Beat;
+use crate::base::card_status::CardStatus;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::limited::Limited;
-use crate::base::standing::Standing;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::config;
@@ -37,7 +37,7 @@ use watching::Watching;
 pub use latest::{Latest, Verdicts};
 pub use leaks::rss_limit_bytes;
 pub use line::Line;
-pub use memory_log::{Memory, file_beside};
+pub use memory_log::{MemoryLines, file_beside};
 pub use readings::power::Power;
 pub use readings::usb::Usb;
 pub use readings::{Failure, Live, Patient, Readings, peak_rss_bytes, rss_bytes};
@@ -70,7 +70,7 @@ pub struct Monitor {
     /// The counters of the loops.
     pub stats: Arc<Stats>,
     /// The queue of the card side.
-    pub standing: Arc<Standing>,
+    pub card_status: Arc<CardStatus>,
     /// Where the newest sample is left for others.
     pub latest: Arc<Latest>,
     /// Time.
@@ -106,7 +106,7 @@ impl Monitor {
                     uptime,
                     sample: &sample,
                     counters: self.stats.counters(),
-                    queues: self.standing.queues(logging::waiting()),
+                    queues: self.card_status.queues(logging::waiting()),
                 };
                 info!("{line}");
             }
@@ -140,7 +140,7 @@ impl Monitor {
         let interval = Duration::from_secs_f64(self.memory.interval);
         Some(MemoryLog {
             file,
-            memory: Memory::default(),
+            memory: MemoryLines::default(),
             tracing: self.sites.clone().map(Tracing::new),
             due: Schedule::new(self.clock.now(), interval),
             disk: Limited::new("memory-log", &self.stop, &self.beat),
@@ -160,7 +160,7 @@ fn log_said(said: &Said) {
 /// The memory log with its own schedule.
 struct MemoryLog {
     file: MemoryFile,
-    memory: Memory,
+    memory: MemoryLines,
     tracing: Option<Tracing>,
     due: Schedule,
     /// Where lines are written.

@@ -127,7 +127,7 @@ struct Ending {
     killed: bool,
 }
 
-enum State<P> {
+enum ChildState<P> {
     Down { next: Monotime },
     Up(Up<P>),
 }
@@ -136,7 +136,7 @@ enum State<P> {
 pub struct Supervisor<P> {
     start: Box<dyn FnMut() -> Result<P> + Send>,
     pauses: Pauses,
-    state: State<P>,
+    state: ChildState<P>,
     /// Nothing is started any more.
     over: bool,
 }
@@ -147,7 +147,7 @@ impl<P: Process> Supervisor<P> {
         Self {
             start: Box::new(start),
             pauses,
-            state: State::Down {
+            state: ChildState::Down {
                 next: Monotime::default(),
             },
             over: false,
@@ -156,7 +156,7 @@ impl<P: Process> Supervisor<P> {
 
     /// Takes over a process that runs since then, instead of starting one.
     pub fn adopt(&mut self, process: P, since: Monotime) {
-        self.state = State::Up(Up {
+        self.state = ChildState::Up(Up {
             process,
             since,
             ending: None,
@@ -166,14 +166,14 @@ impl<P: Process> Supervisor<P> {
     /// The process, if there is one.
     pub const fn process(&self) -> Option<&P> {
         match &self.state {
-            State::Up(up) => Some(&up.process),
-            State::Down { .. } => None,
+            ChildState::Up(up) => Some(&up.process),
+            ChildState::Down { .. } => None,
         }
     }
 
     /// Whether the process was asked to end.
     pub const fn is_ending(&self) -> bool {
-        matches!(&self.state, State::Up(up) if up.ending.is_some())
+        matches!(&self.state, ChildState::Up(up) if up.ending.is_some())
     }
 
     /// Whether it was [shut down](Self::shut_down) and there is no process any more.
@@ -184,8 +184,8 @@ impl<P: Process> Supervisor<P> {
     /// Does what is due at `now`.
     pub fn step(&mut self, now: Monotime) -> Option<Change> {
         match &mut self.state {
-            State::Down { next } if self.over || now < *next => None,
-            State::Down { next } => match (self.start)() {
+            ChildState::Down { next } if self.over || now < *next => None,
+            ChildState::Down { next } => match (self.start)() {
                 Ok(process) => {
                     self.adopt(process, now);
                     Some(Change::Started)
@@ -196,7 +196,7 @@ impl<P: Process> Supervisor<P> {
                     Some(Change::NotStarted { why, pause })
                 }
             },
-            State::Up(up) => {
+            ChildState::Up(up) => {
                 let asked = up.ending.is_some();
                 let end = match up.process.ended() {
                     Some(end) => end,
@@ -206,7 +206,7 @@ impl<P: Process> Supervisor<P> {
                     },
                 };
                 let pause = self.pauses.after(now.since(up.since), asked);
-                self.state = State::Down { next: now + pause };
+                self.state = ChildState::Down { next: now + pause };
                 Some(Change::Ended { end, asked, pause })
             }
         }
@@ -216,7 +216,7 @@ impl<P: Process> Supervisor<P> {
     /// started. False if there is none, or it was asked already.
     pub fn end(&mut self, now: Monotime, signal: Signal, patience: Duration) -> bool {
         match &mut self.state {
-            State::Up(up) if up.ending.is_none() => {
+            ChildState::Up(up) if up.ending.is_none() => {
                 up.process.signal(signal);
                 up.ending = Some(Ending {
                     patience,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Verdict;
+use super::LeakVerdict;
 
 /// A leak that goes on is told again after this time.
 const AGAIN: Duration = Duration::from_secs(4 * 3600);
@@ -13,7 +13,7 @@ const QUIET: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum News {
     /// It is there, or still there.
-    Leak(Verdict),
+    Leak(LeakVerdict),
     /// It is over.
     Over,
 }
@@ -21,11 +21,11 @@ pub enum News {
 /// The state of one resource's alarm.
 #[derive(Debug, Clone, Default)]
 pub struct Alarm {
-    state: State,
+    state: AlarmState,
 }
 
 #[derive(Debug, Clone, Default)]
-enum State {
+enum AlarmState {
     #[default]
     Quiet,
     Leaking {
@@ -36,24 +36,24 @@ enum State {
 
 impl Alarm {
     /// Takes the leak of now, `age` after the start of the process; tells what there is to say.
-    pub fn look(&mut self, age: Duration, leak: Option<Verdict>) -> Option<News> {
+    pub fn look(&mut self, age: Duration, leak: Option<LeakVerdict>) -> Option<News> {
         match (&mut self.state, leak) {
-            (State::Quiet, Some(verdict)) => {
-                self.state = State::Leaking {
+            (AlarmState::Quiet, Some(verdict)) => {
+                self.state = AlarmState::Leaking {
                     said: age,
                     seen: age,
                 };
                 Some(News::Leak(verdict))
             }
-            (State::Leaking { said, seen }, Some(verdict)) => {
+            (AlarmState::Leaking { said, seen }, Some(verdict)) => {
                 *seen = age;
                 (age.saturating_sub(*said) >= AGAIN).then(|| {
                     *said = age;
                     News::Leak(verdict)
                 })
             }
-            (State::Leaking { seen, .. }, None) if age.saturating_sub(*seen) >= QUIET => {
-                self.state = State::Quiet;
+            (AlarmState::Leaking { seen, .. }, None) if age.saturating_sub(*seen) >= QUIET => {
+                self.state = AlarmState::Quiet;
                 Some(News::Over)
             }
             _ => None,
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_leak_is_told_at_once_then_rarely_and_its_end_once() {
-        let leak = Verdict {
+        let leak = LeakVerdict {
             growth: 1.0,
             low: 0.8,
             high: 1.2,

@@ -83,7 +83,7 @@ const OVER_DAYS: Scale = Scale {
 
 /// What is known of the growth of a resource.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Verdict {
+pub struct LeakVerdict {
     /// Growth an hour, in MiB or pieces: the Theil-Sen line between the jumps.
     pub growth: f64,
     /// Lower bound of the growth (99 %).
@@ -144,14 +144,14 @@ impl Detector {
 
     /// The present verdict; none while too little is known.
     #[must_use]
-    pub fn verdict(&self) -> Option<Verdict> {
+    pub fn verdict(&self) -> Option<LeakVerdict> {
         let leak = self.leak().map(|(slope, _)| slope);
         let slope = leak.or_else(|| self.hours.slope())?;
         Some(self.told(slope, leak.is_some()))
     }
 
     /// The leak of now, and the time in which the readings show it.
-    fn leaking(&self) -> Option<(Verdict, Duration)> {
+    fn leaking(&self) -> Option<(LeakVerdict, Duration)> {
         let (slope, hours) = self.leak()?;
         Some((self.told(slope, true), Duration::from_secs(hours * 3600)))
     }
@@ -164,12 +164,12 @@ impl Detector {
             .or_else(|| Some((self.stairs.growth()?, 102)))
     }
 
-    fn told(&self, slope: Slope, leaking: bool) -> Verdict {
+    fn told(&self, slope: Slope, leaking: bool) -> LeakVerdict {
         let hours = self
             .limit
             .filter(|_| leaking && slope.median > 0.0)
             .map(|limit| (limit - self.newest).max(0.0) / slope.median);
-        Verdict {
+        LeakVerdict {
             growth: slope.median,
             low: slope.low,
             high: slope.high,

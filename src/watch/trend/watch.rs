@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::alarm::{Alarm, News};
-use super::{Detector, Verdict};
+use super::{Detector, LeakVerdict};
 
 /// One resource of one process, from its start on.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Watch {
 
     /// The present verdict; none while too little is known.
     #[must_use]
-    pub fn verdict(&self) -> Option<Verdict> {
+    pub fn verdict(&self) -> Option<LeakVerdict> {
         self.detector.verdict()
     }
 

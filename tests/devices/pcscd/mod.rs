@@ -15,8 +15,8 @@ use facetap::attend::reader::selection::Selection;
 use facetap::attend::reader::usb::{Bus, SYSFS};
 use facetap::attend::reader::{Sighting, Tap, watch::Watch};
 use facetap::base::beat::Beat;
+use facetap::base::card_status::CardStatus;
 use facetap::base::clock::{Clock, SystemClock};
-use facetap::base::standing::Standing;
 use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop};
 use facetap::config::{Cards, Readers};
@@ -30,7 +30,7 @@ const TYPE_B: &[u8] = &[
 struct Watching {
     taps: Receiver<Tap>,
     stats: Arc<Stats>,
-    standing: Arc<Standing>,
+    card_status: Arc<CardStatus>,
     stop: Stop,
     thread: JoinHandle<()>,
 }
@@ -45,14 +45,14 @@ impl Watching {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (stop, stats) = (Stop::new(), Arc::new(Stats::default()));
         let (sender, taps) = keeper::queue();
-        let standing = Arc::new(Standing::default());
+        let card_status = Arc::new(CardStatus::default());
         let mut watch = Watch {
             beat: Beat::default(),
             open: facetap::attend::reader::open(&cards, &clock, &stop),
             selection: Selection::new(&cards.readers),
             taps: sender,
             panel: facetap::attend::indicator::panel().0,
-            standing: Arc::clone(&standing),
+            card_status: Arc::clone(&card_status),
             clock,
             stop: stop.clone(),
             stats: Arc::clone(&stats),
@@ -61,7 +61,7 @@ impl Watching {
         Self {
             taps,
             stats,
-            standing,
+            card_status,
             stop,
             thread: std::thread::spawn(move || watch.run()),
         }

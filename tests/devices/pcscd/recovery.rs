@@ -60,7 +60,7 @@ fn a_daemon_that_hangs_is_noticed_and_found_again() {
 
     daemon.signal(Signal::SIGSTOP);
     wait_until("a fault", || (faults() == 1).then_some(()));
-    assert_eq!(watching.standing.readers(), 0);
+    assert_eq!(watching.card_status.readers(), 0);
     // It tries again and again.
     a_moment();
     a_moment();
@@ -115,12 +115,12 @@ fn readers_that_go_and_come_are_found_again() {
         drop(daemon.take());
         daemon = Some(Daemon::without_readers(&turn));
         wait_until("no reader", || {
-            (watching.standing.readers() == 0).then_some(())
+            (watching.card_status.readers() == 0).then_some(())
         });
         drop(daemon.take());
         daemon = Some(Daemon::start(&turn));
         taps(&watching, n);
-        assert_eq!(watching.standing.readers(), 2);
+        assert_eq!(watching.card_status.readers(), 2);
     }
     only_one_in_use();
     watching.end();

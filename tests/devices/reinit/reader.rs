@@ -11,8 +11,8 @@ use facetap::attend::reader::usb::Bus;
 use facetap::attend::reader::watch::Watch;
 use facetap::attend::reader::{self, Answer, Connection, Slot};
 use facetap::base::beat::Beat;
+use facetap::base::card_status::CardStatus;
 use facetap::base::clock::{Clock, SystemClock};
-use facetap::base::standing::Standing;
 use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop};
 use facetap::config::{Cards, Config, Readers};
@@ -66,7 +66,7 @@ fn watch(cards: &Cards, cycles: usize) {
         selection: Selection::new(&cards.readers),
         taps,
         panel: indicator::panel().0,
-        standing: Arc::new(Standing::default()),
+        card_status: Arc::new(CardStatus::default()),
         clock: Arc::new(HastyClock::default()),
         usb: Bus::new("/nonexistent".into(), &stop, &Beat::default()),
         stop,

@@ -14,8 +14,8 @@ use log::info;
 
 use super::Notice;
 use super::attachment::{Attachment, Said};
+use crate::base::card_status::CardStatus;
 use crate::base::clock::{Clock, Monotime};
-use crate::base::standing::Standing;
 use crate::base::stop::Stop;
 use crate::config::LcdSettings;
 use crate::{say, say_info, say_warn};
@@ -128,7 +128,7 @@ pub struct LcdDisplay {
     /// Events from the other threads.
     pub events: Receiver<Notice>,
     /// How things stand.
-    pub standing: Arc<Standing>,
+    pub card_status: Arc<CardStatus>,
     /// Where the LCD is.
     pub settings: LcdSettings,
     /// Finds it.
@@ -166,7 +166,7 @@ impl LcdDisplay {
         });
         self.report(said, found);
         let now = self.clock.now();
-        let picture = screen.at(now, &self.clock.wall(), &self.standing);
+        let picture = screen.at(now, &self.clock.wall(), &self.card_status);
         if let Some(device) = lcd.device()
             && let Err(e) = device.show(&picture)
         {

@@ -7,8 +7,8 @@ use jiff::Zoned;
 use super::charset::codes;
 use super::hd44780::{BLANK, COLUMNS, Picture};
 use crate::attend::indicator::{Event, Notice};
+use crate::base::card_status::{CardStatus, Server};
 use crate::base::clock::Monotime;
-use crate::base::standing::{Server, Standing};
 use crate::say;
 
 /// How long an answer stays.
@@ -54,7 +54,7 @@ impl Screen {
     }
 
     /// What is to be seen now.
-    pub fn at(&mut self, now: Monotime, wall: &Zoned, standing: &Standing) -> Picture {
+    pub fn at(&mut self, now: Monotime, wall: &Zoned, card_status: &CardStatus) -> Picture {
         if self
             .0
             .as_ref()
@@ -63,15 +63,15 @@ impl Screen {
             self.0 = None;
         }
         let (first, second) = match &self.0 {
-            Some(shown) => answer(&shown.notice, now.since(shown.since), standing),
-            None => (at_rest(standing), foot(wall, standing)),
+            Some(shown) => answer(&shown.notice, now.since(shown.since), card_status),
+            None => (at_rest(card_status), foot(wall, card_status)),
         };
         picture(&first, &second)
     }
 }
 
-fn at_rest(standing: &Standing) -> String {
-    let text = if standing.readers() == 0 {
+fn at_rest(card_status: &CardStatus) -> String {
+    let text = if card_status.readers() == 0 {
         "No Reader"
     } else {
         "Touch Card"
@@ -80,22 +80,25 @@ fn at_rest(standing: &Standing) -> String {
 }
 
 /// Clock on the left, taps that wait on the right; between them those that the server has rejected.
-fn foot(wall: &Zoned, standing: &Standing) -> String {
-    let rejected = match standing.rejected() {
+fn foot(wall: &Zoned, card_status: &CardStatus) -> String {
+    let rejected = match card_status.rejected() {
         0 => String::new(),
         n => format!("R:{} ", n.min(99)),
     };
     let most = if rejected.is_empty() { 9_999_999 } else { 9999 };
-    let queue = format!("{rejected}Q:{}", standing.waiting().min(most));
+    let queue = format!("{rejected}Q:{}", card_status.waiting().min(most));
     format!("{:02}:{:02}{queue:>11}", wall.hour(), wall.minute())
 }
 
 /// The texts that the old client had are the same in both languages.
-fn answer(notice: &Notice, age: Duration, standing: &Standing) -> (String, String) {
+fn answer(notice: &Notice, age: Duration, card_status: &CardStatus) -> (String, String) {
     let name = |or: String| notice.name.clone().filter(|n| shows(n)).unwrap_or(or);
     match notice.event {
         Event::Reading => ("Reading...".to_owned(), String::new()),
-        Event::Counted => (name(say!("Counted", "ｷﾛｸ ｼﾏｼﾀ")), delivery(age, standing)),
+        Event::Counted => (
+            name(say!("Counted", "ｷﾛｸ ｼﾏｼﾀ")),
+            delivery(age, card_status),
+        ),
         Event::CountedInMemory => (
             name(say!("Counted", "ｷﾛｸ ｼﾏｼﾀ")),
             say!("In Memory Only!", "ﾒﾓﾘ ﾉﾐ ﾃﾞｽ!"),
@@ -128,11 +131,11 @@ fn answer(notice: &Notice, age: Duration, standing: &Standing) -> (String, Strin
 }
 
 /// Where a tap is that has been counted.
-fn delivery(age: Duration, standing: &Standing) -> String {
+fn delivery(age: Duration, card_status: &CardStatus) -> String {
     // What is held up has been tried: the others are what is still to come.
-    let waits = standing.waiting() > standing.held_up();
-    let under_way = age < SENDING || standing.sending() || waits;
-    match standing.server() {
+    let waits = card_status.waiting() > card_status.held_up();
+    let under_way = age < SENDING || card_status.sending() || waits;
+    match card_status.server() {
         Server::None | Server::Down => "Saved Local".to_owned(),
         Server::Unknown | Server::Up if under_way => "Sending...".to_owned(),
         Server::Unknown | Server::Up => say!("Delivered", "ｿｳｼﾝ ｽﾞﾐ"),
@@ -174,17 +177,17 @@ mod tests {
             .unwrap()
     }
 
-    fn standing(server: Server, waiting: u64) -> Standing {
-        let standing = Standing::default();
-        standing.set_readers(1);
-        standing.set_server(server);
-        standing.set_waiting(waiting);
-        standing
+    fn card_status(server: Server, waiting: u64) -> CardStatus {
+        let card_status = CardStatus::default();
+        card_status.set_readers(1);
+        card_status.set_server(server);
+        card_status.set_waiting(waiting);
+        card_status
     }
 
-    fn see(screen: &mut Screen, at: u64, standing: &Standing) -> [String; 2] {
+    fn see(screen: &mut Screen, at: u64, card_status: &CardStatus) -> [String; 2] {
         screen
-            .at(ms(at), &wall(), standing)
+            .at(ms(at), &wall(), card_status)
             .map(|line| line.map(char::from).iter().collect::<String>())
             .map(|line| line.trim_end().to_owned())
     }
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn at_rest_it_asks_for_a_card_and_shows_clock_and_queue() {
         let mut s = Screen::default();
-        let up = standing(Server::Up, 12);
+        let up = card_status(Server::Up, 12);
         assert_eq!(see(&mut s, 0, &up), ["Touch Card", "09:05       Q:12"]);
         up.set_readers(0);
         up.set_waiting(12_345_678);
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn rejected_taps_are_seen_at_rest() {
         let mut s = Screen::default();
-        let up = standing(Server::Up, 3);
+        let up = card_status(Server::Up, 3);
         up.set_rejected(2);
         assert_eq!(see(&mut s, 0, &up)[1], "09:05    R:2 Q:3");
         up.set_rejected(1000);
@@ -221,7 +224,7 @@ mod tests {
     #[test]
     fn what_is_held_up_does_not_hide_that_others_are_delivered() {
         let mut s = Screen::default();
-        let up = standing(Server::Up, 4);
+        let up = card_status(Server::Up, 4);
         up.set_held_up(4, Vec::new());
         s.tell(notice(Event::Counted, None), ms(0));
         assert_eq!(see(&mut s, 800, &up)[1], "Delivered");
@@ -232,7 +235,7 @@ mod tests {
     #[test]
     fn a_tap_from_the_card_to_the_server() {
         let mut s = Screen::default();
-        let up = standing(Server::Up, 0);
+        let up = card_status(Server::Up, 0);
         s.tell(notice(Event::Reading, None), ms(0));
         assert_eq!(see(&mut s, 5, &up), ["Reading...", ""]);
         s.tell(notice(Event::Counted, Some("Ann Lee")), ms(10));
@@ -249,7 +252,7 @@ mod tests {
     fn without_a_server_a_tap_is_saved() {
         let mut s = Screen::default();
         s.tell(notice(Event::Counted, None), ms(0));
-        let none = standing(Server::None, 1);
+        let none = card_status(Server::None, 1);
         assert_eq!(see(&mut s, 0, &none), ["Counted", "Saved Local"]);
         // Neither half of a name nor an empty one.
         for name in ["山田 太郎", "ヤマダ 太郎", ""] {
@@ -266,7 +269,7 @@ mod tests {
     #[test]
     fn what_is_no_answer_does_not_take_the_screen() {
         let mut s = Screen::default();
-        let up = standing(Server::Up, 0);
+        let up = card_status(Server::Up, 0);
         s.tell(notice(Event::ReadFailed, None), ms(0));
         s.tell(Event::ServerConnected.into(), ms(1));
         s.tell(Event::ReaderConnected.into(), ms(1));
@@ -278,7 +281,7 @@ mod tests {
     fn a_reading_without_an_end_does_not_stay_for_ever() {
         let mut s = Screen::default();
         s.tell(notice(Event::Reading, None), ms(0));
-        let up = standing(Server::Up, 0);
+        let up = card_status(Server::Up, 0);
         assert_eq!(see(&mut s, 4_000, &up)[0], "Touch Card");
     }
 

@@ -17,11 +17,11 @@ impl Bench {
         let clock = ManualClock::shared(Duration::from_secs(1));
         let chip = Recording::default();
         let expander = chip.clone();
-        let standing = Standing::default();
-        standing.set_readers(1);
+        let card_status = CardStatus::default();
+        card_status.set_readers(1);
         let display = LcdDisplay {
             events: panel().1,
-            standing: Arc::new(standing),
+            card_status: Arc::new(card_status),
             settings: LcdSettings {
                 i2c_addr: 0x27,
                 i2c_bus: 1,
@@ -76,7 +76,7 @@ fn it_is_initialised_and_shows_the_rest_then_only_what_changes() {
     let first = [beginning(), sent(&hd44780::update(&BLANK, &expected, true))];
     assert_eq!(bench.look(STEP), first.concat());
     assert_eq!(bench.look(STEP), Vec::<u8>::new());
-    bench.display.standing.set_waiting(7);
+    bench.display.card_status.set_waiting(7);
     assert_eq!(
         bench.look(STEP),
         // Cursor to the last cell of the second line; '7'.

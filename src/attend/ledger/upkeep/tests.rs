@@ -9,7 +9,7 @@ const TRUE: i64 = 1_795_219_200;
 
 struct UpkeepScene {
     upkeep: Upkeep,
-    memory: Memory,
+    memory: UpkeepMemory,
     bell: Arc<Slot<()>>,
 }
 
@@ -17,13 +17,13 @@ fn scene(book: &Book) -> UpkeepScene {
     let bell = Arc::new(Slot::default());
     let clock: Arc<dyn Clock> = book.clock.clone();
     UpkeepScene {
-        memory: Memory::new(clock.now()),
+        memory: UpkeepMemory::new(clock.now()),
         upkeep: Upkeep {
             store: book.store(),
             keep_days: 400,
             roster: None,
             bell: Some(Arc::clone(&bell)),
-            standing: Arc::default(),
+            card_status: Arc::default(),
             clock,
             stop: Stop::new(),
             beat: Beat::default(),
@@ -165,7 +165,7 @@ fn another_programs_wish_wakes_the_uplink() {
     book.count(1);
     let mut scene = scene(&book);
     scene.tick();
-    assert_eq!(scene.upkeep.standing.waiting(), 1);
+    assert_eq!(scene.upkeep.card_status.waiting(), 1);
     assert!(!scene.tick());
     book.transact(|tx| {
         tx.execute(

@@ -31,7 +31,7 @@ fn put_in_place(book: &Book, copy: &PathBuf) {
     std::fs::rename(copy, book.dir().join(FILE)).unwrap();
 }
 
-fn set_aside(book: &Book) -> usize {
+fn quarantine(book: &Book) -> usize {
     let files = std::fs::read_dir(book.dir()).unwrap();
     let names = files.map(|f| f.unwrap().file_name().into_string().unwrap());
     names
@@ -54,10 +54,10 @@ fn a_verdict_about_a_file_that_another_thread_has_replaced_is_void() {
     // The check of every page has been under way when somebody else comes across the damage.
     let other = Writer::open(&store).unwrap();
     other.replace(&store, &corrupt().into()).unwrap();
-    assert_eq!(set_aside(&book), 1);
+    assert_eq!(quarantine(&book), 1);
     slow.replace(&store, &schema::Damaged("page 7".into()).into())
         .unwrap();
-    assert_eq!(set_aside(&book), 1, "the fresh one is sound");
+    assert_eq!(quarantine(&book), 1, "the fresh one is sound");
     assert_eq!(slow.read(&store, ids).unwrap(), [1, 2, 3]);
 }
 
@@ -69,7 +69,7 @@ fn a_verdict_about_a_file_that_a_person_has_replaced_is_void() {
     put_in_place(&book, &copy);
     slow.replace(&store, &schema::Damaged("page 7".into()).into())
         .unwrap();
-    assert_eq!(set_aside(&book), 0);
+    assert_eq!(quarantine(&book), 0);
     assert_eq!(slow.read(&store, ids).unwrap(), [1, 2, 3]);
 }
 
@@ -99,7 +99,7 @@ fn no_access_sets_a_file_aside_that_it_has_not_read() {
         ids(tx)
     });
     assert_eq!(written.unwrap(), [1, 2, 3]);
-    assert_eq!(set_aside(&book), 0);
+    assert_eq!(quarantine(&book), 0);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn damage_in_the_file_that_is_there_still_sets_it_aside() {
             }
         };
         assert_eq!(seen.unwrap(), [1, 2, 3], "{access}");
-        assert_eq!(set_aside(&book), files, "{access}");
+        assert_eq!(quarantine(&book), files, "{access}");
     }
 }
 
@@ -136,7 +136,7 @@ fn a_file_that_is_damaged_again_and_again_ends_in_a_fault() {
     let mut writer = Writer::open(&store).unwrap();
     let read = writer.read(&store, |_| -> rusqlite::Result<()> { Err(corrupt()) });
     assert!(is_damage(&read.unwrap_err()));
-    assert_eq!(set_aside(&book), 2, "each of them was the ledger");
+    assert_eq!(quarantine(&book), 2, "each of them was the ledger");
 }
 
 /// A damaged file that a person puts there is found at the next access, not at the next write only.
@@ -150,5 +150,5 @@ fn a_damaged_file_that_is_put_in_place_is_set_aside_at_the_next_access() {
     std::fs::write(&copy, bytes).unwrap();
     put_in_place(&book, &copy);
     assert_eq!(writer.read(&store, ids).unwrap(), [1, 2, 3]);
-    assert_eq!(set_aside(&book), 1);
+    assert_eq!(quarantine(&book), 1);
 }

@@ -16,7 +16,7 @@ use crate::base::clock::Clock;
 use crate::base::stop::Stop;
 
 /// A longer line is garbage: what is beyond is dropped.
-const LONGEST: usize = 200;
+const LONGEST_LINE: usize = 200;
 /// How soon the order to stop is heard, and what was added to a plain file is found.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -85,7 +85,7 @@ impl Lines {
                     self.line.clear();
                     return Ok(Some(line));
                 }
-                Ok(_) if self.line.len() < LONGEST => self.line.push(byte[0]),
+                Ok(_) if self.line.len() < LONGEST_LINE => self.line.push(byte[0]),
                 Ok(_) => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}

@@ -14,7 +14,7 @@ const MENDED: Duration = Duration::from_secs(2);
 
 /// What to do after an answer of the camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CaptureVerdict {
     /// Ask again.
     GoOn,
     /// Ask again after a pause.
@@ -58,33 +58,33 @@ impl Health {
     }
 
     /// A fresh picture came, and the detector has reported so many undecodable ones in a row.
-    pub fn picture(&mut self, undecodable: u32, now: Monotime) -> Verdict {
+    pub fn picture(&mut self, undecodable: u32, now: Monotime) -> CaptureVerdict {
         self.errors = 0;
         self.fresh = now;
         // A damaged file does not get better by opening it again.
         if self.stall.is_some() && undecodable >= self.limit {
-            return Verdict::Reopen(Fault::Undecodable(undecodable));
+            return CaptureVerdict::Reopen(Fault::Undecodable(undecodable));
         }
-        Verdict::GoOn
+        CaptureVerdict::GoOn
     }
 
     /// Nothing came.
-    pub fn nothing(&self, now: Monotime) -> Verdict {
+    pub fn nothing(&self, now: Monotime) -> CaptureVerdict {
         let silent = now.since(self.fresh);
         match self.stall {
-            Some(stall) if silent >= stall => Verdict::Reopen(Fault::Stall(silent)),
-            _ => Verdict::GoOn,
+            Some(stall) if silent >= stall => CaptureVerdict::Reopen(Fault::Stall(silent)),
+            _ => CaptureVerdict::GoOn,
         }
     }
 
     /// A read failed.
-    pub fn failed(&mut self, now: Monotime) -> Verdict {
+    pub fn failed(&mut self, now: Monotime) -> CaptureVerdict {
         self.errors += 1;
         if self.errors >= self.limit {
-            return Verdict::Reopen(Fault::Errors(self.errors));
+            return CaptureVerdict::Reopen(Fault::Errors(self.errors));
         }
         match self.nothing(now) {
-            Verdict::GoOn => Verdict::Pause(FAILED_PAUSE),
+            CaptureVerdict::GoOn => CaptureVerdict::Pause(FAILED_PAUSE),
             verdict => verdict,
         }
     }
@@ -112,48 +112,61 @@ mod tests {
     fn ten_failures_in_a_row_reopen_and_a_picture_between_starts_again() {
         let mut health = health(true);
         for n in 1..10 {
-            assert_eq!(health.failed(at(n)), Verdict::Pause(FAILED_PAUSE), "{n}");
+            assert_eq!(
+                health.failed(at(n)),
+                CaptureVerdict::Pause(FAILED_PAUSE),
+                "{n}"
+            );
         }
-        assert_eq!(health.picture(0, at(11)), Verdict::GoOn);
+        assert_eq!(health.picture(0, at(11)), CaptureVerdict::GoOn);
         for n in 12..21 {
-            assert_eq!(health.failed(at(n)), Verdict::Pause(FAILED_PAUSE));
+            assert_eq!(health.failed(at(n)), CaptureVerdict::Pause(FAILED_PAUSE));
         }
-        assert_eq!(health.failed(at(21)), Verdict::Reopen(Fault::Errors(10)));
+        assert_eq!(
+            health.failed(at(21)),
+            CaptureVerdict::Reopen(Fault::Errors(10))
+        );
     }
 
     #[test]
     fn silence_reopens_after_the_stall_time() {
         let mut health = health(true);
-        assert_eq!(health.picture(0, at(1000)), Verdict::GoOn);
-        assert_eq!(health.nothing(at(3999)), Verdict::GoOn);
+        assert_eq!(health.picture(0, at(1000)), CaptureVerdict::GoOn);
+        assert_eq!(health.nothing(at(3999)), CaptureVerdict::GoOn);
         let stall = Fault::Stall(Duration::from_secs(3));
-        assert_eq!(health.nothing(at(4000)), Verdict::Reopen(stall));
+        assert_eq!(health.nothing(at(4000)), CaptureVerdict::Reopen(stall));
     }
 
     #[test]
     fn rare_failures_do_not_hide_a_stall() {
         let mut health = health(true);
-        assert!(matches!(health.failed(at(1500)), Verdict::Pause(_)));
+        assert!(matches!(health.failed(at(1500)), CaptureVerdict::Pause(_)));
         let stall = Fault::Stall(Duration::from_secs(3));
-        assert_eq!(health.failed(at(3000)), Verdict::Reopen(stall));
+        assert_eq!(health.failed(at(3000)), CaptureVerdict::Reopen(stall));
     }
 
     #[test]
     fn undecodable_pictures_reopen_a_camera_but_not_a_file() {
-        assert_eq!(health(true).picture(9, at(1)), Verdict::GoOn);
+        assert_eq!(health(true).picture(9, at(1)), CaptureVerdict::GoOn);
         let fault = Fault::Undecodable(10);
-        assert_eq!(health(true).picture(10, at(1)), Verdict::Reopen(fault));
-        assert_eq!(health(false).picture(10, at(1)), Verdict::GoOn);
+        assert_eq!(
+            health(true).picture(10, at(1)),
+            CaptureVerdict::Reopen(fault)
+        );
+        assert_eq!(health(false).picture(10, at(1)), CaptureVerdict::GoOn);
     }
 
     #[test]
     fn a_file_does_not_stall_but_may_fail() {
         let mut health = health(false);
-        assert_eq!(health.nothing(at(1_000_000)), Verdict::GoOn);
+        assert_eq!(health.nothing(at(1_000_000)), CaptureVerdict::GoOn);
         for _ in 0..9 {
             health.failed(at(5));
         }
-        assert_eq!(health.failed(at(5)), Verdict::Reopen(Fault::Errors(10)));
+        assert_eq!(
+            health.failed(at(5)),
+            CaptureVerdict::Reopen(Fault::Errors(10))
+        );
     }
 
     #[test]

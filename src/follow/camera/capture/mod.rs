@@ -23,7 +23,7 @@ use crate::config;
 use crate::{say, say_info, say_warn};
 
 pub use feedback::CaptureFeedback;
-use health::{Fault, Health, Verdict};
+use health::{CaptureVerdict, Fault, Health};
 
 /// Longest pause before a name that could not be looked up is tried again: name servers come back with the network, and
 /// a camera is to be back within half a minute of that. Trying costs a packet.
@@ -165,13 +165,13 @@ impl Capture {
                 }
             };
             match verdict {
-                Verdict::GoOn => {}
-                Verdict::Pause(pause) => {
+                CaptureVerdict::GoOn => {}
+                CaptureVerdict::Pause(pause) => {
                     if self.pause(pause) {
                         return Left::Stopped;
                     }
                 }
-                Verdict::Reopen(fault) => {
+                CaptureVerdict::Reopen(fault) => {
                     return Left::Faulty {
                         fault,
                         last,

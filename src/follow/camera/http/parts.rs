@@ -18,7 +18,7 @@ pub struct Parts {
     received: Vec<u8>,
     /// What separates the parts; learnt from the stream where the header left it open.
     delimiter: Delimiter,
-    state: State,
+    state: PartState,
 }
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ enum Delimiter {
 }
 
 #[derive(Debug)]
-enum State {
+enum PartState {
     /// Before a delimiter.
     Between,
     /// In the head of a part.
@@ -53,7 +53,7 @@ impl Parts {
                 Some((hyphens, "")) => Delimiter::Told(hyphens.as_bytes().to_vec()),
                 Some((_, bare)) => Delimiter::Told(bare.as_bytes().to_vec()),
             },
-            state: State::Between,
+            state: PartState::Between,
         }
     }
 
@@ -69,7 +69,7 @@ impl Parts {
     pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
             match self.state {
-                State::Between => {
+                PartState::Between => {
                     let Some(end) = self.find_delimiter()? else {
                         if self.received.len() > MAX_BETWEEN {
                             bail!("no boundary between the pictures of the stream");
@@ -83,9 +83,9 @@ impl Parts {
                         bail!("the server has ended the stream");
                     }
                     self.received.drain(..end);
-                    self.state = State::Head;
+                    self.state = PartState::Head;
                 }
-                State::Head => {
+                PartState::Head => {
                     // The line of the delimiter is the first line of what is searched, so that a part
                     // without any header is found too.
                     let Some((length, end)) = part_head(&self.received) else {
@@ -99,20 +99,20 @@ impl Parts {
                         Some(length) if length > MAX_PICTURE => {
                             bail!("a picture of {length} bytes; at most {MAX_PICTURE} are taken")
                         }
-                        Some(length) => State::Sized(length),
-                        None => State::Unsized(0),
+                        Some(length) => PartState::Sized(length),
+                        None => PartState::Unsized(0),
                     };
                 }
-                State::Sized(length) => {
+                PartState::Sized(length) => {
                     if self.received.len() < length {
                         return Ok(None);
                     }
-                    self.state = State::Between;
+                    self.state = PartState::Between;
                     if length > 0 {
                         return Ok(Some(self.received.drain(..length).collect()));
                     }
                 }
-                State::Unsized(searched) => {
+                PartState::Unsized(searched) => {
                     let Delimiter::Seen(delimiter) = &self.delimiter else {
                         // A part begins behind a delimiter, so one was seen.
                         bail!("no boundary between the pictures of the stream");
@@ -122,7 +122,7 @@ impl Parts {
                         if self.received.len() > MAX_PICTURE {
                             bail!("a picture does not end after {MAX_PICTURE} bytes");
                         }
-                        self.state = State::Unsized(self.received.len());
+                        self.state = PartState::Unsized(self.received.len());
                         return Ok(None);
                     };
                     let mut picture: Vec<u8> = self.received.drain(..from + at).collect();
@@ -131,7 +131,7 @@ impl Parts {
                             picture.pop();
                         }
                     }
-                    self.state = State::Between;
+                    self.state = PartState::Between;
                     if !picture.is_empty() {
                         return Ok(Some(picture));
                     }

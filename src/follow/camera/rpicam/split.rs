@@ -30,7 +30,7 @@ pub struct Arrived {
 #[derive(Debug, Default)]
 pub struct Splitter {
     received: Vec<u8>,
-    state: State,
+    state: SplitState,
     /// When the first byte of `received` arrived.
     begun: Monotime,
     /// The last push: where in `received` it begins, and when it came.
@@ -39,7 +39,7 @@ pub struct Splitter {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-enum State {
+enum SplitState {
     /// No picture has begun.
     #[default]
     Between,
@@ -68,34 +68,34 @@ impl Splitter {
     pub fn next(&mut self) -> Option<Arrived> {
         loop {
             match self.state {
-                State::Between => self.find_beginning()?,
-                State::Head(at) => match jpeg::marker(&self.received, at) {
+                SplitState::Between => self.find_beginning()?,
+                SplitState::Head(at) => match jpeg::marker(&self.received, at) {
                     None => return self.wait(),
                     Some(Place::Segment(SOS, body)) if body.len() <= LONGEST_SOS => {
-                        self.state = State::Scan(body.end);
+                        self.state = SplitState::Scan(body.end);
                     }
                     Some(Place::Segment(code, body)) if code != SOS => {
-                        self.state = State::Head(body.end);
+                        self.state = SplitState::Head(body.end);
                     }
                     Some(Place::Alone(SOI_CODE, _)) => self.give_up(at),
                     // An invalid segment length: the next picture may begin within it.
                     Some(_) => self.give_up(BEGINNING.len() - 1),
                 },
-                State::Scan(from) => {
+                SplitState::Scan(from) => {
                     let Some(at) = self.find_marker(from) else {
-                        self.state = State::Scan(from.max(self.received.len()));
+                        self.state = SplitState::Scan(from.max(self.received.len()));
                         return self.wait();
                     };
                     match jpeg::marker(&self.received, at) {
                         None => {
-                            self.state = State::Scan(at);
+                            self.state = SplitState::Scan(at);
                             return self.wait();
                         }
                         Some(Place::Alone(EOI, end)) => return Some(self.take(end)),
                         // Progressive pictures have several scans, with tables between them.
-                        Some(Place::Segment(_, body)) => self.state = State::Scan(body.end),
+                        Some(Place::Segment(_, body)) => self.state = SplitState::Scan(body.end),
                         Some(Place::Alone(SOI_CODE, _) | Place::Damaged) => self.give_up(at),
-                        Some(Place::Alone(_, next)) => self.state = State::Scan(next),
+                        Some(Place::Alone(_, next)) => self.state = SplitState::Scan(next),
                     }
                 }
             }
@@ -107,7 +107,7 @@ impl Splitter {
         match memmem::find(&self.received, &BEGINNING) {
             Some(at) => {
                 self.drop_front(at);
-                self.state = State::Head(BEGINNING.len() - 1);
+                self.state = SplitState::Head(BEGINNING.len() - 1);
                 Some(())
             }
             None => {
@@ -144,7 +144,7 @@ impl Splitter {
     fn give_up(&mut self, from: usize) {
         self.damaged += 1;
         self.drop_front(from);
-        self.state = State::Between;
+        self.state = SplitState::Between;
     }
 
     fn take(&mut self, end: usize) -> Arrived {
@@ -152,7 +152,7 @@ impl Splitter {
         let mut jpeg = self.received.split_off(end);
         std::mem::swap(&mut jpeg, &mut self.received);
         self.moved(end);
-        self.state = State::Between;
+        self.state = SplitState::Between;
         Arrived { jpeg, begun }
     }
 

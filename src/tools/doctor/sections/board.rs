@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::tools::doctor::command;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::tools::doctor::unit_file::{UnitFile, seconds};
 use crate::{finding, say};
 
@@ -32,8 +32,8 @@ pub struct Facts {
 impl Facts {
     /// Looks, and asks systemd where it runs.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
         let class = "/sys/class/watchdog";
         let device = root.names(class).into_iter().next();
         let about = |file: &str| {
@@ -42,7 +42,7 @@ impl Facts {
         };
         let asked = (root.is_live() && root.exists("/run/systemd/system")).then(|| {
             let args = ["show", "--property=RuntimeWatchdogUSec", "--value"];
-            command::output(&*setting.clock, setting.patience(ASK), "systemctl", &args)
+            command::output(&*machine.clock, machine.patience(ASK), "systemctl", &args)
         });
         let manager = UnitFile::settings(root, "system.conf");
         let journal = UnitFile::settings(root, "journald.conf");

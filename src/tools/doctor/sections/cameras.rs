@@ -7,7 +7,7 @@ use crate::follow::camera::devices;
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::holders::holder_below;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// What is seen.
@@ -40,8 +40,8 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let (root, camera) = (&setting.root, &setting.config.camera);
+    pub fn of(machine: &Machine) -> Self {
+        let (root, camera) = (&machine.root, &machine.config.camera);
         let source = match &camera.source {
             Source::Number(n) => n.to_string(),
             Source::Name(name) => name.clone(),
@@ -64,7 +64,7 @@ impl Facts {
         };
         let about = node.as_ref().and_then(|n| n.metadata().ok());
         let own = node.as_ref().map(|n| root.own(n));
-        let allowed = setting.unit.as_ref().is_none_or(|u| {
+        let allowed = machine.unit.as_ref().is_none_or(|u| {
             let rules = u.words("Service", "DeviceAllow");
             rules.is_empty() || rules.iter().any(|w| w == "char-media")
         });
@@ -83,8 +83,8 @@ impl Facts {
                 .find(|d| Some(&d.node) == node.as_ref())
                 .and_then(|d| d.stable.as_ref())
                 .map(|s| root.own(s)),
-            permitted: about.is_some_and(|a| setting.user.may(&a, READ | WRITE)),
-            user: setting.user.name.clone(),
+            permitted: about.is_some_and(|a| machine.user.may(&a, READ | WRITE)),
+            user: machine.user.name.clone(),
             holder: own
                 .as_ref()
                 .and_then(|n| holder_below(root.base(), n))

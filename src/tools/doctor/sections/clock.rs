@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::attend::ledger::stamp::Sync;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// 2025-01-01: a clock that claims less has not been set at all.
@@ -28,12 +28,12 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
         let live = root.is_live().then(Sync::now);
         let by_file = root.exists("/run/systemd/timesync/synchronized");
         let folders = ["/run/systemd/timesync", "/run/chrony", "/run/ntpd.pid"];
-        let wall = setting.clock.wall();
+        let wall = machine.clock.wall();
         Self {
             zone: wall.time_zone().iana_name().map(str::to_owned),
             now: Some(wall.timestamp()),

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::attend::ledger::roster;
 use crate::tools::doctor::account::READ;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// Reading by anybody.
@@ -51,10 +51,10 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let (root, config) = (&setting.root, &setting.config);
-        let text = setting.config_file.as_deref().map(std::fs::read_to_string);
-        let mode = setting
+    pub fn of(machine: &Machine) -> Self {
+        let (root, config) = (&machine.root, &machine.config);
+        let text = machine.config_file.as_deref().map(std::fs::read_to_string);
+        let mode = machine
             .config_file
             .as_deref()
             .and_then(|f| f.metadata().ok());
@@ -72,24 +72,24 @@ impl Facts {
             ("detector.model_dir", &config.detector.model_dir),
         ];
         Self {
-            file: setting
+            file: machine
                 .config_file
                 .as_ref()
                 .map(|f| root.own(f).display().to_string()),
-            problems: setting.config_problems.clone(),
-            not_built: setting.config_not_built.clone(),
+            problems: machine.config_problems.clone(),
+            not_built: machine.config_not_built.clone(),
             open_password: open && password,
             named: files
                 .into_iter()
-                .filter_map(|(key, path)| Some(named(setting, key, path.as_deref()?)))
+                .filter_map(|(key, path)| Some(named(machine, key, path.as_deref()?)))
                 .collect(),
-            user: setting.user.name.clone(),
+            user: machine.user.name.clone(),
         }
     }
 }
 
-fn named(setting: &Setting, key: &'static str, path: &Path) -> Named {
-    let real = setting.root.path(path);
+fn named(machine: &Machine, key: &'static str, path: &Path) -> Named {
+    let real = machine.root.path(path);
     let about = real.metadata().ok();
     let contents = (key == "attendance.roster" && about.is_some()).then(|| roster::read(&real));
     let (failure, bad_lines) = match contents {
@@ -105,7 +105,7 @@ fn named(setting: &Setting, key: &'static str, path: &Path) -> Named {
         key,
         path: path.display().to_string(),
         exists: about.is_some(),
-        permitted: about.as_ref().is_some_and(|a| setting.user.may(a, READ)),
+        permitted: about.as_ref().is_some_and(|a| machine.user.may(a, READ)),
         open: about.is_some_and(|a| a.permissions().mode() & ANYBODY != 0),
         failure,
         bad_lines,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::watch::crash;
 use crate::{finding, say};
 
@@ -26,15 +26,15 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let (file, written) = crash::reported(&setting.crash_file).unzip();
+    pub fn of(machine: &Machine) -> Self {
+        let (file, written) = crash::reported(&machine.crash_file).unzip();
         let written = written.and_then(|at| Timestamp::try_from(at).ok());
-        let now = setting.clock.wall().timestamp();
+        let now = machine.clock.wall().timestamp();
         Self {
-            file: file.map_or_else(String::new, |f| setting.root.own(&f).display().to_string()),
+            file: file.map_or_else(String::new, |f| machine.root.own(&f).display().to_string()),
             written,
             days: written.map(|w| (now.as_second() - w.as_second()) / 86_400),
-            line: crash::last(&setting.crash_file).map(|last| last.to_string()),
+            line: crash::last(&machine.crash_file).map(|last| last.to_string()),
         }
     }
 }

@@ -7,7 +7,7 @@ use nix::sys::statvfs::statvfs;
 use crate::config::Level;
 use crate::tools::doctor::account::{ENTER, WRITE};
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// With less than this, in MiB, a disk is as good as full.
@@ -62,15 +62,15 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
-        let log = setting.log_file.parent().unwrap_or(Path::new("."));
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
+        let log = machine.log_file.parent().unwrap_or(Path::new("."));
         let log = if log.as_os_str().is_empty() {
             Path::new(".")
         } else {
             log
         };
-        let data = root.own(&setting.data_dir);
+        let data = root.own(&machine.data_dir);
         // "0x01 0x02": two kinds of cells.
         let worn = root.names("/sys/block").iter().find_map(|block| {
             let text = root.text(format!("/sys/block/{block}/device/life_time"))?;
@@ -81,21 +81,21 @@ impl Facts {
         });
         Self {
             folders: vec![
-                folder(setting, "data", &setting.data_dir),
-                folder(setting, "log", log),
+                folder(machine, "data", &machine.data_dir),
+                folder(machine, "log", log),
             ],
-            user: setting.user.name.clone(),
+            user: machine.user.name.clone(),
             ledger: root.exists(data.join(crate::attend::ledger::FILE)),
             reserve: root.exists(data.join("attendance.reserve")),
-            running: setting.pid().is_some(),
-            debug: setting.config.log.level == Level::Debug,
+            running: machine.pid().is_some(),
+            debug: machine.config.log.level == Level::Debug,
             worn,
         }
     }
 }
 
-fn folder(setting: &Setting, holds: &'static str, real: &Path) -> Folder {
-    let root = &setting.root;
+fn folder(machine: &Machine, holds: &'static str, real: &Path) -> Folder {
+    let root = &machine.root;
     let real = real.canonicalize().unwrap_or_else(|_| real.to_owned());
     let own = root.own(&real);
     let mounts = root.text("/proc/self/mounts").unwrap_or_default();
@@ -121,7 +121,7 @@ fn folder(setting: &Setting, holds: &'static str, real: &Path) -> Folder {
         read_only: mount.is_some_and(|(_, _, options)| options.split(',').any(|o| o == "ro")),
         free_mb,
         free_files: space.filter(|s| s.files() > 0).map(|s| s.files_available()),
-        permitted: about.is_some_and(|a| setting.user.may(&a, WRITE | ENTER)),
+        permitted: about.is_some_and(|a| machine.user.may(&a, WRITE | ENTER)),
     }
 }
 

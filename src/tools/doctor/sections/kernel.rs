@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Read as _};
 
 use crate::finding;
 use crate::tools::doctor::finding::Finding;
+use crate::tools::doctor::machine::Machine;
 use crate::tools::doctor::root::open;
-use crate::tools::doctor::setting::Setting;
 use crate::tools::doctor::tail;
 
 /// Most messages that are kept.
@@ -33,8 +33,8 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let messages = messages(setting);
+    pub fn of(machine: &Machine) -> Self {
+        let messages = messages(machine);
         let last = |is: fn(&str) -> bool| {
             let lines = messages.iter().flatten();
             lines.rev().find(|l| is(&l.to_lowercase())).cloned()
@@ -71,9 +71,9 @@ fn is_disk(line: &str) -> bool {
 
 /// The kernel's messages, the oldest first, each with the seconds since boot. None where they may not be read.
 #[must_use]
-pub fn messages(setting: &Setting) -> Option<Vec<String>> {
-    if !setting.root.is_live() {
-        let file = setting.root.path("/var/log/kern.log");
+pub fn messages(machine: &Machine) -> Option<Vec<String>> {
+    if !machine.root.is_live() {
+        let file = machine.root.path("/var/log/kern.log");
         return file.exists().then(|| tail::lines(&file, MOST));
     }
     let mut log = open("/dev/kmsg".as_ref()).ok()?;

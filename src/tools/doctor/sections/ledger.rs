@@ -9,7 +9,7 @@ use crate::attend::ledger::query::{Integrity, Overview, View};
 use crate::finding;
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 
 /// For counting and for the look at every page together.
 const LIMIT: Duration = Duration::from_millis(800);
@@ -48,28 +48,28 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
-        let file = setting.data_dir.join(FILE);
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
+        let file = machine.data_dir.join(FILE);
         let own = root.own(&file);
         let about = file.metadata().ok();
         let mut facts = Self {
-            enabled: setting.config.cards.enabled,
+            enabled: machine.config.cards.enabled,
             file: own.display().to_string(),
             exists: about.is_some(),
             readable: crate::tools::doctor::root::open(&file).is_ok(),
-            permitted: about.is_none_or(|a| setting.user.may(&a, READ | WRITE)),
-            user: setting.user.name.clone(),
+            permitted: about.is_none_or(|a| machine.user.may(&a, READ | WRITE)),
+            user: machine.user.name.clone(),
             aside: root
-                .names(root.own(&setting.data_dir))
+                .names(root.own(&machine.data_dir))
                 .into_iter()
                 .filter(|n| n.starts_with("attendance.db.damaged"))
                 .collect(),
-            server: setting.config.server_url.is_some(),
+            server: machine.config.server_url.is_some(),
             ..Self::default()
         };
         if facts.exists && facts.readable {
-            match look(setting) {
+            match look(machine) {
                 Ok((overview, integrity)) => {
                     facts.overview = overview;
                     facts.integrity = Some(integrity);
@@ -83,14 +83,14 @@ impl Facts {
             .and_then(|o| o.oldest_pending.as_ref());
         let since = oldest.and_then(|w| w.utc_time.parse::<Timestamp>().ok());
         facts.oldest_hours = since
-            .map(|then| (setting.clock.wall().timestamp().as_second() - then.as_second()) / 3600);
+            .map(|then| (machine.clock.wall().timestamp().as_second() - then.as_second()) / 3600);
         facts
     }
 }
 
-fn look(setting: &Setting) -> anyhow::Result<(Option<Overview>, Integrity)> {
-    let mut view = View::open(&setting.data_dir)?;
-    view.within(&setting.clock, setting.patience(LIMIT))?;
+fn look(machine: &Machine) -> anyhow::Result<(Option<Overview>, Integrity)> {
+    let mut view = View::open(&machine.data_dir)?;
+    view.within(&machine.clock, machine.patience(LIMIT))?;
     // What lies in damaged pages cannot be counted, nor can more than there is time for.
     let overview = view.overview().ok();
     let integrity = view.integrity()?;

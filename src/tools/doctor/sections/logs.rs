@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::tools::doctor::tail;
 use crate::{finding, say};
 
@@ -45,14 +45,14 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let lines = tail::lines(&setting.log_file, LINES);
-        let about = setting.log_file.metadata().ok();
+    pub fn of(machine: &Machine) -> Self {
+        let lines = tail::lines(&machine.log_file, LINES);
+        let about = machine.log_file.metadata().ok();
         let written = about
             .filter(|m| !m.is_dir())
             .and_then(|m| m.modified().ok())
             .and_then(|at| Timestamp::try_from(at).ok());
-        let now = setting.clock.wall().timestamp();
+        let now = machine.clock.wall().timestamp();
         let fails = |l: &&String| l.contains(" - ERROR - ") || l.contains(" - CRITICAL - ");
         let last = |marks: &[&str]| {
             let marked = |l: &&String| marks.iter().any(|m| l.contains(m));
@@ -60,11 +60,11 @@ impl Facts {
         };
         let jump = last(&JUMPS).filter(|l| l.contains("set by") || l.contains("変更されました"));
         Self {
-            file: setting.root.own(&setting.log_file).display().to_string(),
+            file: machine.root.own(&machine.log_file).display().to_string(),
             silent_s: written.map(|w| now.as_second() - w.as_second()),
-            running: setting.pid().is_some(),
+            running: machine.pid().is_some(),
             #[allow(clippy::cast_precision_loss)] // ten minutes
-            regular: setting.config.monitor.interval <= SILENT_S as f64 / 2.0,
+            regular: machine.config.monitor.interval <= SILENT_S as f64 / 2.0,
             failures: lines.iter().filter(fails).count(),
             failure: lines.iter().rev().find(fails).cloned(),
             alarm: last(&ALARMS),

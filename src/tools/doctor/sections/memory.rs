@@ -3,7 +3,7 @@
 use crate::base::proc;
 use crate::finding;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 
 /// Less than this share of the memory is little.
 const LOW_PART: f64 = 0.1;
@@ -32,16 +32,16 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
         let table = root.text("/proc/meminfo").unwrap_or_default();
         let total_mb = megabytes(&table, "MemTotal");
-        let status = setting
+        let status = machine
             .pid()
             .and_then(|pid| root.text(format!("/proc/{pid}/status")));
-        let told = setting.health.as_ref().map(|h| h.memory.limit_mb);
+        let told = machine.health.as_ref().map(|h| h.memory.limit_mb);
         let told = told.filter(|limit| *limit > 0.0);
-        let configured = setting.config.monitor.rss_limit_mb;
+        let configured = machine.config.monitor.rss_limit_mb;
         Self {
             total_mb,
             available_mb: megabytes(&table, "MemAvailable"),

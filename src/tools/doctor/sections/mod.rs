@@ -22,8 +22,8 @@ pub mod unit;
 use std::time::Duration;
 
 use super::finding::Finding;
+use super::machine::Machine;
 use super::probe::{Looked, Probe};
-use super::setting::Setting;
 
 /// For what only reads small files.
 const FILES: Duration = Duration::from_millis(1000);
@@ -47,12 +47,12 @@ pub fn all() -> Vec<Probe> {
             Probe {
                 name: stringify!($name),
                 limit: $limit,
-                look: |setting| Looked::at(&$name::Facts::of(setting), |f| $name::findings(f)),
+                look: |machine| Looked::at(&$name::Facts::of(machine), |f| $name::findings(f)),
                 hung: $hung,
             }
         };
     }
-    type Hung = fn(&Setting, Duration) -> Finding;
+    type Hung = fn(&Machine, Duration) -> Finding;
     let (server_hung, pcscd_hung): (Hung, Hung) = (server::hung, pcscd::hung);
     vec![
         probe!(system, FILES),

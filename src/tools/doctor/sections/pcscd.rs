@@ -7,7 +7,7 @@ use super::readers::in_the_way;
 use crate::attend::reader::selection::{self, Selection};
 use crate::attend::reader::usb::{self, Obstacle};
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// `SCARD_W_SECURITY_VIOLATION`, with which polkit's refusal arrives.
@@ -27,8 +27,8 @@ pub struct Facts {
 impl Facts {
     /// Asks. It waits for a daemon that hangs for as long as `facetap devices` does, so it needs a limit.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let (root, cards) = (&setting.root, &setting.config.cards);
+    pub fn of(machine: &Machine) -> Self {
+        let (root, cards) = (&machine.root, &machine.config.cards);
         if !root.is_live() || !cards.enabled || selection::is_simulated(&cards.readers) {
             return Self::default();
         }
@@ -100,7 +100,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 /// What it means when it does not answer.
-pub fn hung(_: &Setting, limit: Duration) -> Finding {
+pub fn hung(_: &Machine, limit: Duration) -> Finding {
     let seconds = limit.as_secs_f64();
     finding!(
         Problem, "pcscd-hangs",

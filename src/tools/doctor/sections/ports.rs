@@ -7,7 +7,7 @@ use crate::follow::servo::{SIMULATED, port::AUTO, ports};
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::holders::holder_below;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// A CH340, which brltty takes for a Braille display.
@@ -21,7 +21,7 @@ pub struct Facts {
     /// `servo.enabled`, with a real port.
     pub enabled: bool,
     /// `servo.port`.
-    pub setting: String,
+    pub machine: String,
     /// Every port.
     pub all: Vec<String>,
     /// The node that the setting means; for "auto" the first that it tries.
@@ -47,8 +47,8 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let (root, servo) = (&setting.root, &setting.config.servo);
+    pub fn of(machine: &Machine) -> Self {
+        let (root, servo) = (&machine.root, &machine.config.servo);
         let found = ports::list_below(root.base());
         let wanted = if servo.port == AUTO {
             found.iter().find(|p| p.automatic).map(|p| p.node.clone())
@@ -84,7 +84,7 @@ impl Facts {
         ];
         Self {
             enabled: servo.enabled && servo.port != SIMULATED,
-            setting: servo.port.clone(),
+            machine: servo.port.clone(),
             all: found
                 .iter()
                 .map(|p| {
@@ -96,8 +96,8 @@ impl Facts {
                 .map(|p| root.own(&p.name))
                 .filter(|n| n.starts_with("/dev/serial")),
             console: port.is_some_and(|p| p.console),
-            permitted: about.is_some_and(|a| setting.user.may(&a, READ | WRITE)),
-            user: setting.user.name.clone(),
+            permitted: about.is_some_and(|a| machine.user.may(&a, READ | WRITE)),
+            user: machine.user.name.clone(),
             holder: own
                 .as_ref()
                 .and_then(|n| holder_below(root.base(), n))
@@ -128,12 +128,12 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             mend: "sudo apt purge brltty".to_owned(),
         ));
     }
-    let setting = &facts.setting;
+    let machine = &facts.machine;
     let Some(node) = &facts.node else {
         found.push(finding!(
             Problem, "port-absent",
-            what: "\"servo.port\" is \"{setting}\", and there is no such port",
-                  "\"servo.port\" の \"{setting}\" に該当するポートがありません",
+            what: "\"servo.port\" is \"{machine}\", and there is no such port",
+                  "\"servo.port\" の \"{machine}\" に該当するポートがありません",
             why: still(),
             mend: "plug the adapter in, then: facetap devices    # dmesg | tail tells whether the system has noticed it",
                   "アダプターを接続後に: facetap devices    # dmesg | tail でシステムが認識したか確認できます",
@@ -172,7 +172,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "sudo raspi-config nonint do_serial_cons 1    # その後、再起動",
         ));
     }
-    let bare = setting.starts_with("/dev/ttyUSB") || setting.starts_with("/dev/ttyACM");
+    let bare = machine.starts_with("/dev/ttyUSB") || machine.starts_with("/dev/ttyACM");
     if bare {
         let name = match &facts.stable {
             Some(name) => name.display().to_string(),
@@ -180,8 +180,8 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         };
         found.push(finding!(
             Warning, "port-bare-name",
-            what: "\"servo.port\" is {setting}, a number that changes",
-                  "\"servo.port\" が番号（{setting}）で指定されています",
+            what: "\"servo.port\" is {machine}, a number that changes",
+                  "\"servo.port\" が番号（{machine}）で指定されています",
             why: "after the next start, or another plug, it may be another adapter",
                  "再起動や抜き差しで別のアダプターになることがあります",
             mend: "set \"servo.port\" to \"{name}\"",

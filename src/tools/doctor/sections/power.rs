@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::tools::doctor::command;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// A Raspberry Pi slows down from here on (its documentation: "soft limit" 60 to 80, hard limit 85).
@@ -31,8 +31,8 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
         let zones = root.names("/sys/class/thermal").into_iter();
         #[allow(clippy::cast_precision_loss)] // thousandths of a degree
         let temperature = |zone: String| {
@@ -51,15 +51,15 @@ impl Facts {
                 return None;
             }
             command::output(
-                &*setting.clock,
-                setting.patience(ASK),
+                &*machine.clock,
+                machine.patience(ASK),
                 "vcgencmd",
                 &["get_throttled"],
             )
         };
         Self {
             hottest: zones.filter_map(temperature).reduce(f64::max),
-            throttled: by_file(setting)
+            throttled: by_file(machine)
                 .or_else(by_command)
                 .and_then(|text| flags(&text)),
             low_voltage,
@@ -68,8 +68,8 @@ impl Facts {
 }
 
 /// The file lies at the firmware's device, whose name differs between boards and kernels.
-fn by_file(setting: &Setting) -> Option<String> {
-    let root = &setting.root;
+fn by_file(machine: &Machine) -> Option<String> {
+    let root = &machine.root;
     let platform = "/sys/devices/platform";
     root.names(platform)
         .iter()

@@ -3,7 +3,7 @@
 use crate::attend::reader::selection;
 use crate::attend::reader::usb::{self, Obstacle};
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// libccid's drivers.
@@ -37,11 +37,11 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let (root, cards) = (&setting.root, &setting.config.cards);
+    pub fn of(machine: &Machine) -> Self {
+        let (root, cards) = (&machine.root, &machine.config.cards);
         let devices = usb::devices(&root.path(usb::SYSFS));
         let socket = std::env::var_os("PCSCLITE_CSOCK_NAME").filter(|_| root.is_live());
-        let user = &setting.user.name;
+        let user = &machine.user.name;
         let allows = |text: &str| text.contains(RIGHT) && text.contains(user.as_str());
         let rule = RULES.iter().any(|folder| {
             let mut files = root.names(folder).into_iter();
@@ -66,7 +66,7 @@ impl Facts {
                 None => root.exists("/run/pcscd/pcscd.comm"),
             },
             polkit: root.exists(POLICY),
-            rule: rule || setting.user.uid == Some(0),
+            rule: rule || machine.user.uid == Some(0),
             user: user.clone(),
         }
     }

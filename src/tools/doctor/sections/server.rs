@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::attend::uplink;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 
 /// What is seen.
@@ -19,12 +19,12 @@ pub struct Facts {
 impl Facts {
     /// Asks. It waits for three seconds at most, so it needs a limit.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let url = setting.config.server_url.clone();
-        let asked = url.is_some() && setting.root.is_live();
+    pub fn of(machine: &Machine) -> Self {
+        let url = machine.config.server_url.clone();
+        let asked = url.is_some() && machine.root.is_live();
         Self {
             answer: asked.then(|| {
-                let answer = uplink::probe(&setting.config);
+                let answer = uplink::probe(&machine.config);
                 answer.map(|_| ()).map_err(|e| format!("{e:#}"))
             }),
             url,
@@ -71,8 +71,8 @@ fn by_hand(url: Option<&str>) -> String {
 }
 
 /// What it means when it does not answer.
-pub fn hung(setting: &Setting, limit: Duration) -> Finding {
-    let url = setting.config.server_url.as_deref();
+pub fn hung(machine: &Machine, limit: Duration) -> Finding {
+    let url = machine.config.server_url.as_deref();
     let (seconds, shown) = (limit.as_secs_f64(), url.unwrap_or_default());
     finding!(
         Problem, "server-silent",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::{RUN, Setting};
+use crate::tools::doctor::machine::{Machine, RUN};
 use crate::watch::health::exit::{self, LastExit};
 use crate::watch::health::state::{Phase, State};
 use crate::{finding, say};
@@ -39,33 +39,33 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
-        let health = setting.health.clone();
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
+        let health = machine.health.clone();
         let updated = health
             .as_ref()
             .and_then(|h| h.updated.parse::<Timestamp>().ok());
-        let now = setting.clock.wall().timestamp();
+        let now = machine.clock.wall().timestamp();
         let boot = root
             .text("/proc/sys/kernel/random/boot_id")
             .unwrap_or_default();
         let noted = || {
-            let run = exit::read(&exit::file(&setting.data_dir))?;
+            let run = exit::read(&exit::file(&machine.data_dir))?;
             // That of a run that goes on tells nothing about an end.
-            let over = setting.pid().is_none();
+            let over = machine.pid().is_none();
             over.then(|| exit::judge(&run, &boot))
         };
         let last_exit = noted().or_else(|| health.as_ref()?.last_exit.clone());
         Self {
-            pid: setting.pid(),
-            file: setting
+            pid: machine.pid(),
+            file: machine
                 .health_file
                 .as_ref()
                 .map(|f| root.own(f).display().to_string()),
             age_s: updated.map(|u| now.as_second() - u.as_second()),
             this_boot: health.as_ref().is_some_and(|h| h.boot_id == boot),
             folder: root.exists(RUN),
-            unit: setting.unit.is_some(),
+            unit: machine.unit.is_some(),
             last_exit,
             boot,
             health,

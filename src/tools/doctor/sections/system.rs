@@ -2,7 +2,7 @@
 
 use crate::finding;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 
 /// What is seen.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +36,8 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
         let release = root
             .text("/etc/os-release")
             .or_else(|| root.text("/usr/lib/os-release"))

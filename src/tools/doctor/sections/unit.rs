@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::tools::doctor::command;
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::setting::Setting;
+use crate::tools::doctor::machine::Machine;
 use crate::tools::doctor::unit_file::seconds;
 use crate::{finding, say};
 
@@ -52,16 +52,16 @@ pub struct Facts {
 impl Facts {
     /// Looks, and asks systemd where it runs.
     #[must_use]
-    pub fn of(setting: &Setting) -> Self {
-        let root = &setting.root;
-        let Some(unit) = &setting.unit else {
+    pub fn of(machine: &Machine) -> Self {
+        let root = &machine.root;
+        let Some(unit) = &machine.unit else {
             return Self::default();
         };
         let ask = root.is_live() && root.exists("/run/systemd/system");
         let answer = ask.then(|| {
             let property = format!("--property={PROPERTIES}");
             let args = ["show", "--no-pager", &property, "facetap.service"];
-            command::output(&*setting.clock, setting.patience(ASK), "systemctl", &args)
+            command::output(&*machine.clock, machine.patience(ASK), "systemctl", &args)
         });
         let systemd: BTreeMap<String, String> = answer
             .flatten()
@@ -98,9 +98,9 @@ impl Facts {
                 .split_whitespace()
                 .rfind(|f| f.starts_with("cgroup_disable=") || f.starts_with("cgroup_enable="))
                 .is_some_and(|f| f == "cgroup_disable=memory"),
-            user: setting.user.name.clone(),
-            user_known: setting.user.uid.is_some(),
-            unknown_groups: setting.user.unknown_groups.clone(),
+            user: machine.user.name.clone(),
+            user_known: machine.user.uid.is_some(),
+            unknown_groups: machine.user.unknown_groups.clone(),
             systemd,
         }
     }
@@ -115,13 +115,13 @@ impl Facts {
 }
 
 /// A drop-in with one setting or two. (`systemctl edit --stdin` is newer than Debian 12's systemd.)
-fn edit(section: &str, setting: &str) -> String {
-    let name = setting.split('=').next().unwrap_or_default().to_owned();
+fn edit(section: &str, machine: &str) -> String {
+    let name = machine.split('=').next().unwrap_or_default().to_owned();
     // printf takes a % for the beginning of something.
-    let setting = setting.replace('%', "%%");
+    let machine = machine.replace('%', "%%");
     let folder = "/etc/systemd/system/facetap.service.d";
     format!(
-        "sudo mkdir -p {folder}; printf '[{section}]\\n{setting}\\n' | sudo tee {folder}/zz-{name}.conf; \
+        "sudo mkdir -p {folder}; printf '[{section}]\\n{machine}\\n' | sudo tee {folder}/zz-{name}.conf; \
          sudo systemctl daemon-reload; sudo systemctl restart facetap"
     )
 }

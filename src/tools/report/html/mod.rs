@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::listing::{self, Listing};
 use super::{Report, Source};
-use crate::tools::report::resource::Kind;
+use crate::tools::report::resource::ResourceKind;
 use crate::{base::text, say};
 
 /// Runs that are listed one by one.
@@ -81,7 +81,7 @@ fn log(report: &Report, source: &Source, out: &mut dyn Write) -> Result<()> {
     }
     let plotted = source.series.iter().zip(report.resources());
     let mut plotted = plotted
-        .filter(|(s, r)| r.kind != Kind::Uptime && s.last().is_some())
+        .filter(|(s, r)| r.kind != ResourceKind::Uptime && s.last().is_some())
         .peekable();
     if plotted.peek().is_some() {
         legend(out)?;

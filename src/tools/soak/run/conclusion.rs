@@ -10,7 +10,7 @@ use crate::attend::trace;
 use crate::base::stop::lock;
 use crate::say;
 use crate::tools::soak::screen;
-use crate::tools::soak::tally::{Kind, Tally};
+use crate::tools::soak::tally::{RequestKind, Tally};
 use crate::tools::soak::verdict::{self, Check, Measured, Outcome, Row};
 
 impl Soak {
@@ -69,8 +69,8 @@ impl Soak {
             "\n{time}{broken_off}: リクエスト {requests} 件 (毎分 {a_minute:.0} 件), 失敗 {errors} 件"
         ));
         for (kind, name) in [
-            (Kind::Tap, say!("taps", "タップ")),
-            (Kind::Frame, say!("frames", "フレーム")),
+            (RequestKind::Tap, say!("taps", "タップ")),
+            (RequestKind::Frame, say!("frames", "フレーム")),
         ] {
             let times = m.tally.times(kind);
             if let (Some(half), Some(most)) = (times.percentile(0.5), times.percentile(0.99)) {

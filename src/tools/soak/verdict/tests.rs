@@ -4,7 +4,7 @@ use super::*;
 use crate::tools::soak::fault::Fault;
 use crate::tools::soak::plan::{Interval, Plan};
 use crate::tools::soak::probe::Reading;
-use crate::tools::soak::tally::Kind;
+use crate::tools::soak::tally::RequestKind;
 
 /// A run of 72 s without a fault, ten requests a second, on a machine whose memory wavers.
 fn healthy() -> Measured {
@@ -27,7 +27,7 @@ fn run(more: impl Fn(f64) -> Reading) -> Measured {
     }
     let mut tally = Tally::default();
     for _ in 0..720 {
-        tally.add(Kind::Tap, Some(Duration::from_millis(7)));
+        tally.add(RequestKind::Tap, Some(Duration::from_millis(7)));
     }
     Measured {
         tally,
@@ -92,7 +92,7 @@ fn with(fault: Fault) -> Measured {
         },
         Fault::Slow => {
             let mut measured = healthy();
-            (0..5).for_each(|_| measured.tally.add(Kind::Tap, None));
+            (0..5).for_each(|_| measured.tally.add(RequestKind::Tap, None));
             measured
         }
         Fault::LoseTap => {

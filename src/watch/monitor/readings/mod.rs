@@ -26,7 +26,7 @@ pub use process::{peak_rss_bytes, rss_bytes};
 const SLOWLY: Duration = Duration::from_secs(30);
 
 /// The kernel's files are a page; more is not read.
-const LONGEST: u64 = 64 * 1024;
+const LARGEST_FILE: u64 = 64 * 1024;
 
 /// A reading that failed: what was read, and why not.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ fn text(path: &Path) -> Result<String> {
     let cannot = || format!("cannot read {}", path.display());
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|f| f.take(LONGEST).read_to_end(&mut bytes))
+        .and_then(|f| f.take(LARGEST_FILE).read_to_end(&mut bytes))
         .with_context(cannot)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

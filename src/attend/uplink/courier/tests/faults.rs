@@ -9,8 +9,8 @@ use super::super::super::lines::Sent;
 use super::model::*;
 use super::*;
 use crate::attend::ledger::query::{self, Which};
+use crate::base::card_status;
 use crate::base::clock::ManualClock;
-use crate::base::standing;
 
 /// Another program has the ledger, until this is dropped.
 fn locked(s: &Scene) -> Connection {
@@ -27,12 +27,12 @@ fn a_locked_ledger_costs_no_answer_and_nothing_is_sent_twice() {
     }
     // The first four are on record and on their way, then the lock is taken before their answers are noted.
     s.courier.turn(s.book.clock.now());
-    assert_eq!(s.standing.queues(0).taps_under_way, 4);
+    assert_eq!(s.card_status.queues(0).taps_under_way, 4);
     let lock = locked(&s);
     s.pass(11 * SECOND);
     assert_eq!(s.posts(), 4, "nothing is begun that is not on record");
     assert_eq!(s.pending(), 9);
-    assert_eq!(s.standing.queues(0).taps_under_way, 0);
+    assert_eq!(s.card_status.queues(0).taps_under_way, 0);
     drop(lock);
     s.pass(3 * SECOND);
     assert_eq!((s.posts(), s.pending()), (9, 0));
@@ -55,10 +55,10 @@ fn a_ledger_that_is_locked_again_and_again_is_written_in_between() {
         s.courier.turn(s.book.clock.now());
         let lock = locked(&s);
         s.pass(SECOND / 4);
-        assert!(s.standing.queues(0).taps_under_way <= 4);
+        assert!(s.card_status.queues(0).taps_under_way <= 4);
         drop(lock);
     }
-    assert_eq!(s.standing.server(), standing::Server::Up);
+    assert_eq!(s.card_status.server(), card_status::Server::Up);
     s.pass(5 * SECOND);
     assert_eq!((s.posts(), s.pending()), (40, 0));
     for card in 0..8 {
@@ -181,12 +181,12 @@ fn a_firewall_that_refuses_four_cards_holds_up_these_four_alone() {
     // For hours, most of which nobody taps.
     for hour in 0..8 {
         s.pass(60 * MINUTE);
-        assert_eq!(s.standing.server(), standing::Server::Up);
+        assert_eq!(s.card_status.server(), card_status::Server::Up);
         s.book.count(100 + hour);
         s.ring();
         assert_eq!(s.rows(100 + hour), 1, "at once");
     }
-    let troubled = s.standing.troubled();
+    let troubled = s.card_status.troubled();
     assert_eq!((troubled.held_up, troubled.rejected), (4, 0));
     for (card, held) in (1..=4).zip(&troubled.held) {
         assert_eq!(held.card, hex(card));
@@ -199,7 +199,7 @@ fn a_firewall_that_refuses_four_cards_holds_up_these_four_alone() {
     );
     s.mode(Mode::Fine);
     s.pass(13 * MINUTE);
-    assert_eq!((s.pending(), s.standing.troubled().held_up), (0, 0));
+    assert_eq!((s.pending(), s.card_status.troubled().held_up), (0, 0));
 }
 
 /// Many refused cards and nobody else: whoever is not refused comes through all the same.
@@ -217,7 +217,7 @@ fn a_new_card_is_let_through_though_all_the_others_are_refused() {
         s.courier.step(true);
         s.pass(2 * SECOND);
         assert_eq!(s.rows(card), 1);
-        assert_eq!(s.standing.server(), standing::Server::Up);
+        assert_eq!(s.card_status.server(), card_status::Server::Up);
         s.pass(20 * MINUTE);
     }
 }
@@ -237,11 +237,11 @@ fn every_tap_passes_a_proxy_that_answers_at_random() {
     assert!(s.pending() < 100, "{}", s.pending());
     // A few that were refused far more often than the others.
     s.pass(60 * MINUTE);
-    assert_eq!((s.pending(), s.standing.rejected()), (0, 0));
+    assert_eq!((s.pending(), s.card_status.rejected()), (0, 0));
     for card in 0..200 {
         assert_eq!(s.rows(card), 10, "once and in order");
     }
-    assert_eq!(s.standing.troubled().held_up, 0);
+    assert_eq!(s.card_status.troubled().held_up, 0);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn the_api_s_rejection_is_seen_at_once() {
     s.book.count(2);
     s.pass(SECOND / 10);
     assert_eq!((s.rows(2), s.pending()), (1, 0));
-    assert_eq!(s.standing.troubled().rejected, 1);
+    assert_eq!(s.card_status.troubled().rejected, 1);
     assert_eq!(lock(&s.server.0).healths, 1, "asked before it is believed");
 }
 
@@ -299,7 +299,10 @@ fn in_doubt_the_server_is_asked() {
         s.mode(mode);
         s.book.count(1);
         s.pass(2 * SECOND);
-        assert_eq!(s.standing.server() == standing::Server::Up, up);
-        assert_eq!(s.standing.troubled().held_up, u64::from(mode != Mode::Gone));
+        assert_eq!(s.card_status.server() == card_status::Server::Up, up);
+        assert_eq!(
+            s.card_status.troubled().held_up,
+            u64::from(mode != Mode::Gone)
+        );
     }
 }

@@ -196,7 +196,7 @@ pub(super) struct Scene {
     pub(super) courier: Courier<'static>,
     pub(super) server: Shared,
     pub(super) stats: Arc<Stats>,
-    pub(super) standing: Arc<Standing>,
+    pub(super) card_status: Arc<CardStatus>,
 }
 
 /// The parts of a scene, for a test that has lines of its own.
@@ -220,7 +220,7 @@ pub(super) fn parts(mode: Mode) -> (Book, Shared, Uplink) {
         stop: Stop::new(),
         stats: Arc::default(),
         panel: crate::attend::indicator::panel().0,
-        standing: Arc::default(),
+        card_status: Arc::default(),
         beat: Beat::default(),
     };
     (book, server, uplink)
@@ -242,7 +242,7 @@ pub(super) fn scene(mode: Mode) -> Scene {
     Scene {
         courier: Courier::new(&uplink, lines, under_way),
         stats: Arc::clone(&uplink.stats),
-        standing: Arc::clone(&uplink.standing),
+        card_status: Arc::clone(&uplink.card_status),
         book,
         server,
     }

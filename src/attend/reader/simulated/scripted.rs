@@ -41,26 +41,26 @@ struct Card {
 
 /// A reader as it is now.
 #[derive(Debug, Default)]
-struct State {
+struct ScriptedReader {
     events: u16,
     /// The card, and when it is taken away.
     card: Option<(Card, Monotime)>,
 }
 
 /// The readers.
-pub(super) struct Given {
+pub(super) struct ScriptedReaders {
     path: PathBuf,
     clock: Arc<dyn Clock>,
     stop: Stop,
     /// None until it could be opened.
     lines: Option<Lines>,
-    readers: BTreeMap<String, State>,
+    readers: BTreeMap<String, ScriptedReader>,
     /// The next card, as long as its reader is busy.
     next: Option<Card>,
     garbage_told: bool,
 }
 
-impl Given {
+impl ScriptedReaders {
     /// Takes cards from `path`, which is opened at the first wait.
     pub fn new(path: PathBuf, clock: Arc<dyn Clock>, stop: Stop) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Given {
             clock,
             stop,
             lines: None,
-            readers: BTreeMap::from([(NAME.to_owned(), State::default())]),
+            readers: BTreeMap::from([(NAME.to_owned(), ScriptedReader::default())]),
             next: None,
             garbage_told: false,
         }
@@ -134,7 +134,8 @@ impl Given {
         };
         let Some(state) = self.readers.get_mut(&card.reader) else {
             // Seen without a card first, as a reader that is plugged in.
-            self.readers.insert(card.reader.clone(), State::default());
+            self.readers
+                .insert(card.reader.clone(), ScriptedReader::default());
             self.next = Some(card);
             return true;
         };
@@ -171,7 +172,7 @@ impl Given {
     }
 
     fn slots(&self) -> Vec<Slot> {
-        let slot = |(name, state): (&String, &State)| Slot {
+        let slot = |(name, state): (&String, &ScriptedReader)| Slot {
             reader: name.clone(),
             events: state.events,
             card: state.card.as_ref().map(|(card, _)| atr(card).to_owned()),

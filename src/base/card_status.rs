@@ -66,7 +66,7 @@ pub struct HeldTap {
 
 /// Present state. The numbers are for display: each is correct within a minute.
 #[derive(Debug, Default)]
-pub struct Standing {
+pub struct CardStatus {
     readers: AtomicU32,
     waiting: AtomicU64,
     unrecorded: AtomicU64,
@@ -79,7 +79,7 @@ pub struct Standing {
     last_card: AtomicU64,
 }
 
-impl Standing {
+impl CardStatus {
     /// Readers that can be used now.
     #[must_use]
     pub fn readers(&self) -> u32 {

@@ -34,7 +34,7 @@ pub struct Asked {
 }
 
 /// What every section starts from.
-pub struct Setting {
+pub struct Machine {
     /// The machine.
     pub root: Root,
     /// The clocks.
@@ -65,7 +65,7 @@ pub struct Setting {
     pub user: Account,
 }
 
-impl Setting {
+impl Machine {
     /// Looks for it; reads a handful of small files.
     #[must_use]
     pub fn find(asked: &Asked) -> Self {

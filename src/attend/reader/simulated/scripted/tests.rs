@@ -8,7 +8,7 @@ use nix::sys::stat::Mode;
 
 struct CardScene {
     dir: tempfile::TempDir,
-    given: Given,
+    given: ScriptedReaders,
     insertions: Insertions,
     stop: Stop,
 }
@@ -19,7 +19,7 @@ impl CardScene {
         let path = dir.path().join("cards");
         make(&path);
         let stop = Stop::new();
-        let given = Given::new(path, Arc::new(SystemClock), stop.clone());
+        let given = ScriptedReaders::new(path, Arc::new(SystemClock), stop.clone());
         Self {
             dir,
             given,
@@ -101,7 +101,7 @@ fn what_a_process_has_not_taken_is_left_for_the_next() {
     assert_eq!(scene.taps(1).len(), 1);
     // Somebody has to have a FIFO open, or its content is gone.
     let path = scene.dir.path().join("cards");
-    let mut next = Given::new(path, Arc::new(SystemClock), Stop::new());
+    let mut next = ScriptedReaders::new(path, Arc::new(SystemClock), Stop::new());
     next.wait(Duration::ZERO).unwrap();
     std::mem::swap(&mut scene.given, &mut next);
     drop(next);
