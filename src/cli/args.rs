@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::bench::BenchOptions;
 use super::doctor::DoctorOptions;
 use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
@@ -46,6 +47,8 @@ pub(super) enum Command {
     Reload(ReloadOptions),
     /// The stress run of the service, with a verdict: passed or failed
     Soak(SoakOptions),
+    /// The program held against a simulation: how well it follows a face
+    Bench(BenchOptions),
     /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
     Report(ReportOptions),
     /// The configuration explained, and a file checked

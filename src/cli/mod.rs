@@ -3,6 +3,7 @@
 mod again;
 mod args;
 mod attendance;
+mod bench;
 mod check;
 mod configuration;
 mod crash_now;
@@ -83,6 +84,7 @@ pub fn main() -> u8 {
         Command::Status(options) => status::status(&options),
         Command::Reload(options) => reload::reload(&options),
         Command::Soak(options) => soak::soak(&options),
+        Command::Bench(options) => bench::bench(&options),
         Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
     };
