@@ -10,6 +10,9 @@ use crate::follow::control::{Axis, Each};
 /// The mount has this long to come to rest after the face did, in seconds.
 const REST_AFTER: f64 = 3.0;
 
+/// Who is on target for the last time has to be so for this long, in seconds.
+const HELD: f64 = 0.9;
+
 /// The figures of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figures {
@@ -121,18 +124,19 @@ fn segments<'a>(
         .map(move |(from, to)| &samples[place(*from)..place(*to)])
 }
 
-/// Seconds until the error is within the target for good; none if it is not at the end.
+/// Seconds until the error is within the target for good; none if it is not at the end, or only came there at last: a
+/// mount that swings passes the target again and again.
 fn settling(segment: &[Sample], axes: &[Axis]) -> Option<f64> {
     let there: Vec<(f64, f64)> = segment
         .iter()
         .filter_map(|s| Some((s.seconds, error(s, axes)?)))
         .collect();
-    let (first, last) = (there.first()?, there.last()?);
-    if last.1 > ON_TARGET {
-        return None;
-    }
-    let settled = there.iter().rposition(|(_, error)| *error > ON_TARGET);
-    Some(settled.map_or(0.0, |place| there[place + 1].0 - first.0))
+    let (first, last) = (there.first()?.0, there.last()?.0);
+    let outside = there.iter().rposition(|(_, error)| *error > ON_TARGET);
+    let settled = outside
+        .map_or(Some(&there[0]), |place| there.get(place + 1))?
+        .0;
+    (last - settled >= HELD).then_some(settled - first)
 }
 
 /// The most that the camera leaves what lies between where it was itself at the beginning and where the face has been.

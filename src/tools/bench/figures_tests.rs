@@ -163,6 +163,8 @@ fn a_mount_that_swings_at_rest_reverses_and_one_that_stands_does_not() {
         "{figures:?}"
     );
     assert!(near(figures.swing_degrees.unwrap(), 6.0), "{figures:?}");
+    // At the end it passes the face, which is no settling.
+    assert_eq!(figures.settling_s, None);
     assert!(figures.commands_per_minute.unwrap() > 1000.0);
     let still = Figures::of(&scenario(&[(0.0, 99.0)]), &recording(face, |_| pan(9.0)));
     assert_eq!(still.reversals_per_minute, Some(0.0));

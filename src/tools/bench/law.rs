@@ -134,7 +134,7 @@ impl Controller for Ours {
     }
 }
 
-/// What no law can do better: it knows the room, and is as fast as the servos.
+/// What no law can do better: it knows the room, and is as fast as the servos. Only who is there it has to see.
 struct Bound {
     scenario: &'static Scenario,
     /// When a picture last showed the face, once one did.
@@ -146,6 +146,8 @@ struct Bound {
 const AHEAD: f64 = 0.04;
 /// Where a face was not seen for longer than this it may be anywhere, in ms.
 const LOST: u64 = 1000;
+/// It goes home after as long as the service does, in ms.
+const HOME: u64 = 10_000;
 
 impl Controller for Bound {
     fn caps(&self) -> Caps {
@@ -162,10 +164,13 @@ impl Controller for Bound {
     }
 
     fn tick(&mut self, ms: u64, _: Pose) -> Option<Pose> {
-        let seen = self.seen.is_some_and(|seen| ms <= seen + LOST);
-        let ahead = self.scenario.subject(ms as f64 / 1e3 + AHEAD);
-        // Where nobody is to be followed it stands.
-        self.goal = ahead.filter(|_| seen).or(self.goal);
+        let missed = ms - self.seen?;
+        if missed <= LOST {
+            let ahead = self.scenario.subject(ms as f64 / 1e3 + AHEAD);
+            self.goal = ahead.or(self.goal);
+        } else if missed > HOME {
+            self.goal = Some(Pose::HOME);
+        }
         self.goal
     }
 }

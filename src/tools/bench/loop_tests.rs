@@ -164,3 +164,12 @@ fn set_points_of_every_law_leave_the_shafts_within_the_limits_of_the_servos() {
         }
     });
 }
+
+#[test]
+fn the_page_about_it_names_every_scenario_and_law() {
+    let page = include_str!("../../../docs/bench-follow.md");
+    let scenarios = scenario::ALL.iter().map(|s| s.name);
+    for name in scenarios.chain(Law::ALL.map(Law::name)) {
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
+}

@@ -113,6 +113,7 @@ fn class(law: &str) -> &'static str {
         Ok(Law::Ours) => "mean",
         Ok(Law::Old) => "bad",
         Ok(Law::Uncompensated) => "warn",
+        Ok(Law::Told) => "second",
         _ => "grid",
     }
 }

@@ -37,6 +37,7 @@ svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
 .grid { stroke: var(--faint); stroke-width: 1; }
 .mean { fill: none; stroke: var(--line); stroke-width: 1.6; stroke-linejoin: round; }
+.second { stroke: var(--ink); stroke-width: 1.2; }
 .dot { fill: var(--line); }
 .band { fill: var(--band); stroke: none; }
 .gap { fill: var(--gap); stroke: none; }
