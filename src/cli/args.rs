@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::attendance::AttendanceOptions;
+use super::bench::BenchOptions;
 use super::doctor::DoctorOptions;
 use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
@@ -49,6 +50,8 @@ pub(super) enum Command {
     Soak(SoakOptions),
     /// Keeps a service running where there is no systemd: starts it again when it ends, grows or falls silent
     Supervise(SuperviseOptions),
+    /// The program held against a simulation: how well it follows a face
+    Bench(BenchOptions),
     /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet
     Report(ReportOptions),
     /// The configuration explained, and a file checked

@@ -3,6 +3,7 @@
 mod again;
 mod args;
 mod attendance;
+mod bench;
 mod check;
 mod configuration;
 mod crash_now;
@@ -85,6 +86,7 @@ pub fn main() -> u8 {
         Command::Reload(options) => reload::reload(&options),
         Command::Soak(options) => soak::soak(&options),
         Command::Supervise(options) => supervise::supervise(&options),
+        Command::Bench(options) => bench::bench(&options),
         Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),
     };

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Knows nothing of cards. What several of these need ([`pose`], [`optics`], the frame's line in the [`trace`]) lies
-//! beside them; [`vision`] is the thread from a picture to the follower.
+//! beside them; [`vision`] is the thread from a picture to the follower. [`view`] is for simulations: what a camera
+//! would see.
 
 pub mod camera;
 pub mod control;
@@ -17,4 +18,5 @@ pub mod pose;
 pub mod servo;
 pub mod trace;
 pub mod track;
+pub mod view;
 pub mod vision;

@@ -1,5 +1,6 @@
 //! Tools: what can be held against the service from outside?
 
+pub mod bench;
 pub mod doctor;
 pub mod report;
 pub mod soak;

@@ -2,6 +2,7 @@
 
 mod attendance;
 mod attendance_command;
+mod bench;
 #[path = "../common/card.rs"]
 mod card;
 mod cards;

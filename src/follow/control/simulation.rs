@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::base::clock::Monotime;
 use crate::config::{self, Config};
-use crate::follow::detect::{Face, Point};
+use crate::follow::detect::Face;
 
 use super::{Action, AxisFeedback, Each, Feedback, Follower, Observation};
-use crate::follow::optics::{Optics, from_room};
+use crate::follow::optics::Optics;
 use crate::follow::pose::Pose;
+use crate::follow::view;
 
 pub(super) fn at(ms: u64) -> Monotime {
     // Not at the clock's zero, so that times before the start exist.
@@ -41,25 +42,7 @@ pub(super) fn report(at: Monotime, pose: Pose) -> Feedback {
 
 /// A face of `room` as a camera at `pose` sees it; none outside of the picture.
 pub(super) fn picture(camera: &config::Camera, pose: Pose, room: Pose) -> Option<Face> {
-    let (direction, inclination) = from_room(pose, room);
-    let (x, y) = Optics::new(camera).pixel(direction, 640.0, 480.0)?;
-    if !(0.0..640.0).contains(&x) || !(0.0..480.0).contains(&y) {
-        return None;
-    }
-    let (sin, cos) = inclination.to_radians().sin_cos();
-    let eye = |side: f64| Point {
-        x: (x + side * 25.0 * cos) as f32,
-        y: (y + side * 25.0 * sin) as f32,
-    };
-    Some(Face {
-        x: x as f32 - 50.0,
-        y: y as f32 - 40.0,
-        w: 100.0,
-        h: 120.0,
-        left_eye: eye(-1.0),
-        right_eye: eye(1.0),
-        score: 0.9,
-    })
+    view::face(&Optics::new(camera), pose, room, 100.0)
 }
 
 /// What a run of the loop has shown.

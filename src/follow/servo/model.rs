@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::clock::Monotime;
 
+use super::shaft::{Limits, Shaft};
 use super::sts::{self, instruction, register};
 
 /// Size of the memory table.
@@ -12,7 +13,7 @@ const MEMORY: usize = 256;
 const TOP_SPEED: f64 = 3000.0;
 /// Acceleration in steps/s^2 where the register sets no limit.
 const TOP_ACCELERATION: f64 = 25_400.0;
-/// The shaft follows its regulator with this time constant, in seconds.
+/// Time constant of the shaft behind its regulator, in seconds.
 const LAG: f64 = 0.03;
 /// Steps beyond the centre at which the mount meets its mechanical end, about 70 degrees.
 const END: f64 = 800.0;
@@ -30,9 +31,7 @@ pub struct Model {
     id: u8,
     memory: [u8; MEMORY],
     now: Monotime,
-    /// Set point of the regulator and its speed, in steps.
-    regulator: (f64, f64),
-    shaft: f64,
+    shaft: Shaft,
 }
 
 impl Model {
@@ -48,8 +47,7 @@ impl Model {
             id,
             memory,
             now,
-            regulator: (position, 0.0),
-            shaft: position,
+            shaft: Shaft::at(position),
         };
         model.set_word(register::GOAL_POSITION, position as u16);
         model
@@ -58,7 +56,7 @@ impl Model {
     /// Where the shaft is, in steps from 0 to 4095.
     #[must_use]
     pub const fn position(&self) -> f64 {
-        self.shaft
+        self.shaft.position()
     }
 
     /// Its id.
@@ -85,27 +83,17 @@ impl Model {
     }
 
     fn step(&mut self, h: f64) {
-        if !self.holds() {
-            // Without torque it stays where it is: the gears hold the camera.
-            self.regulator = (self.shaft, 0.0);
-            return;
-        }
         let limit = |value: f64, top: f64| if value > 0.0 { value.min(top) } else { top };
-        let top = limit(f64::from(self.word(register::GOAL_SPEED)), TOP_SPEED);
         let units = f64::from(self.memory[usize::from(register::ACCELERATION)]);
-        let acceleration = limit(units * 100.0, TOP_ACCELERATION);
-        let (at, speed) = self.regulator;
-        let left = f64::from(self.word(register::GOAL_POSITION)) - at;
-        let wanted = (2.0 * acceleration * left.abs())
-            .sqrt()
-            .min(top)
-            .min(left.abs() / h);
-        let wanted = wanted.copysign(left);
-        let speed = wanted.clamp(speed - acceleration * h, speed + acceleration * h);
-        let at = at + speed * h;
-        self.regulator = (at, speed);
-        let free = self.shaft + (at - self.shaft) * (1.0 - (-h / LAG).exp());
-        self.shaft = free.clamp(2048.0 - END, 2048.0 + END);
+        let limits = Limits {
+            speed: limit(f64::from(self.word(register::GOAL_SPEED)), TOP_SPEED),
+            acceleration: limit(units * 100.0, TOP_ACCELERATION),
+            lag: LAG,
+            ends: (2048.0 - END, 2048.0 + END),
+        };
+        let goal = f64::from(self.word(register::GOAL_POSITION));
+        let goal = self.holds().then_some(goal);
+        self.shaft.step(h, goal, limits);
     }
 
     /// Brings the present values in the memory up to date.
@@ -114,16 +102,17 @@ impl Model {
             let sign = if value < 0.0 { 1u16 << bit } else { 0 };
             (value.abs().round() as u16).min((1 << bit) - 1) | sign
         };
-        let (at, speed) = self.regulator;
-        let pushed = at - self.shaft;
+        let (at, speed) = self.shaft.regulator();
+        let shaft = self.position();
+        let pushed = at - shaft;
         let load = if !self.holds() {
             0.0
-        } else if (self.shaft - 2048.0).abs() >= END && pushed.abs() > 20.0 {
+        } else if (shaft - 2048.0).abs() >= END && pushed.abs() > 20.0 {
             LOAD_PRESSING.copysign(pushed)
         } else {
             LOAD_MOVING * speed / TOP_SPEED
         };
-        self.set_word(register::PRESENT_POSITION, self.shaft.round() as u16);
+        self.set_word(register::PRESENT_POSITION, shaft.round() as u16);
         self.set_word(register::PRESENT_POSITION + 2, signed(speed, 15));
         self.set_word(register::PRESENT_POSITION + 4, signed(load, 10));
         self.memory[66] = u8::from(speed.abs() > 1.0);

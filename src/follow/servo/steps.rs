@@ -6,7 +6,8 @@ use crate::config;
 const TURN: f64 = 4096.0;
 /// Straight ahead.
 const CENTRE: f64 = 2048.0;
-const STEPS_PER_DEGREE: f64 = TURN / 360.0;
+/// So many steps make a degree.
+pub const STEPS_PER_DEGREE: f64 = TURN / 360.0;
 /// Highest speed that register 46 is given, in steps/s: about 264 degrees a second, what an STS3215
 /// reaches without load at 7.4 V.
 const TOP_SPEED: f64 = 3000.0;
@@ -58,7 +59,13 @@ impl Mounting {
     /// The angle of a position.
     #[must_use]
     pub fn degrees(&self, steps: Steps) -> f64 {
-        self.sign * (f64::from(steps.0) - CENTRE) / STEPS_PER_DEGREE
+        self.exact_degrees(f64::from(steps.0))
+    }
+
+    /// The angle of a position between two steps, where a simulated shaft may be.
+    #[must_use]
+    pub fn exact_degrees(&self, steps: f64) -> f64 {
+        self.sign * (steps - CENTRE) / STEPS_PER_DEGREE
     }
 
     /// The load of register 60, from about -1 to 1, positive where the motor pushes to larger angles.

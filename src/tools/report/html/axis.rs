@@ -34,7 +34,8 @@ const TIMES: [f64; 22] = [
 ];
 
 /// Bounds that hold both values, on round numbers, and the ticks between them.
-pub(super) fn values(min: f64, max: f64) -> (f64, f64, Vec<f64>) {
+#[must_use]
+pub fn values(min: f64, max: f64) -> (f64, f64, Vec<f64>) {
     // Single readings of an absurd size must not turn a step into infinity.
     let (min, max) = (min.clamp(-1e200, 1e200), max.clamp(-1e200, 1e200));
     // A flat line lies in the middle, not on an edge; noise of nothing is not blown up.
@@ -60,7 +61,8 @@ pub(super) fn values(min: f64, max: f64) -> (f64, f64, Vec<f64>) {
 }
 
 /// Ticks of an axis of time with their labels, on round times of the wall clock.
-pub(super) fn times(from: f64, to: f64) -> Vec<(f64, String)> {
+#[must_use]
+pub fn times(from: f64, to: f64) -> Vec<(f64, String)> {
     let rough = (to - from) / TIME_STEPS;
     let last = TIMES[TIMES.len() - 1];
     let step = TIMES

@@ -1,6 +1,7 @@
 //! The page: tables and plots in one file that needs no network, no script and nothing else.
 
-mod axis;
+pub mod axis;
+pub mod frame;
 mod plot;
 
 use std::io::Write;
@@ -36,9 +37,11 @@ svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
 .grid { stroke: var(--faint); stroke-width: 1; }
 .mean { fill: none; stroke: var(--line); stroke-width: 1.6; stroke-linejoin: round; }
+.second { stroke: var(--ink); stroke-width: 1.2; }
 .dot { fill: var(--line); }
 .band { fill: var(--band); stroke: none; }
 .gap { fill: var(--gap); stroke: none; }
+polyline { fill: none; stroke-linejoin: round; }
 .bad { stroke: var(--bad); stroke-width: 1.6; }
 .warn { stroke: var(--warn); stroke-width: 1.2; stroke-dasharray: 5 3; }
 .plain { stroke: var(--plain); stroke-width: 1.2; stroke-dasharray: 1.5 3; }
@@ -51,15 +54,8 @@ svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
 /// # Errors
 /// `out` cannot be written.
 pub fn page(report: &Report, out: &mut dyn Write) -> Result<()> {
-    let language = if text::japanese() { "ja" } else { "en" };
     let title = say!("FaceTap: report on logs", "FaceTap ログレポート");
-    let title = escape(&title);
-    write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-    )?;
+    begin(&title, out)?;
     for unread in &report.unread {
         let line = say!("not read: {unread}", "読み込めません: {unread}");
         writeln!(out, "<p>{}</p>", escape(&line))?;
@@ -67,6 +63,30 @@ pub fn page(report: &Report, out: &mut dyn Write) -> Result<()> {
     for source in report.sources.iter().filter(|s| s.telling > 0) {
         log(report, source, out)?;
     }
+    end(out)
+}
+
+/// Writes everything up to the title.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn begin(title: &str, out: &mut dyn Write) -> Result<()> {
+    let language = if text::japanese() { "ja" } else { "en" };
+    let title = escape(title);
+    write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+    )?;
+    Ok(())
+}
+
+/// Writes the end.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn end(out: &mut dyn Write) -> Result<()> {
     writeln!(out, "</body>\n</html>")?;
     Ok(())
 }
@@ -97,7 +117,11 @@ fn log(report: &Report, source: &Source, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-fn table(listing: &Listing, out: &mut dyn Write) -> Result<()> {
+/// Writes a table.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn table(listing: &Listing, out: &mut dyn Write) -> Result<()> {
     writeln!(
         out,
         "<h3>{}</h3>\n<div class=\"scroll\"><table>",
@@ -150,7 +174,8 @@ fn legend(out: &mut dyn Write) -> Result<()> {
 }
 
 /// Text as text: nothing of a log becomes part of the page.
-fn escape(text: &str) -> String {
+#[must_use]
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -5,20 +5,14 @@ use std::io::Write;
 
 use anyhow::Result;
 
+use super::frame::{self, BOTTOM, Frame, HEIGHT, TOP};
 use super::{axis, escape};
 use crate::tools::report::event::Weight;
 use crate::tools::report::figures::Series;
 use crate::tools::report::follow::Source;
 use crate::tools::report::resource::Resource;
+use crate::tools::report::stamp;
 use crate::tools::report::thin::Bucket;
-use crate::tools::report::{stamp, words};
-
-const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 200.0;
-const LEFT: f64 = 62.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 8.0;
-const BOTTOM: f64 = 22.0;
 
 /// An event to be drawn.
 pub(super) struct Mark {
@@ -48,25 +42,6 @@ pub(super) fn marks(sources: &[Source]) -> Vec<Mark> {
         }
     }
     marks
-}
-
-/// From the figures to the picture.
-struct Frame {
-    from: f64,
-    to: f64,
-    low: f64,
-    high: f64,
-}
-
-impl Frame {
-    fn x(&self, at: f64) -> f64 {
-        LEFT + (at - self.from) / (self.to - self.from) * (WIDTH - LEFT - RIGHT)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        let value = value.clamp(self.low, self.high);
-        TOP + (self.high - value) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
-    }
 }
 
 /// Writes the plot.
@@ -99,46 +74,13 @@ pub(super) fn figure(
         "" => resource.name().to_owned(),
         unit => format!("{} ({unit})", resource.name()),
     };
-    let caption = escape(&caption);
-    write!(
-        out,
-        "<figure><figcaption>{caption}</figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-         aria-label=\"{caption}\">\n{}{}{}{}</svg></figure>\n",
+    let parts = [
         gaps(source, &frame),
-        grid(&frame, &ticks),
+        frame.grid(&ticks, &axis::times(frame.from, frame.to)),
         curves(buckets, source.origin, &frame),
         lines(marks, &frame),
-    )?;
-    Ok(())
-}
-
-fn grid(frame: &Frame, ticks: &[f64]) -> String {
-    let mut svg = String::new();
-    let right = WIDTH - RIGHT;
-    for value in ticks {
-        let y = frame.y(*value);
-        let label = words::number(*value);
-        let _ = writeln!(
-            svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
-            LEFT - 6.0,
-            y + 4.0
-        );
-    }
-    let bottom = HEIGHT - BOTTOM;
-    for (at, label) in axis::times(frame.from, frame.to) {
-        let x = frame.x(at);
-        let anchor = if x > right - 40.0 { "end" } else { "middle" };
-        let _ = writeln!(
-            svg,
-            "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{bottom}\" x2=\"{x:.1}\" y2=\"{:.1}\"/>\
-             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>",
-            bottom + 4.0,
-            HEIGHT - 4.0
-        );
-    }
-    svg
+    ];
+    frame::figure(&caption, &parts.concat(), out)
 }
 
 /// A curve for each run, with the band from the smallest to the largest around it.
@@ -164,12 +106,8 @@ fn curves(buckets: &[Bucket], origin: f64, frame: &Frame) -> String {
                 points.trim_end()
             );
         }
-        let points: String = run.iter().map(|b| point(b, b.mean())).collect();
-        let _ = writeln!(
-            svg,
-            "<polyline class=\"mean\" points=\"{}\"/>",
-            points.trim_end()
-        );
+        let points = run.iter().map(|b| (origin + b.middle(), b.mean()));
+        svg.push_str(&frame.curve("mean", points));
     }
     svg
 }
