@@ -113,6 +113,10 @@ const JOURNAL_KEPT: i64 = 1 << 20;
 
 /// How long one connection waits for the other's write.
 const BUSY: Duration = Duration::from_secs(5);
+/// The same where tables are made or changed: without them there is no ledger, and a loop may be silent for no longer.
+const BUSY_TABLES: Duration = Duration::from_secs(14);
+/// How often somebody may write again between the end of the wait and our turn.
+const WAL_TRIES: u32 = 100;
 
 /// Opens a connection; makes or updates the tables if need be.
 pub(super) fn open(file: &Path) -> Result<Connection> {
@@ -139,7 +143,7 @@ impl std::error::Error for Damaged {}
 
 fn connect(file: &Path) -> Result<Connection> {
     let mut db = Connection::open(file)?;
-    db.busy_timeout(BUSY)?;
+    db.busy_timeout(BUSY_TABLES)?;
     // Before anything is written, and in one transaction: another connection may be making the tables.
     let seen = db.transaction()?;
     ensure!(
@@ -149,7 +153,7 @@ fn connect(file: &Path) -> Result<Connection> {
     drop(seen);
     // A commit returns when the disk has it.
     db.pragma_update(None, "synchronous", "FULL")?;
-    let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |r| r.get(0))?;
+    let mode = use_wal(&db)?;
     ensure!(
         mode == "wal",
         "its file system does not allow the WAL journal (mode {mode}); put data_dir on a local disk"
@@ -161,8 +165,26 @@ fn connect(file: &Path) -> Result<Connection> {
     db.pragma_update(None, "wal_autocheckpoint", (share / PAGE).to_string())?;
     db.pragma_update(None, "journal_size_limit", JOURNAL_KEPT)?;
     migrate(&mut db)?;
+    db.busy_timeout(BUSY)?;
     check(&db)?;
     Ok(db)
+}
+
+/// Gives a new file its journal, and waits for whoever writes into it at that moment: SQLite itself gives up at once,
+/// since it holds a lock already by which two could wait for each other.
+fn use_wal(db: &Connection) -> Result<String> {
+    let mut tries = 0;
+    loop {
+        match db.pragma_update_and_check(None, "journal_mode", "WAL", |r| r.get(0)) {
+            Err(e) if is_busy(&e) && tries < WAL_TRIES => tries += 1,
+            other => return Ok(other?),
+        }
+        db.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    }
+}
+
+fn is_busy(e: &rusqlite::Error) -> bool {
+    e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 /// Checks that the tables exist and that their newest rows are readable.
@@ -339,6 +361,25 @@ pub(super) mod tests {
             |name| db.pragma_query_value(None, name, |r| r.get::<_, rusqlite::types::Value>(0));
         assert_eq!(get("synchronous").unwrap(), 2.into());
         assert_eq!(get("journal_mode").unwrap(), "wal".to_owned().into());
+    }
+
+    /// As a process leaves it that was killed before the file had its tables.
+    #[test]
+    fn a_new_file_that_somebody_else_is_writing_into_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.db");
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("VACUUM; BEGIN IMMEDIATE").unwrap();
+        assert!(file.metadata().unwrap().len() > 0);
+        let writing = std::thread::spawn(move || {
+            for _ in 0..5 {
+                std::thread::sleep(Duration::from_millis(100));
+                other.execute_batch("COMMIT; BEGIN IMMEDIATE").unwrap();
+            }
+        });
+        let db = open(&file).unwrap();
+        assert_eq!(version(&db).unwrap(), 4);
+        writing.join().unwrap();
     }
 
     #[test]
