@@ -48,8 +48,24 @@ fn has_all_parts(finding: &Finding) {
 #[test]
 fn on_a_healthy_board_nothing_is_wrong() {
     let findings = examine(&Board::new());
-    let bad: Vec<_> = findings.iter().filter(|f| f.severity.is_bad()).collect();
-    assert!(bad.is_empty(), "{bad:#?}");
+    let others: Vec<_> = findings.iter().filter(|f| f.key != "cores").collect();
+    // A finding of a healthy board has no case that provokes it: give board.rs what it looks at.
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+/// The doctor's files, without their tests: what stands there is no finding.
+fn sources() -> Vec<String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["src/tools/doctor", "src/tools/doctor/sections"];
+    let files = folders.map(|folder| std::fs::read_dir(here.join(folder)).unwrap().flatten());
+    let texts = files.into_iter().flatten().map(|file| {
+        let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+        text.split("#[cfg(test)]")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    });
+    texts.collect()
 }
 
 #[test]
@@ -59,13 +75,8 @@ fn every_finding_is_provoked_here_and_explained_in_the_manual() {
         let mut keys = BTreeSet::new();
         let pattern =
             Regex::new(r#"finding!\(\s*(?:Problem|Warning|Note), "([a-z0-9-]+)""#).unwrap();
-        for folder in ["src/tools/doctor", "src/tools/doctor/sections"] {
-            for file in std::fs::read_dir(here.join(folder)).unwrap().flatten() {
-                let text = std::fs::read_to_string(file.path()).unwrap_or_default();
-                // What stands in the tests of a file is no finding.
-                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-                keys.extend(pattern.captures_iter(text).map(|c| c[1].to_owned()));
-            }
+        for text in sources() {
+            keys.extend(pattern.captures_iter(&text).map(|c| c[1].to_owned()));
         }
         keys
     };
@@ -81,6 +92,41 @@ fn every_finding_is_provoked_here_and_explained_in_the_manual() {
         .chain(live::KEYS)
         .map(str::to_owned)
         .collect();
-    assert_eq!(written, explained, "src/tools/doctor and docs/doctor.md");
-    assert_eq!(written, provoked, "src/tools/doctor and these tests");
+    let mut wrong = Vec::new();
+    let mut compare = |has: &BTreeSet<String>, lacks: &BTreeSet<String>, what: &str| {
+        wrong.extend(has.difference(lacks).map(|key| format!("{key}: {what}")));
+    };
+    compare(&written, &explained, "no heading ### in docs/doctor.md");
+    compare(
+        &explained,
+        &written,
+        "a heading in docs/doctor.md, but no finding!",
+    );
+    compare(
+        &written,
+        &provoked,
+        "no case in findings.rs, facts.rs or KEYS of live.rs",
+    );
+    compare(&provoked, &written, "a case, but no finding!");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What `{}` of a text names must be the same in both languages.
+#[test]
+fn both_languages_tell_the_same_values() {
+    let pair =
+        Regex::new(r#"(?s)(?:what|why|mend): "((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)""#).unwrap();
+    let name = Regex::new(r"\{([a-z_]*)[:}]").unwrap();
+    let names = |text: &str| -> BTreeSet<String> {
+        let text = text.replace("{{", "");
+        name.captures_iter(&text).map(|c| c[1].to_owned()).collect()
+    };
+    let mut pairs = 0;
+    for text in sources() {
+        for found in pair.captures_iter(&text) {
+            pairs += 1;
+            assert_eq!(names(&found[1]), names(&found[2]), "{}", &found[0]);
+        }
+    }
+    assert!(pairs > 200, "{pairs}");
 }

@@ -60,9 +60,9 @@ pub struct Finding {
 ///           "時計が {seconds} 秒ずれています",
 ///     why: since_when(),
 ///     mend: "sudo timedatectl set-ntp true",
-///           "sudo timedatectl set-ntp true",
 /// )
 /// ```
+/// A command without words is the same in both. The comma after the last text is needed.
 #[macro_export]
 macro_rules! finding {
     ($severity:ident, $key:literal, $($texts:tt)+) => {
@@ -70,6 +70,9 @@ macro_rules! finding {
     };
     (@ $severity:ident, $key:literal; $($done:ident: $said:expr,)*; $part:ident: $en:literal, $ja:literal, $($rest:tt)*) => {
         $crate::finding!(@ $severity, $key; $($done: $said,)* $part: $crate::say!($en, $ja),; $($rest)*)
+    };
+    (@ $severity:ident, $key:literal; $($done:ident: $said:expr,)*; mend: $command:literal, $($rest:tt)*) => {
+        $crate::finding!(@ $severity, $key; $($done: $said,)* mend: String::from($command),; $($rest)*)
     };
     (@ $severity:ident, $key:literal; $($done:ident: $said:expr,)*; $part:ident: $text:expr, $($rest:tt)*) => {
         $crate::finding!(@ $severity, $key; $($done: $said,)* $part: $text,; $($rest)*)

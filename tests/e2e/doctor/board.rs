@@ -164,6 +164,7 @@ impl Board {
         ] {
             self.write(path, text);
         }
+        self.link("etc/localtime", "/usr/share/zoneinfo/Asia/Tokyo");
     }
 
     fn devices(&self) {

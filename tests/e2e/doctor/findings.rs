@@ -116,6 +116,10 @@ pub fn cases() -> Vec<Case> {
         case("clock-unsynchronised", "no time server", |b| b.remove("run/systemd/timesync/synchronized")),
         case("clock-chip-absent", "clock chip", |b| b.remove("sys/class/rtc")),
         case("clock-chip-unset", "clock chip", |b| b.write("sys/class/rtc/rtc0/since_epoch", "60\n")),
+        case("clock-zone-unset", "Etc/UTC", |b| {
+            b.remove("etc/localtime");
+            b.link("etc/localtime", "/usr/share/zoneinfo/Etc/UTC");
+        }),
         case("server-none", "server_url", |b| b.configure("/server_url", json!(null))),
         case("ledger-absent", "attendance.db", |b| b.remove("var/lib/facetap/attendance.db")),
         case("ledger-forbidden", "attendance.db", |b| b.mode("var/lib/facetap/attendance.db", 0o600)),

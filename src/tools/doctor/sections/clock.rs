@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::attend::ledger::stamp::Sync;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
+use crate::tools::doctor::root::Root;
 use crate::{finding, say};
 
 /// 2025-01-01: a clock that claims less has not been set at all.
@@ -15,7 +16,7 @@ const EARLIEST: i64 = 1_735_689_600;
 pub struct Facts {
     /// What the clock says.
     pub now: Option<Timestamp>,
-    /// The time zone.
+    /// The time zone that the board is set to; none if its files do not name it.
     pub zone: Option<String>,
     /// Whether timesyncd or the kernel vouches for the clock.
     pub synchronised: bool,
@@ -35,7 +36,7 @@ impl Facts {
         let folders = ["/run/systemd/timesync", "/run/chrony", "/run/ntpd.pid"];
         let wall = machine.clock.wall();
         Self {
-            zone: wall.time_zone().iana_name().map(str::to_owned),
+            zone: zone(root),
             now: Some(wall.timestamp()),
             synchronised: live.map_or(by_file, |s| s.vouches()),
             daemon: folders.iter().any(|f| root.exists(f)),
@@ -45,6 +46,23 @@ impl Facts {
                 .find_map(|rtc| root.number(format!("/sys/class/rtc/{rtc}/since_epoch"))),
         }
     }
+}
+
+/// The name of the board's time zone: that of the zone which `/etc/localtime` leads to, or that in `/etc/timezone` where
+/// it is a copy. Without both it is UTC, as for the C library.
+fn zone(root: &Root) -> Option<String> {
+    if let Ok(to) = root.path("/etc/localtime").read_link() {
+        let to = to.to_string_lossy();
+        return to.split_once("zoneinfo/").map(|(_, name)| name.to_owned());
+    }
+    let absent = || (!root.exists("/etc/localtime")).then(|| "UTC".to_owned());
+    root.text("/etc/timezone").or_else(absent)
+}
+
+/// Whether a zone is what a board has to which nobody gave one.
+fn is_universal(zone: &str) -> bool {
+    let name = zone.strip_prefix("Etc/").unwrap_or(zone);
+    matches!(name, "UTC" | "UCT" | "Universal" | "Zulu" | "GMT")
 }
 
 /// Judges.
@@ -58,7 +76,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "時計が {now:.0} を示しています",
             why: "it was never set; taps are kept with times that have to be corrected later",
                  "時計が設定されておらず、記録の時刻は後で補正が必要です",
-            mend: "sudo timedatectl set-ntp true; timedatectl timesync-status".to_owned(),
+            mend: "sudo timedatectl set-ntp true; timedatectl timesync-status",
         ));
     } else if !facts.synchronised {
         let mend = if facts.daemon {
@@ -105,5 +123,40 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         )),
         Some(_) => {}
     }
+    if let Some(zone) = facts.zone.as_deref().filter(|z| is_universal(z)) {
+        found.push(finding!(
+            Note, "clock-zone-unset",
+            what: "the time zone is {zone}",
+                  "タイムゾーンが {zone} です",
+            why: "log, list and spreadsheet show these times, and a day begins with them: at nine in the morning in Japan",
+                 "ログ・一覧・表計算の時刻と日付の区切りがこれに従います（日本では午前 9 時に日付が変わります）",
+            mend: "sudo timedatectl set-timezone Asia/Tokyo; sudo systemctl restart facetap    # timedatectl list-timezones names them all",
+                  "sudo timedatectl set-timezone Asia/Tokyo; sudo systemctl restart facetap    # 一覧: timedatectl list-timezones",
+        ));
+    }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_zone_is_that_of_the_board_however_it_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::below(dir.path());
+        let etc = dir.path().join("etc");
+        fs::create_dir(&etc).unwrap();
+        assert_eq!(zone(&root).as_deref(), Some("UTC"));
+        fs::write(etc.join("localtime"), "TZif").unwrap();
+        assert_eq!(zone(&root), None);
+        fs::write(etc.join("timezone"), "Asia/Tokyo\n").unwrap();
+        assert_eq!(zone(&root).as_deref(), Some("Asia/Tokyo"));
+        fs::remove_file(etc.join("localtime")).unwrap();
+        symlink("../usr/share/zoneinfo/Etc/UTC", etc.join("localtime")).unwrap();
+        assert_eq!(zone(&root).as_deref(), Some("Etc/UTC"));
+    }
 }

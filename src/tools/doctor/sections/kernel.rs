@@ -112,7 +112,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "カーネルメッセージを読む権限がありません",
             why: "a failing disk or a weak supply shows there first",
                  "ディスクや電源の異常は最初にここに現れます",
-            mend: "sudo facetap doctor".to_owned(),
+            mend: "sudo facetap doctor",
         ));
     }
     if let Some(line) = &facts.disk {

@@ -112,7 +112,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "記録ファイル {file} はまだありません",
             why: "it is made when the service starts; if it was there before, its taps are missing",
                  "サービスの起動時に作成されます。以前存在した場合、その記録は失われています",
-            mend: "sudo systemctl start facetap".to_owned(),
+            mend: "sudo systemctl start facetap",
         ));
         return found;
     }
@@ -123,7 +123,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "このユーザーは記録ファイル {file} を読めません",
             why: "whether it is sound, and what waits in it, is not known",
                  "破損の有無や未送信の件数を確認できません",
-            mend: "sudo facetap doctor".to_owned(),
+            mend: "sudo facetap doctor",
         ));
         return found;
     }
@@ -213,7 +213,7 @@ fn queue(facts: &Facts, overview: &Overview) -> Vec<Finding> {
                   "{pending} 件が未送信です（最古は {hours} 時間前）",
             why: "the server does not know of them; here they are safe",
                  "サーバーには未反映です（記録自体は安全です）",
-            mend: "facetap attendance status; tail -50 /var/log/facetap/facetap.log".to_owned(),
+            mend: "facetap attendance status; tail -50 /var/log/facetap/facetap.log",
         ));
     }
     if overview.rejected > 0 {
@@ -236,7 +236,7 @@ fn queue(facts: &Facts, overview: &Overview) -> Vec<Finding> {
                   "要確認の記録が {review} 件あります",
             why: "no face was in view, or the server took them for other taps",
                  "顔が写っていないか、サーバーが重複とみなした記録です",
-            mend: "facetap attendance list --review".to_owned(),
+            mend: "facetap attendance list --review",
         ));
     }
     found

@@ -109,7 +109,6 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             why: "an SD card wears with each write, and what comes back from it comes late; zram does neither",
                  "SD カードの寿命を縮め、動作も遅くなります（zram なら問題ありません）",
             mend: "sudo systemctl disable --now dphys-swapfile; sudo apt install zram-tools",
-                  "sudo systemctl disable --now dphys-swapfile; sudo apt install zram-tools",
         ));
     }
     found

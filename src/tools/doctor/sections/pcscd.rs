@@ -66,14 +66,14 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "pcscd がこのユーザーを拒否しました: {e}",
             why: "a service of this user could read no card; ask as the service's user to be sure",
                  "このユーザーのサービスはカードを読み取れません（サービスのユーザーでも確認してください）",
-            mend: "sudo -u facetap facetap doctor --no-file".to_owned(),
+            mend: "sudo -u facetap facetap doctor --no-file",
         )),
         Some(Err(e)) => found.push(finding!(
             Problem, "pcscd-unusable",
             what: "pcscd cannot be asked: {e}",
                   "pcscd に接続できません: {e}",
             why: deaf(),
-            mend: "sudo systemctl restart pcscd.socket pcscd; sudo systemctl enable pcscd.socket".to_owned(),
+            mend: "sudo systemctl restart pcscd.socket pcscd; sudo systemctl enable pcscd.socket",
         )),
         Some(Ok(names)) if names.is_empty() && found.is_empty() => found.push(finding!(
             Problem, "reader-absent",
@@ -108,6 +108,6 @@ pub fn hung(_: &Machine, limit: Duration) -> Finding {
               "pcscd が {seconds} 秒以内に応答しません",
         why: "no card can be read until it is started again",
              "再起動するまでカードを読み取れません",
-        mend: "sudo systemctl restart pcscd".to_owned(),
+        mend: "sudo systemctl restart pcscd",
     )
 }

@@ -125,7 +125,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "brltty がインストールされており、CH340 アダプター (1a86:7523) が接続されています",
             why: "it takes the adapter for a Braille display, and the port vanishes a second after it appeared",
                  "brltty がアダプターを点字ディスプレイと誤認し、ポートが 1 秒で消えます",
-            mend: "sudo apt purge brltty".to_owned(),
+            mend: "sudo apt purge brltty",
         ));
     }
     let machine = &facts.machine;
@@ -206,7 +206,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "ModemManager が動作中で、サーボアダプターが除外されていません",
             why: "it sends modem commands to the servos whenever an adapter is plugged in",
                  "アダプター接続時にモデム用の命令がサーボへ送られます",
-            mend: "sudo systemctl disable --now ModemManager".to_owned(),
+            mend: "sudo systemctl disable --now ModemManager",
         ));
     }
     found

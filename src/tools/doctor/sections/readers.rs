@@ -86,7 +86,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             what: "pcscd is not installed",
                   "pcscd がインストールされていません",
             why: deaf(),
-            mend: "sudo apt install pcscd libccid".to_owned(),
+            mend: "sudo apt install pcscd libccid",
         ));
         return found;
     }
@@ -96,7 +96,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             what: "pcscd has no driver for readers (libccid)",
                   "pcscd 用のリーダードライバー (libccid) がありません",
             why: deaf(),
-            mend: "sudo apt install libccid; sudo systemctl restart pcscd".to_owned(),
+            mend: "sudo apt install libccid; sudo systemctl restart pcscd",
         ));
     }
     if !facts.socket {
@@ -105,7 +105,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             what: "pcscd does not run, and nothing would start it",
                   "pcscd が動いておらず、自動起動もしません",
             why: deaf(),
-            mend: "sudo systemctl enable --now pcscd.socket".to_owned(),
+            mend: "sudo systemctl enable --now pcscd.socket",
         ));
     }
     if facts.polkit && !facts.rule {
@@ -152,7 +152,7 @@ pub fn in_the_way(obstacle: &Obstacle) -> Finding {
             what: "the card reader {reader} is on the USB, but pcscd does not list it",
                   "カードリーダー {reader} は USB に接続されていますが、pcscd に認識されていません",
             why: why,
-            mend: "sudo apt install libccid; sudo systemctl restart pcscd".to_owned(),
+            mend: "sudo apt install libccid; sudo systemctl restart pcscd",
         ),
     }
 }

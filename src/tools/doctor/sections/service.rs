@@ -175,7 +175,7 @@ fn alive(facts: &Facts, health: &State) -> Vec<Finding> {
                       "起動後 {count} 回、機器が切断・再接続されました（{key}）",
                 why: "often a worn cable, a weak supply, or a hub without its own",
                      "ケーブルの劣化、電源不足、セルフパワーでないハブが多い原因です",
-                mend: "dmesg | grep -i usb | tail -30".to_owned(),
+                mend: "dmesg | grep -i usb | tail -30",
             ));
         }
     }
@@ -208,7 +208,7 @@ fn ended(facts: &Facts, exit: &LastExit) -> Option<Finding> {
             what: what,
             why: "nobody stopped it: the power went, or the kernel had crashed",
                  "正常に停止されていません（停電またはカーネルの異常）",
-            mend: "journalctl --boot=-1 -n 50; last -x | head".to_owned(),
+            mend: "journalctl --boot=-1 -n 50; last -x | head",
         ));
     }
     Some(finding!(

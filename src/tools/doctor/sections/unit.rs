@@ -223,7 +223,7 @@ fn state(facts: &Facts) -> Vec<Finding> {
                   "サービスの自動起動が無効です",
             why: "after a power cut nothing is recorded until somebody starts it",
                  "停電後、手動で起動するまで記録されません",
-            mend: "sudo systemctl enable --now facetap".to_owned(),
+            mend: "sudo systemctl enable --now facetap",
         ));
     }
     found
@@ -244,7 +244,7 @@ fn account(facts: &Facts) -> Vec<Finding> {
             what: "the unit's user {user} does not exist",
                   "ユニットのユーザー {user} が存在しません",
             why: refuses(),
-            mend: "sudo systemd-sysusers facetap.conf; sudo systemctl restart facetap".to_owned(),
+            mend: "sudo systemd-sysusers facetap.conf; sudo systemctl restart facetap",
         ));
     }
     if !facts.unknown_groups.is_empty() {
@@ -254,7 +254,7 @@ fn account(facts: &Facts) -> Vec<Finding> {
             what: "the unit's groups {groups} do not exist",
                   "ユニットのグループ {groups} が存在しません",
             why: refuses(),
-            mend: "sudo systemd-sysusers facetap.conf; sudo systemctl restart facetap".to_owned(),
+            mend: "sudo systemd-sysusers facetap.conf; sudo systemctl restart facetap",
         ));
     }
     found
