@@ -17,7 +17,7 @@
 # Servos and reader are the simulated ones, which work in the same process. DIR of the ledgers, some 500 MB: the target
 # folder if nothing is said.
 #
-# --limits: status 1 if something is not as promised: a file above 22.5 MB, memory above 32 MB, a ledger that is late, a
+# --limits: status 1 if something is not as promised: a file above 22 MB, memory above 32 MB, a ledger that is late, a
 # monitor above 0.5 %. Start and processor time have no limit here, because they are the machine's as well; compare two
 # builds in one run of this script each.
 
@@ -25,7 +25,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib/packages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/packages.sh"
 
-SIZE_LIMIT_MB=22.5
+SIZE_LIMIT_MB=22
 MEMORY_LIMIT_MB=32
 STARTS=7
 SECONDS_AT_WORK=20
