@@ -261,6 +261,8 @@ def main():
     if options.rounds < 1 or options.rounds % 2 == 0:
         parser.error("--rounds: an odd number, so that the median is a run that there was")
     prove_the_score()
+    # Who ends this ends what it has started as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     programs = [Release(options.binary, options.models)]
     for entry in options.peer:
