@@ -13,7 +13,7 @@
 #                                        children and its share of the peers', peak memory, recall and precision at an
 #                                        overlap of 0.4, age at result and command (p50, p99). Every clip of the shared
 #                                        folder and a still room with nobody in it, 20 s and three times each, in turn;
-#                                        medians. Some 18 minutes, on a machine that does nothing else
+#                                        medians. Some 19 minutes, on a machine that does nothing else
 #   scripts/bench.sh monitor [--seconds N]     processor time of the resource monitor's thread at an interval of 1 s, in
 #                                        per cent of a core: sampling, leak detectors, memory log, writing of the lines
 #
