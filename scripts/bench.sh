@@ -7,6 +7,13 @@
 #                                        ledger, with a million taps in it that wait for delivery, and while taps are
 #                                        delivered), the start with the million, taps a second that reach a server on
 #                                        this machine; about four minutes
+#   scripts/bench.sh peers [--clip FILE.avi] [--models DIR] [--seconds N] [--rounds N]    beside the old tracker's loop
+#                                        (MediaPipe) and that of a robot of today (YuNet, ten looks a second), which see
+#                                        the same clip at its own rate: processor time a picture of the process and its
+#                                        children and its share of the peers', peak memory, recall and precision at an
+#                                        overlap of 0.4, age at result and command (p50, p99). Every clip of the shared
+#                                        folder and a still room with nobody in it, 20 s and three times each, in turn;
+#                                        medians. Some 19 minutes, on a machine that does nothing else
 #   scripts/bench.sh monitor [--seconds N]     processor time of the resource monitor's thread at an interval of 1 s, in
 #                                        per cent of a core: sampling, leak detectors, memory log, writing of the lines
 #
@@ -14,16 +21,20 @@
 #
 # FILE: target/dist/ARCH/facetap of this machine's architecture if nothing is said (scripts/cross-build.sh makes it).
 # Clip and models are those of $FACETAP_SHARED or ../shared; without a clip it is a drawn face, without models Haar.
-# Servos and reader are the simulated ones, which work in the same process. DIR of the ledgers, some 500 MB: the target
-# folder if nothing is said.
+# Servos and reader are the simulated ones, which work in the same process; beside the peers the servos are in a process
+# of their own, which is not counted, and there is no reader. A clip of somebody's own needs its truth beside it
+# (FILE.gt.csv: frame,x,y,w,h,ignore). A peer that cannot be installed is said to be MISSING. DIR of the ledgers, some
+# 500 MB: the target folder if nothing is said.
 #
 # --limits: status 1 if something is not as promised: a file above 22 MB, memory above 32 MB, a ledger that is late, a
-# monitor above 0.5 %. Start and processor time have no limit here, because they are the machine's as well; compare two
-# builds in one run of this script each.
+# monitor above 0.5 %; beside the peers what the head of tests/tools/bench_peers.py says. Start and processor time alone
+# have no limit here, because they are the machine's as well; compare two builds in one run of this script each.
 
 set -euo pipefail
 # shellcheck source=scripts/lib/packages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/packages.sh"
+# shellcheck source=scripts/lib/peers.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/peers.sh"
 
 SIZE_LIMIT_MB=22
 MEMORY_LIMIT_MB=32
@@ -35,10 +46,11 @@ shared=${FACETAP_SHARED:-$FACETAP_TOP/../shared}
 target=${CARGO_TARGET_DIR:-$FACETAP_TOP/target}
 tools=$FACETAP_TOP/tests/tools
 binary=$target/dist/$(dpkg --print-architecture)/facetap
-clip=$shared/data/videos/carphone.avi
+clip=''
 models=$shared/models
 folder=$target
-seconds=60
+seconds=''
+rounds=3
 limits=no
 scratch='' pid=''
 
@@ -49,7 +61,7 @@ finish() {
 trap finish EXIT
 
 bench_release() {
-    local source=$clip
+    local source=${clip:=$shared/data/videos/carphone.avi}
     install_packages python3
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/facetap-bench.XXXXXX")
     export STATE_DIRECTORY=$scratch LOGS_DIRECTORY=$scratch RUNTIME_DIRECTORY=$scratch
@@ -83,6 +95,43 @@ bench_ledger() {
         "${options[@]}"
 }
 
+bench_peers() {
+    local clips=("$clip") peers=() options=() room_python=''
+    install_packages python3 python3-venv
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/facetap-bench.XXXXXX")
+    [[ $limits == no ]] || options=(--limits)
+    if [[ -d $models ]]; then
+        options+=(--models "$models")
+    else
+        say "SKIPPED: no models at $models: the release uses Haar, and there is no peer with YuNet"
+    fi
+    use_peer mediapipe mediapipe
+    [[ -z $PEER_PYTHON ]] || peers+=(--peer "mediapipe=$PEER_PYTHON")
+    room_python=$PEER_PYTHON
+    use_peer yunet cv2
+    [[ -z $PEER_PYTHON || ! -d $models ]] || peers+=(--peer "yunet=$PEER_PYTHON")
+    room_python=${PEER_PYTHON:-$room_python}
+    if [[ -z $clip ]]; then
+        clips=("$shared"/data/videos/*.avi)
+        if [[ ! -e ${clips[0]} ]]; then
+            clips=()
+            say "SKIPPED: no clips in $shared/data/videos: nothing is known about faces"
+        fi
+        if [[ -n $room_python ]]; then
+            "$room_python" "$tools/empty_scene.py" "$scratch/empty-room.avi"
+            clips+=("$scratch/empty-room.avi")
+        else
+            say "SKIPPED: the room with nobody in it, which a peer's OpenCV draws"
+        fi
+        if [[ ${#clips[@]} -eq 0 ]]; then
+            say "SKIPPED: there is nothing to measure with; --clip names a clip"
+            return
+        fi
+    fi
+    python3 "$tools/bench_peers.py" --binary "$binary" --folder "$scratch/runs" --seconds "${seconds:-20}" \
+        --rounds "$rounds" "${peers[@]}" "${options[@]}" "${clips[@]}"
+}
+
 # Nanoseconds that the thread of /proc/.../comm has been on a processor, from the scheduler itself: ticks are too coarse
 # for so little.
 thread_cost() { # COMM
@@ -90,7 +139,7 @@ thread_cost() { # COMM
 }
 
 bench_monitor() {
-    local thread='' before after percent lines
+    local thread='' before after percent lines seconds=${seconds:-60}
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/facetap-bench.XXXXXX")
     cat >"$scratch/config.json" <<END
 {
@@ -125,7 +174,7 @@ END
 
 subject=release
 case ${1:-} in
-    release | ledger | monitor) subject=$1 && shift ;;
+    release | ledger | peers | monitor) subject=$1 && shift ;;
 esac
 while [[ $# -gt 0 ]]; do
     case $subject$1 in
@@ -135,6 +184,7 @@ while [[ $# -gt 0 ]]; do
             exit 0
             ;;
         "$subject--binary" | release--clip | release--models | ledger--folder | monitor--seconds) ;;
+        peers--clip | peers--models | peers--seconds | peers--rounds) ;;
         *) unknown_argument "$1" ;;
     esac
     [[ -n ${2:-} ]] || wrong_usage "$1 needs a value"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What takes minutes to make and is kept (lib/cache.sh): system roots of Debian, the static OpenCV, the image of the
-# emulated Pi, cargo-deny.
+# emulated Pi, cargo-deny, the peers of the bench.
 #
 #   scripts/cache.sh            lists what is kept
 #   scripts/cache.sh --prune    deletes what has not been used for 30 days

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Things that take minutes to make and depend on nothing but their recipe: system roots of Debian, the static OpenCV,
-# the image of the emulated Pi, cargo-deny. They are kept in ${XDG_CACHE_HOME:-$HOME/.cache}/facetap under a checksum of
+# the image of the emulated Pi, cargo-deny, the peers of the bench. They are kept in ${XDG_CACHE_HOME:-$HOME/.cache}/facetap under a checksum of
 # what makes them, so that no clone of the project on the same machine pays twice. To be sourced.
 
 # shellcheck source=scripts/lib/rust.sh
