@@ -4,6 +4,15 @@
 
 LIMIT=2000
 
+# Whether the last that was written to the torque of each servo since so many lines is 0.
+all_released() { # LINES
+    local id
+    for id in 1 2 3; do
+        tail -n "+$(($1 + 1))" "$FRAMES" | grep -F "\"id\": $id, \"instruction\": \"write\", \"register\": 40," |
+            tail -n 1 | grep -qF '"data": [0]' || return 1
+    done
+}
+
 configure
 servos_ready
 expect_pictures
@@ -23,9 +32,8 @@ while ((took > LIMIT && ${#tries[@]} < 3)); do
     [[ $(property Result) == success && $(property ExecMainStatus) == 0 ]] ||
         fail "it ended with $(property Result), status $(property ExecMainStatus)"
     logged "$since" '\[STATISTICS\]' || fail "no [STATISTICS] in the log"
-    look_at_frames "$before" '
-torque = {f["id"]: f["data"] for f in frames if f.get("instruction") == "write" and f["register"] == 40}
-assert torque == {1: [0], 2: [0], 3: [0]}, f"torque registers last written: {torque}"'
+    # On a busy machine the stand-in reads what it was sent when the service has gone.
+    wait_for 30 "every servo was released" all_released "$before"
 done
 ((took <= LIMIT)) || fail "stopped only after ${tries[*]} ms"
 note "stopped after ${tries[*]} ms; $(log_since "$since" | sed -n 's/.*\(peak memory: .*\)/\1/p')"
