@@ -102,9 +102,11 @@ class Scene:
                    "--trace", trace, "--log-file", log]
         env = {**os.environ, "FACETAP_SIMULATED_CARDS": str(self.fifo), "STATE_DIRECTORY": str(self.folder),
                "RUNTIME_DIRECTORY": str(self.folder), "LANG": "C.UTF-8"}
+        # Before, not after: a starved machine may come back here seconds after the service has begun.
+        began = time.time()
         with open(self.folder / "output", "a") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env)
-        self.runs.append((time.time(), trace, log))
+        self.runs.append((began, trace, log))
         return process
 
     def life(self, readers, mean):
