@@ -1,7 +1,7 @@
 //! Files that this program makes, and small ones that it is given.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -41,6 +41,19 @@ pub fn replace(file: &Path, bytes: &[u8]) -> Result<()> {
         let _ = std::fs::remove_file(&new);
     })
     .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// The end of a file, at most `most` bytes of it. What is no UTF-8 is replaced.
+///
+/// # Errors
+/// It cannot be read.
+pub fn tail(path: &Path, most: u64) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// All of a file of at most `most` bytes. A pipe that was named by mistake does not hold anybody up.

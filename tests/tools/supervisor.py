@@ -102,9 +102,11 @@ class Supervisor:
         # A shell knows the number of the process before the program begins.
         line = ["/bin/sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh", *command]
         self.runs += 1
+        # Before, not after: a starved machine may come back here seconds after the service has begun.
+        began = round(time.monotonic(), 4)
         self.process = subprocess.Popen(
             line, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, env=env, start_new_session=True)
-        self.note("start", pid=self.process.pid)
+        self.note("start", t=began, pid=self.process.pid)
         self.phase = "starting" if self.speaks else "running"
         self.deadline = time.monotonic() + self.limits.start if self.speaks else None
         ended = os.pidfd_open(self.process.pid)

@@ -1,8 +1,8 @@
 //! After a crash: its functions get their names, the log tells of it, and the commands can show it.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::file;
 use super::key::Run;
 use super::parse::{self, END, Frame, NAMES, Record};
 use super::state::STATE;
+use crate::base::files;
 use crate::base::stop::lock;
 use crate::watch::symbols::{self, Place, Symbol};
 use crate::{say, say_warn};
@@ -145,13 +146,7 @@ pub(super) fn name_all(crash_file: &Path, mut wanted: impl FnMut(&str) -> bool) 
 }
 
 fn text_of(file: &Path) -> Option<String> {
-    let mut file = File::open(file).ok()?;
-    let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LARGEST)))
-        .ok()?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    files::tail(file, LARGEST).ok()
 }
 
 /// The frames that are to be named: those of the crashed thread, then those of the others.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,6 +14,7 @@ use nix::unistd::{AccessFlags, Pid, access, setsid};
 use super::identity::{Known, is_zombie};
 use super::supervisor::{End, Process};
 use crate::base::child::end_with_this_thread;
+use crate::base::files;
 
 /// The output is shortened when it is larger than this, to its last lines.
 const MOST_BYTES: u64 = 1 << 20;
@@ -143,19 +144,9 @@ impl Output {
         Ok(file)
     }
 
-    /// The last lines of at most so many bytes.
-    fn tail(&self, bytes: u64) -> io::Result<String> {
-        let mut file = File::open(&self.0)?;
-        let size = file.metadata()?.len();
-        file.seek(SeekFrom::Start(size.saturating_sub(bytes)))?;
-        let mut tail = Vec::new();
-        file.take(bytes).read_to_end(&mut tail)?;
-        Ok(String::from_utf8_lossy(&tail).into_owned())
-    }
-
     /// The last line.
     pub fn said_last(&self) -> Option<String> {
-        let tail = self.tail(LAST_BYTES).ok()?;
+        let tail = files::tail(&self.0, LAST_BYTES).ok()?;
         tail.lines().last().map(str::to_owned)
     }
 
@@ -164,7 +155,7 @@ impl Output {
         if std::fs::metadata(&self.0)?.len() <= MOST_BYTES {
             return Ok(());
         }
-        let tail = self.tail(LAST_BYTES)?;
+        let tail = files::tail(&self.0, LAST_BYTES)?;
         let lines: Vec<&str> = tail.split_inclusive('\n').collect();
         let last = lines[lines.len().saturating_sub(LAST_LINES)..].concat();
         let mut beside = self.0.clone().into_os_string();
