@@ -32,7 +32,7 @@ pub(super) enum BenchCommand {
 
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Laws: ours (the service's own), old (the old tracker's PD on pixels), uncompensated (ours, which takes every picture for one of this moment); told (ours, told when each picture was exposed) and bound (as well as the servos can) only where they are asked for.\n\nExamples:\n  facetap bench follow\n  facetap bench follow --scenario still --scenario step --delay 300 --html follow.html\n  facetap bench follow --delay 80 --law ours --law told --law bound --json"
+    after_help = "Laws: ours (the service's own, which has to learn the camera's delay), old (the old tracker's PD on pixels), uncompensated (ours, which takes every picture for one of this moment); learned (ours, which has learned the delay before), told (ours, told when each picture was exposed) and bound (as well as the servos can) only where they are asked for.\n\nExamples:\n  facetap bench follow\n  facetap bench follow --scenario still --scenario step --delay 300 --html follow.html\n  facetap bench follow --delay 80 --law learned --law told --law bound --json"
 )]
 pub(super) struct FollowOptions {
     /// Where chance begins

@@ -32,6 +32,7 @@ impl Default for Config {
                 lens: Lens::Rectilinear,
                 errors_before_reinit: 10,
                 stall_seconds: 3.0,
+                latency_ms: Latency::AUTO,
                 repeat: true,
             },
             detector: Detector {
@@ -42,10 +43,10 @@ impl Default for Config {
             tracking: Tracking {
                 home_after: 10.0,
                 dead_zone_degrees: 1.0,
-                dead_zone_roll_degrees: 4.0,
-                gain: 0.5,
-                max_speed_degrees: 120.0,
-                max_acceleration_degrees: 500.0,
+                dead_zone_roll_degrees: 3.0,
+                gain: 0.8,
+                max_speed_degrees: 180.0,
+                max_acceleration_degrees: 1000.0,
             },
             servo: Servo {
                 enabled: true,

@@ -23,6 +23,8 @@ pub enum KeyKind {
     Socket,
     /// A whole number or a text that is not empty.
     NumberOrText(i64, i64),
+    /// A number, or this word.
+    NumberOrWord(f64, f64, &'static str),
     /// A text that is not empty, or a list of such.
     TextOrTexts,
     /// An object; its keys follow with its own path before them.
@@ -101,6 +103,9 @@ impl Key {
             KeyKind::Socket => "an address and a port such as \"127.0.0.1:8780\"".to_owned(),
             KeyKind::NumberOrText(min, max) => {
                 format!("a whole number from {min} to {max} or a text that is not empty")
+            }
+            KeyKind::NumberOrWord(min, max, word) => {
+                format!("\"{word}\" or a number from {min} to {max}")
             }
             KeyKind::TextOrTexts => "a text or a list of texts, none of them empty".to_owned(),
             KeyKind::Group => "an object { ... }".to_owned(),

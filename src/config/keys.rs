@@ -37,6 +37,7 @@ pub const KEYS: &[Key] = &[
     key("camera.lens", KeyKind::OneOf(&["rectilinear", "fisheye"]), "projection of the lens"),
     key("camera.errors_before_reinit", KeyKind::Whole(1, 1000), "errors in a row after which the camera is opened anew"),
     key("camera.stall_seconds", KeyKind::Number(0.5, 60.0), "seconds without a fresh picture after which the camera is opened anew"),
+    key("camera.latency_ms", KeyKind::NumberOrWord(0.0, 1000.0, "auto"), "the camera's delay from exposure to arrival in ms, or \"auto\": learned while the mount moves, and kept"),
     key("camera.repeat", KeyKind::Bool, "whether a file begins again at its end"),
     key("detector", KeyKind::Group, "the face detector"),
     key("detector.kind", KeyKind::OneOf(&["auto", "yunet", "haar"]), "auto takes YuNet where a fitting model is found, else Haar"),

@@ -126,6 +126,8 @@ pub struct Camera {
     pub errors_before_reinit: u32,
     /// Seconds without a fresh picture after which the camera is closed and opened again.
     pub stall_seconds: f64,
+    /// The delay from exposure to arrival, or that it is to be learned.
+    pub latency_ms: Latency,
     /// Whether a file begins again at its end.
     pub repeat: bool,
 }
@@ -138,6 +140,38 @@ pub enum Source {
     Number(u32),
     /// Everything else.
     Name(String),
+}
+
+/// `camera.latency_ms`: `"auto"` or a number.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Latency {
+    /// It is so many milliseconds.
+    Milliseconds(f64),
+    /// It is learned while the mount moves, and kept.
+    Learned(Auto),
+}
+
+/// The word `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auto {
+    /// `"auto"`.
+    Auto,
+}
+
+impl Latency {
+    /// `"auto"`.
+    pub const AUTO: Self = Self::Learned(Auto::Auto);
+
+    /// The number, if it is one.
+    #[must_use]
+    pub const fn milliseconds(self) -> Option<f64> {
+        match self {
+            Self::Milliseconds(ms) => Some(ms),
+            Self::Learned(Auto::Auto) => None,
+        }
+    }
 }
 
 /// Projection of a lens.

@@ -185,6 +185,9 @@ fn fits(kind: KeyKind, value: &Value) -> bool {
         KeyKind::NumberOrText(min, max) => {
             text.is_some_and(usable) || value.as_i64().is_some_and(|n| (min..=max).contains(&n))
         }
+        KeyKind::NumberOrWord(min, max, word) => {
+            text == Some(word) || value.as_f64().is_some_and(|n| (min..=max).contains(&n))
+        }
         KeyKind::TextOrTexts => match value {
             Value::Array(list) => {
                 !list.is_empty() && list.iter().all(|v| v.as_str().is_some_and(usable))
@@ -322,6 +325,24 @@ mod tests {
     fn servos_need_their_own_numbers() {
         let text = problem(r#"{"servo": {"axes": {"pan": {"id": 3}}}}"#);
         assert!(text.contains("both 3"), "{text}");
+    }
+
+    #[test]
+    fn the_delay_of_a_camera_is_a_number_or_auto() {
+        let latency = |text: &str| parse(text).map(|(config, _)| config.camera.latency_ms);
+        let ms = |text: &str| latency(text).unwrap().milliseconds();
+        assert_eq!(latency("{}").unwrap(), crate::config::Latency::AUTO);
+        assert_eq!(ms(r#"{"camera": {"latency_ms": "auto"}}"#), None);
+        assert_eq!(ms(r#"{"camera": {"latency_ms": 80}}"#), Some(80.0));
+        assert_eq!(ms(r#"{"camera": {"latency_ms": 12.5}}"#), Some(12.5));
+        for wrong in ["\"80\"", "\"Auto\"", "-1", "1001", "null", "[]"] {
+            let text = problem(&format!(r#"{{"camera": {{"latency_ms": {wrong}}}}}"#));
+            assert!(
+                text.contains("camera.latency_ms")
+                    && text.contains("\"auto\" or a number from 0 to 1000"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

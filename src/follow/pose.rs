@@ -44,15 +44,15 @@ impl Pose {
     }
 }
 
-/// The measured poses of the last second: a picture is judged by the pose at the time it was taken, not
+/// The measured poses of the last seconds: a picture is judged by the pose at the time it was taken, not
 /// by the one when its result is ready.
 #[derive(Debug, Default)]
 pub struct PoseHistory {
     measured: VecDeque<(Monotime, Pose)>,
 }
 
-/// Longer than any camera's latency.
-const REMEMBERED: Duration = Duration::from_secs(1);
+/// Longer than a picture may be old and its camera late together.
+const REMEMBERED: Duration = Duration::from_secs(4);
 
 impl PoseHistory {
     /// Adds a measurement; times must not go backwards.
@@ -88,6 +88,33 @@ impl PoseHistory {
             (Some((_, pose)), None) | (None, Some(&(_, pose))) => Some(pose),
             (None, None) => None,
         }
+    }
+
+    /// How fast the axes moved at a time, in degrees a second.
+    #[must_use]
+    pub fn speed(&self, time: Monotime) -> Pose {
+        /// Two measurements and a little, to either side.
+        const AROUND: Duration = Duration::from_millis(25);
+        let (Some(before), Some(after)) = (self.at(time - AROUND), self.at(time + AROUND)) else {
+            return Pose::HOME;
+        };
+        after.zip(before, |after, before| {
+            (after - before) / (2.0 * AROUND.as_secs_f64())
+        })
+    }
+
+    /// By how many degrees the axis that moved most has moved between two times; none before the first measurement.
+    #[must_use]
+    pub fn spread(&self, from: Monotime, to: Monotime) -> Option<f64> {
+        let (first, last) = (self.at(from)?, self.at(to)?);
+        let between = self.measured.partition_point(|(t, _)| *t <= from);
+        let (mut low, mut high) = (first.zip(last, f64::min), first.zip(last, f64::max));
+        for (_, pose) in self.measured.range(between..).take_while(|(t, _)| *t <= to) {
+            low = low.zip(*pose, f64::min);
+            high = high.zip(*pose, f64::max);
+        }
+        let moved = high.zip(low, |high, low| high - low);
+        Some(moved.pan.max(moved.tilt).max(moved.roll))
     }
 
     /// Forgets everything, as after a reconnection.
@@ -128,11 +155,34 @@ mod tests {
     }
 
     #[test]
+    fn spread_is_that_of_the_axis_that_moved_most_within_the_time() {
+        let mut history = PoseHistory::default();
+        assert_eq!(history.spread(at(0), at(9)), None);
+        for (ms, pan, tilt) in [
+            (0, 0.0, 5.0),
+            (100, 10.0, 5.0),
+            (200, 0.0, 6.0),
+            (300, 0.0, 6.0),
+        ] {
+            let pose = Pose {
+                pan,
+                tilt,
+                roll: 0.0,
+            };
+            history.push(at(ms), pose);
+        }
+        assert_eq!(history.spread(at(0), at(300)), Some(10.0));
+        assert_eq!(history.spread(at(50), at(90)), Some(4.0));
+        assert_eq!(history.spread(at(190), at(900)), Some(1.0));
+        assert_eq!(history.spread(at(200), at(300)), Some(0.0));
+    }
+
+    #[test]
     fn stays_bounded() {
         let mut history = PoseHistory::default();
         for ms in 0..100_000 {
             history.push(at(ms), Pose::HOME);
         }
-        assert!(history.measured.len() <= 1002);
+        assert!(history.measured.len() <= 4002);
     }
 }

@@ -6,7 +6,7 @@ use crate::base::clock::Monotime;
 use crate::config;
 
 use super::end_stop::EndStop;
-use super::estimator::{Estimate, Estimator};
+use super::estimator::{Assumed, Estimate, Estimator};
 use super::profile::{Motion, Profile, Range};
 
 /// What an axis reports.
@@ -20,19 +20,18 @@ pub struct AxisFeedback {
 
 /// An axis that said nothing for this long may have moved or lost its power: it starts anew.
 const SILENT: Duration = Duration::from_millis(250);
-/// The face is left again at this many times the dead zone.
+/// An axis comes to rest within this part of the dead zone, and leaves the face again at so many times the dead zone.
+const ENTER: f64 = 0.5;
 const LEAVE: f64 = 1.5;
 /// An axis comes to rest only below this speed, and only for a face that is slower than this, in degrees
 /// a second: else it would stop and go behind a face that walks.
 const AT_REST: f64 = 3.0;
-/// What the servos lag behind their set point, in seconds: the goal is predicted so much farther.
-pub const SERVO_LAG: f64 = 0.04;
-/// The speed of the face is used fully up to this distance in degrees, and not at all beyond twice more.
-///
-/// Far away there is nothing to gain from it, and where a camera hides part of its latency a fast mount
-/// takes its own movement for one of the face. Together with the memory of the estimator this was chosen
-/// in `simulation`: overshoot with 60 ms of hidden latency fell from 4.9 to 1.8 degrees.
-const NEAR: f64 = 2.0;
+/// What a servo lags behind its set point, in seconds, until that is known; and what it may lag.
+const LAG: f64 = 0.05;
+const LAGS: (f64, f64) = (0.02, 0.15);
+/// It is told by an axis that moves at least so fast, in degrees a second, and is averaged over so many ticks.
+const LAG_SPEED: f64 = 10.0;
+const LAG_TICKS: f64 = 50.0;
 
 /// Feedback of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +51,10 @@ pub enum Heard {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
     /// After its estimate.
-    Face,
+    Face {
+        /// By how many seconds it is predicted at most.
+        reach: f64,
+    },
     /// Straight ahead.
     Home,
     /// Nowhere: brake and stand.
@@ -75,6 +77,8 @@ pub struct AxisControl {
     /// The most that the set point may lead the measured angle.
     lead: f64,
     estimator: Estimator,
+    /// What the servo lags behind its set point, in seconds: the goal is predicted so much farther.
+    lag: f64,
     end_stop: EndStop,
     zone: Zone,
     profile: Profile,
@@ -84,7 +88,12 @@ pub struct AxisControl {
 impl AxisControl {
     /// An axis with the range of `axis`; one that does not exist has none and stays at 0.
     #[must_use]
-    pub fn new(axis: Option<&config::Axis>, dead_zone: f64, motion: Motion) -> Self {
+    pub fn new(
+        axis: Option<&config::Axis>,
+        dead_zone: f64,
+        motion: Motion,
+        assumed: Assumed,
+    ) -> Self {
         Self {
             range: Range {
                 low: axis.map_or(0.0, |a| a.min),
@@ -94,9 +103,10 @@ impl AxisControl {
             dead_zone,
             // At full speed a servo lags by its time constant; beyond that it does not follow.
             lead: (0.25 * motion.speed).max(10.0),
-            estimator: Estimator::new(motion.speed),
+            estimator: Estimator::new(assumed),
+            lag: LAG,
             end_stop: EndStop::default(),
-            zone: Zone::Moving,
+            zone: Zone::Resting,
             profile: Profile::default(),
             heard: None,
         }
@@ -125,7 +135,17 @@ impl AxisControl {
             self.profile.speed = 0.0;
             Heard::Pressing
         } else {
+            self.learn_lag(feedback.angle);
             Heard::Report
+        }
+    }
+
+    /// The set point was sent a tick ago, and this is how far the servo came.
+    fn learn_lag(&mut self, angle: f64) {
+        let speed = self.profile.speed;
+        if speed.abs() >= LAG_SPEED {
+            let lag = ((self.profile.angle - angle) / speed).clamp(LAGS.0, LAGS.1);
+            self.lag += (lag - self.lag) / LAG_TICKS;
         }
     }
 
@@ -155,12 +175,13 @@ impl AxisControl {
     fn start_from(&mut self, angle: f64) {
         self.profile = Profile::at(angle);
         self.end_stop = EndStop::default();
-        self.zone = Zone::Moving;
+        self.zone = Zone::Resting;
     }
 
-    /// A picture captured at `at` shows the face at `angle` of the room.
-    pub fn see(&mut self, at: Monotime, angle: f64) {
-        self.estimator.update(at, angle);
+    /// A picture captured at `at` shows the face at `angle` of the room; `blur` is what that may be off, in degrees, as
+    /// the mount was moving.
+    pub fn see(&mut self, at: Monotime, angle: f64, blur: f64) {
+        self.estimator.update(at, angle, blur);
     }
 
     /// The face that comes next is another one, or this one elsewhere.
@@ -178,12 +199,17 @@ impl AxisControl {
     /// Moves the set point by `dt` seconds. `dt` of zero leaves it where it is.
     pub fn advance(&mut self, now: Monotime, dt: f64, goal: Goal) {
         let range = self.end_stop.narrow(self.range);
-        let ahead = now + Duration::from_secs_f64(SERVO_LAG);
-        if goal == Goal::Face {
+        let ahead = now + Duration::from_secs_f64(dt + self.lag);
+        if matches!(goal, Goal::Face { .. }) {
             self.weigh_dead_zone(range);
+        } else {
+            self.zone = Zone::Resting;
         }
         let goal = match goal {
-            Goal::Face => self.face(ahead).filter(|_| self.zone == Zone::Moving),
+            Goal::Face { reach } => self
+                .estimator
+                .at(ahead, reach)
+                .filter(|_| self.zone == Zone::Moving),
             Goal::Home => Some(Estimate {
                 angle: 0.0,
                 speed: 0.0,
@@ -221,17 +247,6 @@ impl AxisControl {
         self.profile.speed.abs() < 0.05
     }
 
-    /// Where the face will be.
-    fn face(&self, ahead: Monotime) -> Option<Estimate> {
-        let (seen, expected) = (self.estimator.last()?, self.estimator.at(ahead)?);
-        let distance = (seen.angle - self.profile.angle).abs();
-        let trust = (1.0 - (distance - NEAR) / (2.0 * NEAR)).clamp(0.0, 1.0);
-        Some(Estimate {
-            angle: seen.angle + (expected.angle - seen.angle) * trust,
-            speed: expected.speed * trust,
-        })
-    }
-
     /// The axis comes to rest where the face is within the dead zone, and leaves only when it is clearly
     /// outside.
     fn weigh_dead_zone(&mut self, range: Range) {
@@ -239,9 +254,12 @@ impl AxisControl {
             return;
         };
         let offset = (range.clamp(face.angle) - self.profile.angle).abs();
+        // An axis that was found beyond its limits comes back, however near they are.
+        let outside = range.clamp(self.profile.angle) != self.profile.angle;
         let slow = face.speed.abs() < AT_REST && self.profile.speed.abs() < AT_REST;
         self.zone = match self.zone {
-            Zone::Moving if offset <= self.dead_zone && slow => Zone::Resting,
+            _ if outside => Zone::Moving,
+            Zone::Moving if offset <= self.dead_zone * ENTER && slow => Zone::Resting,
             Zone::Resting if offset > self.dead_zone * LEAVE => Zone::Moving,
             zone => zone,
         };
@@ -269,6 +287,14 @@ impl AxisControl {
 mod tests {
     use super::*;
 
+    const FACE: Goal = Goal::Face { reach: 0.25 };
+    const ASSUMED: Assumed = Assumed {
+        noise: 0.15,
+        unrest: 300.0,
+        first_speed: 15.0,
+        top_speed: 120.0,
+    };
+
     fn at(ms: u64) -> Monotime {
         Monotime::from_zero(Duration::from_millis(ms))
     }
@@ -280,7 +306,12 @@ mod tests {
             max: 50.0,
             invert: false,
         };
-        AxisControl::new(Some(&config), dead_zone, Motion::new(120.0, 500.0, 0.5))
+        AxisControl::new(
+            Some(&config),
+            dead_zone,
+            Motion::new(120.0, 500.0, 0.5),
+            ASSUMED,
+        )
     }
 
     fn report(angle: f64) -> Option<AxisFeedback> {
@@ -291,8 +322,8 @@ mod tests {
     fn settle(axis: &mut AxisControl, from: u64, face: f64) -> f64 {
         for ms in (from..from + 3000).step_by(20) {
             axis.hear(at(ms), report(axis.set_point()));
-            axis.see(at(ms), face);
-            axis.advance(at(ms), 0.02, Goal::Face);
+            axis.see(at(ms), face, 0.0);
+            axis.advance(at(ms), 0.02, FACE);
         }
         axis.set_point()
     }
@@ -303,9 +334,10 @@ mod tests {
         a.hear(at(0), report(0.0));
         let first = settle(&mut a, 0, 10.0);
         assert!((first - 10.0).abs() <= 1.0, "{first}");
-        assert_eq!(settle(&mut a, 3000, first + 1.4), first, "left alone");
-        let moved = settle(&mut a, 6000, first + 1.7);
-        assert!((moved - first - 1.7).abs() <= 1.0 && moved != first);
+        let left = settle(&mut a, 3000, first + 1.1);
+        assert!((left - first).abs() < 1e-9, "left alone");
+        let moved = settle(&mut a, 6000, first + 2.2);
+        assert!((moved - first - 2.2).abs() <= 1.0 && moved != first);
     }
 
     #[test]
@@ -313,8 +345,8 @@ mod tests {
         let mut a = axis(1.0);
         for ms in (0..5000).step_by(20) {
             a.hear(at(ms), report(0.0));
-            a.see(at(ms), 45.0);
-            a.advance(at(ms), 0.02, Goal::Face);
+            a.see(at(ms), 45.0, 0.0);
+            a.advance(at(ms), 0.02, FACE);
         }
         assert!((a.set_point() - 30.0).abs() < 0.1, "{}", a.set_point());
     }
@@ -342,9 +374,9 @@ mod tests {
             let angle = a.set_point().min(20.0);
             let load = if a.set_point() > 20.5 { 0.95 } else { 0.1 };
             a.hear(at(ms), Some(AxisFeedback { angle, load }));
-            a.see(at(ms), 45.0);
+            a.see(at(ms), 45.0, 0.0);
             let before = a.set_point();
-            a.advance(at(ms), 0.02, Goal::Face);
+            a.advance(at(ms), 0.02, FACE);
             match stopped {
                 None if before > a.set_point() => stopped = Some(before),
                 Some(_) if ms < 1900 => assert!(a.set_point() <= before + 1e-9),

@@ -1,6 +1,8 @@
 //! How well the loop follows: settling, overshoot, tracking.
 
-use super::simulation::Room;
+use super::latency::News;
+use super::simulation::{Room, Run};
+use crate::config::Config;
 use crate::follow::pose::Pose;
 
 fn step(ms: u64, size: f64) -> Option<Pose> {
@@ -58,7 +60,7 @@ fn slow_servos_and_a_slow_camera_still_settle() {
 
 #[test]
 fn a_face_that_sways_is_tracked() {
-    for (amplitude, period, limit) in [(15.0, 4.0, 1.8), (10.0, 2.0, 3.5), (20.0, 8.0, 0.9)] {
+    for (amplitude, period, limit) in [(15.0, 4.0, 1.8), (10.0, 2.0, 3.8), (20.0, 8.0, 0.9)] {
         let sway = |ms: u64| {
             Some(Pose {
                 pan: amplitude * (ms as f64 / 1e3 / period * std::f64::consts::TAU).sin(),
@@ -102,4 +104,164 @@ fn an_inclined_head_is_levelled() {
         (mount.pan - 5.0).abs() < 1.5 && (mount.tilt - 5.0).abs() < 1.5,
         "{mount:?}"
     );
+}
+/// A camera that is late by `delay` ms without saying so, 10 ms of detection, `rate` pictures a second, one in twenty lost.
+fn late(delay: u64, rate: u64) -> Room {
+    let mut room = Room::new(Config::default().tracking.gain, delay + 10);
+    room.hidden = delay;
+    room.every = 1000 / rate;
+    room.lost = 5;
+    room.lag = 30.0;
+    room
+}
+
+const STANDS: Pose = Pose {
+    pan: 12.0,
+    tilt: -6.0,
+    roll: 0.0,
+};
+
+/// Peak to peak of pan and tilt from `from` to `to` ms.
+fn swing(run: &Run, from: u64, to: u64) -> f64 {
+    let of = |pick: fn(&Pose) -> f64| {
+        let range = run.samples.iter().filter(|s| (from..to).contains(&s.0));
+        let (low, high) = range.fold((f64::MAX, f64::MIN), |(low, high), (_, _, mount)| {
+            (low.min(pick(mount)), high.max(pick(mount)))
+        });
+        high - low
+    };
+    of(|pose| pose.pan).max(of(|pose| pose.tilt))
+}
+
+#[test]
+fn from_a_cold_start_it_is_at_rest_at_a_still_face_whatever_the_delay() {
+    for rate in [5, 7, 10, 15, 20, 30] {
+        for delay in [0, 20, 50, 80, 100, 150, 200, 250, 300, 350, 400, 450, 500] {
+            let run = late(delay, rate).run(15_000, |_| Some(STANDS));
+            let rest = if delay <= 200 { 3000 } else { 6000 };
+            let moved = swing(&run, rest, 15_000);
+            let mount = run.samples.last().unwrap().2;
+            assert!(moved <= 0.5, "{delay} ms, {rate}/s: {moved} degrees");
+            let off = (mount.pan - STANDS.pan)
+                .abs()
+                .max((mount.tilt - STANDS.tilt).abs());
+            assert!(off <= 2.0, "{delay} ms, {rate}/s: {off} degrees off");
+        }
+    }
+}
+
+#[test]
+fn what_is_learned_is_the_delay() {
+    for rate in [10, 15, 30] {
+        for delay in [0_u32, 40, 100, 210, 333, 480] {
+            let mut room = late(u64::from(delay), rate);
+            room.noise = 0.2;
+            // It goes elsewhere every three seconds.
+            let run = room.run(20_000, |ms| {
+                let side = if ms / 3000 % 2 == 0 { 1.0 } else { -1.0 };
+                Some(Pose {
+                    pan: side * 12.0,
+                    ..STANDS
+                })
+            });
+            let learned = run.delay.expect("nothing was learned").as_secs_f64() * 1e3;
+            // What the servos report is up to a tick old, and so the pose seems to lag.
+            let off = learned - f64::from(delay);
+            assert!(off.abs() <= 20.0, "{delay} ms, {rate}/s: {learned} ms");
+        }
+    }
+}
+
+#[test]
+fn a_delay_that_jumps_in_the_middle_is_learned_anew() {
+    for rate in [10, 30] {
+        for (before, after) in [
+            (0, 300),
+            (300, 0),
+            (80, 500),
+            (500, 80),
+            (100, 200),
+            (0, 120),
+        ] {
+            let mut room = late(before, rate);
+            room.later = Some((8000, after + 10, after));
+            // It moves once more after the jump: before that there is nothing to be seen of it.
+            let place = |ms: u64| {
+                Some(Pose {
+                    pan: if ms < 10_000 { 12.0 } else { -8.0 },
+                    ..STANDS
+                })
+            };
+            let run = room.run(24_000, place);
+            let moved = swing(&run, 18_000, 24_000);
+            assert!(moved <= 0.5, "{before} to {after} ms, {rate}/s: {moved}");
+            let mount = run.samples.last().unwrap().2;
+            assert!(
+                (mount.pan + 8.0).abs() <= 2.0,
+                "{before} to {after}: {mount:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_face_that_moves_is_followed_without_a_swing_of_its_own() {
+    for delay in [0, 80, 200, 300, 500] {
+        for (amplitude, period) in [(15.0, 5.0), (6.0, 3.0)] {
+            // It stands, sways for half a minute, and stands again.
+            let sway = |ms: u64| {
+                let seconds = (ms.clamp(2000, 32_000) - 2000) as f64 / 1e3;
+                Some(Pose {
+                    pan: amplitude * (seconds / period * std::f64::consts::TAU).sin(),
+                    ..STANDS
+                })
+            };
+            let run = late(delay, 30).run(40_000, sway);
+            let farthest = run
+                .samples
+                .iter()
+                .map(|s| s.2.pan.abs())
+                .fold(0.0, f64::max);
+            // Prediction overshoots where somebody turns round, by what they do within the delay.
+            let most = amplitude * (1.4 + delay as f64 / 1000.0) + 2.0;
+            assert!(farthest <= most, "{delay} ms: {farthest} of {amplitude}");
+            let moved = swing(&run, 38_000, 40_000);
+            assert!(
+                moved <= 0.5,
+                "{delay} ms: {moved} degrees after {amplitude}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_configured_delay_is_believed_until_the_mount_swings_by_it() {
+    let mut right = late(200, 30);
+    right.config.camera.latency_ms = crate::config::Latency::Milliseconds(200.0);
+    let run = right.run(8000, |ms| step(ms, 20.0));
+    assert_eq!(run.delays, [], "nothing is to be learned");
+    assert!(swing(&run, 5000, 8000) <= 0.5);
+    // Somebody has mistyped.
+    let mut wrong = late(300, 30);
+    wrong.config.camera.latency_ms = crate::config::Latency::Milliseconds(0.0);
+    let run = wrong.run(25_000, |ms| step(ms, 20.0));
+    assert!(
+        matches!(run.delays.first(), Some((_, News::Doubted { .. }))),
+        "{:?}",
+        run.delays
+    );
+    assert!(swing(&run, 20_000, 25_000) <= 0.5, "{:?}", run.delays);
+}
+
+#[test]
+fn a_field_of_view_that_is_not_quite_the_configured_one_keeps_it_from_nothing() {
+    for fov in [55.0, 75.0] {
+        let mut room = late(250, 30);
+        room.config.camera.fov_degrees = fov;
+        room.seen_through = Some(65.0);
+        let run = room.run(12_000, |ms| step(ms, 15.0));
+        assert!(swing(&run, 9000, 12_000) <= 0.5, "{fov}");
+        let (settled, _) = run.settling(2000, 1.0);
+        assert!(settled < 4.0, "{fov}: {settled}");
+    }
 }

@@ -51,6 +51,15 @@ impl<T> Each<T> {
         }
     }
 
+    /// What `make` makes of each thing.
+    pub fn map<U>(self, mut make: impl FnMut(T) -> U) -> Each<U> {
+        Each {
+            pan: make(self.pan),
+            roll: make(self.roll),
+            tilt: make(self.tilt),
+        }
+    }
+
     /// The axes with their things.
     pub fn iter(&self) -> impl Iterator<Item = (Axis, &T)> {
         Axis::ALL.into_iter().map(|axis| (axis, &self[axis]))

@@ -2,80 +2,17 @@
 
 use std::time::Duration;
 
-use crate::base::clock::Monotime;
-use crate::config;
-use crate::follow::detect::Face;
-
-use super::axis::{AxisControl, AxisFeedback, Goal, Heard};
+use super::axis::{AxisControl, Goal, Heard};
 use super::each::{Axis, Each};
+use super::estimator::Assumed;
+use super::latency::{Latency, News};
+use super::messages::{Action, Feedback, Mode, Observation};
 use super::profile::Motion;
 use super::sight::Sight;
+use crate::base::clock::Monotime;
+use crate::config;
 use crate::follow::optics::{Optics, to_room};
 use crate::follow::pose::{Pose, PoseHistory};
-
-/// What was seen in one picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Observation {
-    /// Number of the captured frame.
-    pub frame: u64,
-    /// When it was captured.
-    pub captured: Monotime,
-    /// When its result is handed over.
-    pub now: Monotime,
-    /// Width of the picture in pixels.
-    pub width: u32,
-    /// Height of the picture in pixels.
-    pub height: u32,
-    /// The face that is followed, if it was found.
-    pub face: Option<Face>,
-}
-
-/// What the axes reported.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Feedback {
-    /// When it was measured.
-    pub at: Monotime,
-    /// None for an axis that does not exist or does not answer.
-    pub axes: Each<Option<AxisFeedback>>,
-}
-
-/// What is to be done now.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Action {
-    /// Whether the servos are to hold themselves. When this becomes true, `command` is the measured
-    /// pose: it has to be their goal before their torque is switched on.
-    pub torque: bool,
-    /// The goal; none while the torque is off.
-    pub command: Option<Pose>,
-    /// The newest picture that went into the command, told once.
-    pub uses_frame: Option<u64>,
-    /// The axis that was just found to press against its mechanical end.
-    pub pressing: Option<Axis>,
-}
-
-/// What the mount is doing.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Mode {
-    /// No axis reports.
-    Absent,
-    /// On the way straight ahead; the set point has stood still since.
-    Homing {
-        /// Since when; none while it moves.
-        still: Option<Monotime>,
-    },
-    /// Straight ahead with the torque off.
-    Resting,
-    /// After the face, or its prediction where it was missed.
-    Following {
-        /// When the face was last seen.
-        seen: Monotime,
-    },
-    /// Standing where the face was lost.
-    Holding {
-        /// When the face was last seen.
-        seen: Monotime,
-    },
-}
 
 /// A face that is missed is followed by prediction for this long.
 const COAST: Duration = Duration::from_millis(300);
@@ -85,6 +22,33 @@ const HOME_PATIENCE: Duration = Duration::from_secs(3);
 const HOME_REACHED: f64 = 1.5;
 /// After a longer pause between two ticks the servos have come to rest at their goal.
 const PAUSE: Duration = Duration::from_millis(100);
+/// What is assumed of faces. Two eyes are near to each other, so their inclination is far noisier than where they are.
+const DIRECTION: Assumed = Assumed {
+    noise: 0.15,
+    unrest: 500.0,
+    first_speed: 15.0,
+    top_speed: 120.0,
+};
+/// Its speed is of no use.
+const INCLINATION: Assumed = Assumed {
+    noise: 2.0,
+    unrest: 40.0,
+    first_speed: 5.0,
+    top_speed: 0.0,
+};
+/// By so much the time of a picture may be off, in seconds; while the mount moves that makes an angle.
+const JITTER: f64 = 0.012;
+/// Degrees a second from which on it is better to wait for the end of the movement than to believe what is seen in it.
+const FAST: f64 = 100.0;
+/// A face that is not seen is predicted by so much beyond the delay of the camera, in seconds, and in all by no more than
+/// this: people change their mind.
+const COASTING: f64 = 0.27;
+const FARTHEST: f64 = 0.6;
+
+/// By how many degrees a picture may be off that was taken at this speed of the mount.
+fn blur(speed: f64) -> f64 {
+    speed.abs() * JITTER * (1.0 + (speed / FAST).powi(2))
+}
 /// A picture that is older shows nothing of now.
 const STALE: Duration = Duration::from_secs(1);
 /// A face counts as centred up to this offset in degrees.
@@ -100,6 +64,7 @@ pub struct Follower {
     home_after: Duration,
     axes: Each<AxisControl>,
     history: PoseHistory,
+    latency: Latency,
     mode: Mode,
     ticked: Option<Monotime>,
     heard: Option<Monotime>,
@@ -129,11 +94,18 @@ impl Follower {
             Axis::Roll => tracking.dead_zone_roll_degrees,
             Axis::Pan | Axis::Tilt => tracking.dead_zone_degrees,
         };
+        let assumed = |axis| match axis {
+            Axis::Roll => INCLINATION,
+            Axis::Pan | Axis::Tilt => DIRECTION,
+        };
         Self {
             optics: Optics::new(camera),
             home_after: Duration::from_secs_f64(tracking.home_after.clamp(0.0, 1e9)),
-            axes: Each::new(|axis| AxisControl::new(of(axis), dead_zone(axis), motion)),
+            axes: Each::new(|axis| {
+                AxisControl::new(of(axis), dead_zone(axis), motion, assumed(axis))
+            }),
             history: PoseHistory::default(),
+            latency: Latency::new(camera.latency_ms),
             mode: Mode::Absent,
             ticked: None,
             heard: None,
@@ -148,6 +120,21 @@ impl Follower {
     #[must_use]
     pub fn watching_a_recording(mut self) -> Self {
         self.recording = true;
+        // Nothing in it answers to the mount, so there is nothing to learn from.
+        self.with_certain_delay(Duration::ZERO)
+    }
+
+    /// Pictures are later than their time stamps by so much, whatever happens: nothing is learned, and nothing doubted.
+    #[must_use]
+    pub fn with_certain_delay(mut self, delay: Duration) -> Self {
+        self.latency.be_certain(delay);
+        self
+    }
+
+    /// Begins with a delay that was learned before; one that the configuration names has precedence.
+    #[must_use]
+    pub fn with_learned_delay(mut self, delay: Duration) -> Self {
+        self.latency.recall(delay);
         self
     }
 
@@ -164,29 +151,60 @@ impl Follower {
         let Some(sight) = sight else {
             return false;
         };
-        if let (Some(pose), true) = (
-            self.history.at(captured),
-            seen.now.since(captured) <= STALE && self.mode != Mode::Absent,
-        ) {
-            let gone = self.face.is_none_or(|last| seen.now.since(last) > COAST);
-            // A face that stands still in a recording seems to run ahead of the mount: its speed there
-            // is the mount's own, and to follow it would be to flee from oneself.
-            if gone || self.recording {
-                for axis in Axis::ALL {
-                    self.axes[axis].forget_face();
-                }
-            }
-            let inclination = sight.inclination.unwrap_or(0.0);
-            let rolled = if self.recording { 0.0 } else { pose.roll };
-            let room = Each::from(to_room(pose, rolled, sight.direction, inclination));
-            self.axes.pan.see(captured, room.pan);
-            self.axes.tilt.see(captured, room.tilt);
-            if sight.inclination.is_some() {
-                self.axes.roll.see(captured, room.roll);
-            }
-            self.face = Some(seen.now);
+        if seen.now.since(captured) <= STALE && self.mode != Mode::Absent {
+            self.locate(&sight, captured, seen.now);
         }
         sight.centred(ON_TARGET)
+    }
+
+    /// Finds where in the room that is.
+    fn locate(&mut self, sight: &Sight, captured: Monotime, now: Monotime) {
+        let Some(rolled) = self.rolled(captured) else {
+            return;
+        };
+        let level = to_room(Pose::HOME, rolled, sight.direction, 0.0);
+        let relearned = self
+            .latency
+            .see(captured, [level.pan, level.tilt], &self.history);
+        let gone = self.face.is_none_or(|last| now.since(last) > COAST);
+        self.face = Some(now);
+        if gone || relearned {
+            self.forget_face();
+        }
+        let Some((taken, always)) = self.latency.moment(captured, &self.history) else {
+            return;
+        };
+        let Some(pose) = self.history.at(taken) else {
+            return;
+        };
+        // A face that stands still in a recording seems to run ahead of the mount: its speed there is the mount's own, and
+        // to follow it would be to flee from oneself. And where only some of the pictures count, they tell of no speed.
+        if self.recording || !always {
+            self.forget_face();
+        }
+        let inclination = sight.inclination.unwrap_or(0.0);
+        let room = Each::from(to_room(pose, rolled, sight.direction, inclination));
+        let blur = Each::from(self.history.speed(taken)).map(blur);
+        self.axes.pan.see(taken, room.pan, blur.pan);
+        self.axes.tilt.see(taken, room.tilt, blur.tilt);
+        if sight.inclination.is_some() {
+            self.axes.roll.see(taken, room.roll, blur.roll);
+        }
+    }
+
+    /// How the picture was rolled.
+    fn rolled(&self, captured: Monotime) -> Option<f64> {
+        if self.recording {
+            return Some(0.0);
+        }
+        let delay = self.latency.known().unwrap_or_default();
+        self.history.at(captured - delay).map(|pose| pose.roll)
+    }
+
+    fn forget_face(&mut self) {
+        for axis in Axis::ALL {
+            self.axes[axis].forget_face();
+        }
     }
 
     /// Decides what to do now. To be called at a steady pace, with the newest report of the axes.
@@ -218,7 +236,9 @@ impl Follower {
         }
         if held {
             let goal = match self.mode {
-                Mode::Following { .. } => Goal::Face,
+                Mode::Following { .. } => Goal::Face {
+                    reach: self.reach(),
+                },
                 Mode::Homing { .. } => Goal::Home,
                 Mode::Holding { .. } | Mode::Absent | Mode::Resting => Goal::Stand,
             };
@@ -234,6 +254,7 @@ impl Follower {
                 self.axes[axis].rest_where_it_is();
             }
         }
+        self.watch(now);
         Action {
             torque: true,
             command: Some(Each::new(|axis| self.axes[axis].set_point()).into()),
@@ -242,10 +263,40 @@ impl Follower {
         }
     }
 
+    /// By how many seconds the face is predicted at most.
+    fn reach(&self) -> f64 {
+        let delay = self.latency.known().unwrap_or_default();
+        (delay.as_secs_f64() + COASTING).min(FARTHEST)
+    }
+
+    /// Looks whether the mount swings.
+    fn watch(&mut self, now: Monotime) {
+        if !matches!(self.mode, Mode::Following { .. }) {
+            self.latency.interrupt();
+        } else if self
+            .latency
+            .watch(now, [self.axes.pan.set_point(), self.axes.tilt.set_point()])
+        {
+            self.forget_face();
+        }
+    }
+
+    /// How late the camera is beyond what the time stamps of its pictures tell; none while that is not known.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        self.latency.known()
+    }
+
+    /// What has become known of that since the last call.
+    pub fn take_news(&mut self) -> Option<News> {
+        self.latency.take_news()
+    }
+
     /// The connection to the servos is lost. Nothing of before is continued when it is back.
     pub fn disconnected(&mut self) {
         self.mode = Mode::Absent;
         self.history.clear();
+        self.latency.disconnected();
         self.face = None;
         self.ticked = None;
         for axis in Axis::ALL {

@@ -61,6 +61,9 @@ impl Motion {
 /// Longest step of the integration in seconds; short against every time constant.
 const STEP: f64 = 0.005;
 
+/// An axis outside of its range is back within so many degrees, a thousandth of a step.
+const ARRIVED: f64 = 1e-4;
+
 /// A set point with its speed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Profile {
@@ -114,11 +117,17 @@ impl Profile {
             speed = speed.max((-most).min(self.speed + change));
         }
         let inside = (range.low..=range.high).contains(&self.angle);
+        let before = self.speed;
         self.angle += (self.speed + speed) / 2.0 * h;
         self.speed = speed;
+        let within = range.clamp(self.angle);
         if inside {
             // Rounding of the last bit.
-            self.angle = range.clamp(self.angle);
+            self.angle = within;
+        } else if (within - self.angle).abs() < ARRIVED && before.abs() <= change && within == goal
+        {
+            // Who comes back from outside is to arrive, not to approach for ever.
+            *self = Self::at(within);
         }
     }
 }

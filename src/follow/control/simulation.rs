@@ -7,6 +7,7 @@ use crate::base::clock::Monotime;
 use crate::config::{self, Config};
 use crate::follow::detect::Face;
 
+use super::latency::News;
 use super::{Action, AxisFeedback, Each, Feedback, Follower, Observation};
 use crate::follow::optics::Optics;
 use crate::follow::pose::Pose;
@@ -50,6 +51,10 @@ pub(super) struct Run {
     /// Time in ms, true room pose of the face, true pose of the mount.
     pub(super) samples: Vec<(u64, Pose, Pose)>,
     pub(super) actions: Vec<Action>,
+    /// What was known of the delay in the end.
+    pub(super) delay: Option<Duration>,
+    /// What became known of it, and when, in ms.
+    pub(super) delays: Vec<(u64, News)>,
 }
 
 pub(super) struct Room {
@@ -58,6 +63,13 @@ pub(super) struct Room {
     pub(super) latency: u64,
     /// How much of that the camera does not tell, in ms.
     pub(super) hidden: u64,
+    /// From when on (ms) the camera is another one: latency and hidden part.
+    pub(super) later: Option<(u64, u64, u64)>,
+    /// The true field of view, where it is not the configured one.
+    pub(super) seen_through: Option<f64>,
+    /// Time between two pictures in ms, and how many of a hundred are lost.
+    pub(super) every: u64,
+    pub(super) lost: u32,
     /// Time constant of the servos in ms.
     pub(super) lag: f64,
     /// Largest detection noise in degrees.
@@ -70,6 +82,10 @@ impl Room {
             config: config(gain),
             latency,
             hidden: 0,
+            later: None,
+            seen_through: None,
+            every: 33,
+            lost: 0,
             lag: 50.0,
             noise: 0.1,
         }
@@ -82,14 +98,22 @@ impl Room {
         let mut run = Run {
             samples: Vec::new(),
             actions: Vec::new(),
+            delay: None,
+            delays: Vec::new(),
         };
+        let mut lens = self.config.camera.clone();
+        lens.fov_degrees = self.seen_through.unwrap_or(lens.fov_degrees);
         let mut random = fastrand::Rng::with_seed(7);
         for ms in 0..until {
             // 1 ms of a first-order servo.
             if let Some(goal) = goal {
                 mount = mount.towards(goal, 1.0 - (-1.0 / self.lag).exp());
             }
-            if ms % 33 == 0 {
+            let (latency, hidden) = match self.later {
+                Some((from, latency, hidden)) if ms >= from => (latency, hidden),
+                _ => (self.latency, self.hidden),
+            };
+            if ms % self.every == 0 && random.u32(0..100) >= self.lost {
                 let face = room(ms).and_then(|room| {
                     let mut shake = || (random.f64() * 2.0 - 1.0) * self.noise;
                     let shaken = Pose {
@@ -97,14 +121,14 @@ impl Room {
                         tilt: room.tilt + shake(),
                         roll: room.roll + shake() * 5.0,
                     };
-                    picture(&self.config.camera, mount, shaken)
+                    picture(&lens, mount, shaken)
                 });
                 on_the_way.push_back((
-                    ms + self.latency,
+                    ms + latency,
                     Observation {
-                        frame: ms / 33,
-                        captured: at(ms + self.hidden),
-                        now: at(ms + self.latency),
+                        frame: ms / self.every,
+                        captured: at(ms + hidden),
+                        now: at(ms + latency),
                         width: 640,
                         height: 480,
                         face,
@@ -120,11 +144,14 @@ impl Room {
                 let action = follower.tick(at(ms), &report(at(ms), mount));
                 goal = action.command;
                 run.actions.push(action);
+                run.delays
+                    .extend(follower.take_news().map(|news| (ms, news)));
             }
             if let Some(room) = room(ms) {
                 run.samples.push((ms, room, mount));
             }
         }
+        run.delay = follower.delay();
         run
     }
 }

@@ -272,7 +272,12 @@ fn limits_first_then_the_goal_then_torque() {
     lock(&sent).retain(|f| f[4] != sts::instruction::READ);
     // 500 degrees/s^2 and 120 degrees/s with their margin, for each servo.
     let limits: Vec<Vec<u8>> = (1..=3)
-        .flat_map(|id| [sts::write(id, 41, &[86]), sts::write(id, 46, &[0x00, 0x08])])
+        .flat_map(|id| {
+            [
+                sts::write(id, 41, &[171]),
+                sts::write(id, 46, &[0xb8, 0x0b]),
+            ]
+        })
         .collect();
     assert_eq!(*lock(&sent), limits);
     lock(&sent).clear();

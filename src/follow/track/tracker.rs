@@ -19,6 +19,10 @@ const GATE: f64 = 1.2;
 const GATE_GROWTH: f64 = 2.0;
 /// A face does not grow or shrink by more than this (in area) from one detection to the next.
 const AREA_RATIO: f32 = 4.0;
+/// Where one face alone was in the picture before, and one alone is in this one, it may have moved by any distance if no
+/// longer than this lies between, and its area has changed by no more than this: nobody else comes so fast.
+const ALONE: Duration = Duration::from_millis(300);
+const ALONE_AREA_RATIO: f32 = 1.5;
 /// More faces than this are a fault of the detector; the largest are kept.
 const MOST_FACES: usize = 64;
 
@@ -90,6 +94,9 @@ impl Tracker {
 
     /// The identity of each face: nearest pairs first, what remains is new.
     fn identify(&mut self, now: Monotime, faces: &[Face]) -> Vec<u64> {
+        if let Some(id) = self.alone(now, faces) {
+            return vec![id];
+        }
         let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
         for (t, track) in self.tracks.iter().enumerate() {
             for (f, face) in faces.iter().enumerate() {
@@ -113,6 +120,20 @@ impl Tracker {
             .zip(faces)
             .map(|(known, face)| known.unwrap_or_else(|| self.admit(now, *face)))
             .collect()
+    }
+
+    /// The identity of a face that is the only one now, as it was before.
+    fn alone(&mut self, now: Monotime, faces: &[Face]) -> Option<u64> {
+        let ([face], [track]) = (faces, self.tracks.as_mut_slice()) else {
+            return None;
+        };
+        let ratio = face.area() / track.face.area();
+        let same = now.since(track.seen) <= ALONE
+            && (1.0 / ALONE_AREA_RATIO..=ALONE_AREA_RATIO).contains(&ratio);
+        same.then(|| {
+            (track.face, track.seen) = (*face, now);
+            track.id
+        })
     }
 
     fn admit(&mut self, now: Monotime, face: Face) -> u64 {

@@ -1,5 +1,7 @@
 //! Who decides: the controller of the service, and what it is compared with.
 
+use std::time::Duration;
+
 use super::at;
 use super::camera::Picture;
 use super::controller::Controller;
@@ -16,8 +18,10 @@ use crate::follow::view::PICTURE;
 /// A law of control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Law {
-    /// The service's own: of a picture's age it knows what has passed since its arrival.
+    /// The service's own: of a picture's age it knows what has passed since its arrival, and learns the rest.
     Ours,
+    /// The service's own, which has learned the camera's delay in another run.
+    Learned,
     /// The old tracker's PD on pixels.
     Old,
     /// The service's own, which takes every picture for one of this moment.
@@ -30,8 +34,9 @@ pub enum Law {
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Ours,
+        Self::Learned,
         Self::Old,
         Self::Uncompensated,
         Self::Told,
@@ -45,6 +50,7 @@ impl Law {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::Learned => "learned",
             Self::Old => "old",
             Self::Uncompensated => "uncompensated",
             Self::Told => "told",
@@ -67,11 +73,12 @@ impl Law {
         self,
         config: &Config,
         scenario: &'static Scenario,
+        delay_ms: u32,
     ) -> Box<dyn Controller> {
-        let ours = |time| {
-            let axes = &config.servo.axes;
+        let follower = || Follower::new(&config.tracking, &config.camera, &config.servo.axes);
+        let ours = |time, follower| {
             Ours {
-                follower: Follower::new(&config.tracking, &config.camera, axes),
+                follower,
                 time,
                 caps: Caps {
                     speed: f64::from(speed_limit(config.tracking.max_speed_degrees)),
@@ -82,9 +89,20 @@ impl Law {
             }
         };
         match self {
-            Self::Ours => Box::new(ours(|p: &Picture| p.arrived)),
-            Self::Uncompensated => Box::new(ours(|p: &Picture| p.ready)),
-            Self::Told => Box::new(ours(|p: &Picture| p.exposed)),
+            Self::Ours => Box::new(ours(|p: &Picture| p.arrived, follower())),
+            Self::Learned => {
+                let delay = Duration::from_millis(u64::from(delay_ms));
+                let learned = follower().with_learned_delay(delay);
+                Box::new(ours(|p: &Picture| p.arrived, learned))
+            }
+            Self::Uncompensated => Box::new(ours(
+                |p: &Picture| p.ready,
+                follower().with_certain_delay(Duration::ZERO),
+            )),
+            Self::Told => Box::new(ours(
+                |p: &Picture| p.exposed,
+                follower().with_certain_delay(Duration::ZERO),
+            )),
             Self::Old => Box::new(OldLaw::default()),
             Self::Bound => Box::new(Bound {
                 scenario,
@@ -185,6 +203,9 @@ mod tests {
             assert_eq!(Law::parse(law.name()), Ok(law));
         }
         let names = Law::parse("pid").unwrap_err();
-        assert!(names.contains("ours, old, uncompensated"), "{names}");
+        assert!(
+            names.contains("ours, learned, old, uncompensated"),
+            "{names}"
+        );
     }
 }

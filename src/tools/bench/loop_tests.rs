@@ -110,6 +110,59 @@ fn who_is_told_the_delay_settles_and_is_at_rest() {
 }
 
 #[test]
+fn ours_comes_to_rest_with_any_camera_and_gives_no_command_to_a_face_that_stands() {
+    for delay in [0, 50, 100, 200, 300, 500] {
+        for scenario in ["still", "step", "stop-and-go", "lost-and-back"] {
+            for law in [Law::Ours, Law::Learned] {
+                let ours = figures(scenario, delay, law);
+                assert!(
+                    ours.swing_degrees.unwrap() <= 0.5,
+                    "{scenario} {delay}: {ours:?}"
+                );
+                assert!(
+                    ours.settling_s.unwrap() <= 3.0,
+                    "{scenario} {delay}: {ours:?}"
+                );
+            }
+        }
+        let still = figures("still", delay, Law::Ours);
+        assert_eq!(still.commands_per_minute, Some(0.0), "{delay}: {still:?}");
+        assert!(still.settling_s.unwrap() <= 1.5, "{delay}: {still:?}");
+    }
+}
+
+#[test]
+fn with_the_delay_learned_it_follows_nearly_as_well_as_the_servos_can() {
+    let at_80 = |scenario| figures(scenario, 80, Law::Learned);
+    for scenario in ["still", "step"] {
+        let made = at_80(scenario);
+        assert!(made.settling_s.unwrap() <= 0.62, "{scenario}: {made:?}");
+        assert!(made.overshoot_degrees <= 0.3, "{scenario}: {made:?}");
+    }
+    let sine = at_80("sine");
+    assert!(sine.rms_degrees <= 1.5, "{sine:?}");
+    let (past, bound) = (at_80("walk-past"), figures("walk-past", 80, Law::Bound));
+    assert!(
+        past.on_target >= 0.9 * bound.on_target,
+        "{past:?} {bound:?}"
+    );
+    let late = figures("step", 300, Law::Learned);
+    assert!(late.settling_s.unwrap() <= 1.5, "{late:?}");
+}
+
+#[test]
+fn ours_is_better_than_the_old_law() {
+    for scenario in scenario::ALL.iter().filter(|s| s.name != "crossing") {
+        for delay in [0, 80, 200, 300] {
+            let [ours, old] = [Law::Ours, Law::Old].map(|law| figures(scenario.name, delay, law));
+            let case = format!("{} {delay}: {ours:?} {old:?}", scenario.name);
+            assert!(ours.rms_degrees < old.rms_degrees, "{case}");
+            assert!(ours.on_target > old.on_target, "{case}");
+        }
+    }
+}
+
+#[test]
 fn a_loop_that_swings_is_seen() {
     // Compensation of a delay of which the program knows nothing is none: at 300 ms such a loop never comes to rest.
     let late = figures("still", 300, Law::Uncompensated);

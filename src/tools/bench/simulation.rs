@@ -54,7 +54,7 @@ fn config() -> Config {
 #[must_use]
 pub fn run(scenario: &'static Scenario, delay_ms: u32, law: Law, seed: u64) -> Recording {
     let config = config();
-    let controller = law.controller(&config, scenario);
+    let controller = law.controller(&config, scenario, delay_ms);
     play(scenario, delay_ms, seed, &config, controller)
 }
 
