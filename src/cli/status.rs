@@ -15,6 +15,7 @@ use crate::base::proc;
 use crate::base::stop::Stop;
 use crate::base::text::{self, Language};
 use crate::config;
+use crate::follow::delay::Kept;
 use crate::say;
 use crate::watch::crash;
 use crate::watch::health::state::{self, LoopState, Phase, State};
@@ -31,7 +32,7 @@ pub(super) fn status(options: &StatusOptions) -> Result<u8> {
     text::speak(loaded.config.language.unwrap_or_else(Language::from_locale));
     let data_dir = config::data_dir_to_read(&loaded.config, &env);
     loop {
-        let done = look(options, &data_dir);
+        let done = look(options, &data_dir, &loaded.config.camera);
         if !options.follow {
             return done;
         }
@@ -46,7 +47,7 @@ pub(super) fn status(options: &StatusOptions) -> Result<u8> {
     }
 }
 
-fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
+fn look(options: &StatusOptions, data_dir: &Path, camera: &config::Camera) -> Result<u8> {
     let found = state::find(data_dir, &env);
     // Whoever names a configuration means that service and no other.
     let other = |s: &State| options.config.is_some() && !state::is_of(s, data_dir);
@@ -82,7 +83,8 @@ fn look(options: &StatusOptions, data_dir: &Path) -> Result<u8> {
         // One line an answer, so that --follow can be read line by line.
         super::print(serde_json::to_string(&state)?);
     } else {
-        super::print(Page(&state));
+        let delay = Delay::of(camera, &state.data_dir);
+        super::print(Page(&state, delay));
     }
     let trouble = trouble(
         &state,
@@ -138,7 +140,44 @@ fn trouble(state: &State, running: bool, age_s: f64) -> Option<String> {
 }
 
 /// The state for a terminal.
-struct Page<'a>(&'a State);
+struct Page<'a>(&'a State, Option<Delay>);
+
+/// By how much the camera is late.
+#[derive(Debug, Clone, Copy)]
+struct Delay {
+    ms: f64,
+    learned: bool,
+}
+
+impl Delay {
+    /// What the configuration says, or else what was learned.
+    fn of(camera: &config::Camera, data_dir: &Path) -> Option<Self> {
+        let configured = camera.latency_ms.milliseconds();
+        let learned = || {
+            Kept::new(data_dir, camera)
+                .load()
+                .map(|d| d.as_secs_f64() * 1e3)
+        };
+        Some(Self {
+            ms: configured.or_else(learned)?,
+            learned: configured.is_none(),
+        })
+    }
+}
+
+impl std::fmt::Display for Delay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ms = self.ms;
+        f.write_str(&if self.learned {
+            say!(", {ms:.0} ms late (learned)", ", 遅延 {ms:.0} ms (学習値)")
+        } else {
+            say!(
+                ", {ms:.0} ms late (configured)",
+                ", 遅延 {ms:.0} ms (設定値)"
+            )
+        })
+    }
+}
 
 impl std::fmt::Display for Page<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -167,6 +206,7 @@ impl std::fmt::Display for Page<'_> {
             Some(true) => say!("ok", "正常"),
             Some(false) => say!("NOT THERE", "なし"),
         };
+        let late = self.1.map_or_else(String::new, |delay| delay.to_string());
         let faces = devices
             .faces
             .map_or_else(|| "-".to_owned(), |n| n.to_string());
@@ -177,8 +217,8 @@ impl std::fmt::Display for Page<'_> {
             (
                 say!("camera", "カメラ"),
                 say!(
-                    "{}; frames {}, re-initialised {}, faces in view {faces}",
-                    "{}; フレーム数 {}, 再初期化 {}, 検出中の顔 {faces}",
+                    "{}; frames {}, re-initialised {}, faces in view {faces}{late}",
+                    "{}; フレーム数 {}, 再初期化 {}, 検出中の顔 {faces}{late}",
                     yes_no(devices.camera),
                     counters.frames,
                     counters.camera_reinits
@@ -354,7 +394,7 @@ mod tests {
             },
             ..State::default()
         };
-        let page = Page(&state).to_string();
+        let page = Page(&state, None).to_string();
         let lines: Vec<_> = page.lines().skip(1 + TAPS_ROW).collect();
         for (line, want) in [
             (0, "rejected 3 (server"),
@@ -372,6 +412,21 @@ mod tests {
         ] {
             assert!(lines[line].contains(want), "{want} in {page}");
         }
+    }
+
+    #[test]
+    fn the_camera_s_delay_is_shown_with_where_it_is_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut camera = config::Config::default().camera;
+        let shown = |camera: &config::Camera| {
+            Page(&State::default(), Delay::of(camera, dir.path())).to_string()
+        };
+        assert!(!shown(&camera).contains(" late"));
+        let kept = Kept::new(dir.path(), &camera);
+        kept.save(Duration::from_millis(83)).unwrap();
+        assert!(shown(&camera).contains("faces in view -, 83 ms late (learned)"));
+        camera.latency_ms = config::Latency::Milliseconds(40.0);
+        assert!(shown(&camera).contains("40 ms late (configured)"));
     }
 
     #[test]

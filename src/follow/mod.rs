@@ -7,11 +7,12 @@
 //! ```
 //!
 //! Knows nothing of cards. What several of these need ([`pose`], [`optics`], the frame's line in the [`trace`]) lies
-//! beside them; [`vision`] is the thread from a picture to the follower. [`view`] is for simulations: what a camera
+//! beside them; [`vision`] is the thread from a picture to the follower, [`delay`] keeps what that learns of the camera. [`view`] is for simulations: what a camera
 //! would see.
 
 pub mod camera;
 pub mod control;
+pub mod delay;
 pub mod detect;
 pub mod optics;
 pub mod pose;

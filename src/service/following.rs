@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::{HUNG, Service, Shared};
+use crate::base::beat::Beat;
 use crate::base::limited::Limited;
 use crate::base::slot::Slot;
 use crate::base::threads::Threads;
@@ -13,6 +14,7 @@ use crate::follow::camera::Env;
 use crate::follow::camera::capture::{Capture, CaptureFeedback};
 use crate::follow::camera::held::Holder;
 use crate::follow::camera::source::{self, SourceKind};
+use crate::follow::delay::{Keeper, Kept};
 use crate::follow::pose::Pose;
 use crate::follow::servo::{self, ServoLoop, SimulatedServos};
 use crate::follow::vision::Vision;
@@ -69,6 +71,7 @@ impl Service {
         pose: PoseNow,
     ) -> Result<()> {
         let slot = Arc::new(Slot::default());
+        let recording = kind.is_recording();
         let feedback = Arc::new(CaptureFeedback::new(Arc::clone(&shared.stats)));
         let env = Env::new(Arc::clone(&self.clock), pose, &self.stop);
         let camera = self.config.camera.clone();
@@ -105,6 +108,18 @@ impl Service {
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),
         };
-        self.start_loop(threads, "vision", &beat, move || vision.run())
+        self.start_loop(threads, "vision", &beat, move || vision.run())?;
+        if recording || !self.config.servo.enabled {
+            return Ok(());
+        }
+        let keeper = Keeper {
+            kept: Kept::new(&self.data_dir, &self.config.camera),
+            follower: Arc::clone(&shared.follower),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        };
+        // Not watched: where its disk hangs, all that is lost is a value that can be learned again.
+        let beat = Beat::default();
+        self.start_loop(threads, "camera-delay", &beat, move || keeper.run())
     }
 }

@@ -304,3 +304,22 @@ fn a_second_signal_ends_at_once_and_a_hangup_does_not() {
     assert_eq!(running.stop().0.code(), Some(0));
     assert!(scene.log().contains("[STATISTICS]"));
 }
+
+#[test]
+fn what_is_learned_of_the_camera_is_told_kept_and_used_by_the_next_run() {
+    let scene = scene().set("servo.port", json!("simulated"));
+    let running = scene.run(&[]);
+    running.wait_for_log("learned that pictures come");
+    let file = scene.path("data").join("camera_delay.json");
+    wait_until("what was learned", || file.exists(), || scene.log());
+    assert_eq!(running.stop().0.code(), Some(0));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let kept: Value = serde_json::from_str(&text).unwrap();
+    // The drawn camera is stamped when it is drawn; a busy machine moves its servos meanwhile.
+    let ms = kept["simulated"].as_f64().expect(&text);
+    assert!((0.0..300.0).contains(&ms), "{text}");
+
+    let running = scene.run(&[]);
+    running.wait_for_log("as learned before");
+    assert_eq!(running.stop().0.code(), Some(0));
+}

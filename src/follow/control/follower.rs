@@ -134,8 +134,17 @@ impl Follower {
     /// Begins with a delay that was learned before; one that the configuration names has precedence.
     #[must_use]
     pub fn with_learned_delay(mut self, delay: Duration) -> Self {
-        self.latency.recall(delay);
+        self.recall(delay);
         self
+    }
+
+    /// Takes over what another run has learned, unless the delay is known already. True if it is used.
+    pub fn recall(&mut self, delay: Duration) -> bool {
+        let recalled = self.latency.recall(delay);
+        if recalled {
+            self.forget_face();
+        }
+        recalled
     }
 
     /// Takes the result of a picture. True if the face is within [`ON_TARGET`] degrees of its middle.
@@ -285,6 +294,12 @@ impl Follower {
     #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         self.latency.known()
+    }
+
+    /// The same, where it was learned and not configured.
+    #[must_use]
+    pub fn learned_delay(&self) -> Option<Duration> {
+        self.latency.learned()
     }
 
     /// What has become known of that since the last call.

@@ -114,12 +114,20 @@ impl Latency {
         }
     }
 
-    /// Begins with what another run has learned, unless a person has said what it is.
-    pub fn recall(&mut self, learned: Duration) {
-        if self.origin == Origin::Learned {
+    /// Begins with what another run has learned, unless it is known already. True if that is used.
+    pub fn recall(&mut self, learned: Duration) -> bool {
+        let used = self.known.is_none();
+        if used {
             self.known = Some(learned.as_secs_f64());
             self.weight = WEIGHT;
         }
+        used
+    }
+
+    /// What is known because it was learned.
+    #[must_use]
+    pub fn learned(&self) -> Option<Duration> {
+        self.known().filter(|_| self.origin == Origin::Learned)
     }
 
     /// It is so, and nothing is to be learned.
