@@ -259,7 +259,7 @@ pub fn open(
         }
         SourceKind::Auto => Box::new(v4l2::open_automatic(camera, clock)?),
         SourceKind::V4l2(path) => Box::new(V4l2Source::open(path, camera, clock)?),
-        SourceKind::MjpegAvi(path) => Box::new(AviSource::open(path, camera.repeat, clock)?),
+        SourceKind::MjpegAvi(path) => Box::new(AviSource::open(path, camera, clock)?),
         SourceKind::HttpMjpeg(url) => {
             Box::new(HttpSource::open(url, clock, &env.stop, &env.names)?)
         }

@@ -28,10 +28,31 @@ fn chunks(mut list: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let (size, after) = after.split_at_checked(4)?;
         let size = usize::try_from(u32_at(size, 0)?).ok()?;
         let content = after.get(..size).unwrap_or(after);
-        // Chunks begin at even offsets.
-        list = after.get(size.saturating_add(size & 1)..).unwrap_or(&[]);
+        // Chunks begin at even offsets, but for writers that leave out the padding.
+        let next = |at: usize| after.get(at..).unwrap_or(&[]);
+        let is_head = |at: usize| next(at).get(..4).is_some_and(is_known);
+        let odd = size % 2 == 1 && (is_head(size.saturating_add(1)) || !is_head(size));
+        list = next(size.saturating_add(usize::from(odd)));
         Some((id, content))
     })
+}
+
+/// Whether these are the four characters that a chunk of such files begins with: a list, a part of the header or of the
+/// index, or the data of a stream (its number and what they are).
+pub fn is_known(id: &[u8]) -> bool {
+    const NAMES: [&[u8; 4]; 12] = [
+        b"RIFF", b"LIST", b"JUNK", b"idx1", b"avih", b"strh", b"strf", b"strd", b"strn", b"indx",
+        b"vprp", b"dmlh",
+    ];
+    const DATA: [&[u8; 2]; 7] = [b"dc", b"db", b"wb", b"pc", b"tx", b"sb", b"iv"];
+    let Ok(id) = <&[u8; 4]>::try_from(id) else {
+        return false;
+    };
+    let (first, second) = id.split_at(2);
+    let number = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    NAMES.contains(&id)
+        || number(first) && DATA.iter().any(|data| second == *data)
+        || first == b"ix" && number(second)
 }
 
 fn u32_at(data: &[u8], at: usize) -> Option<u32> {

@@ -1,7 +1,7 @@
 //! An MJPEG AVI file as a camera, at its own rate.
 
-mod header;
-mod reader;
+pub mod header;
+pub mod reader;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +16,7 @@ use super::pace::Pace;
 use super::{CameraSource, Frame, Grab, Picture, plain};
 use crate::base::clock::Clock;
 use crate::base::stop::Stop;
+use crate::config;
 use crate::say_warn;
 
 pub use header::Header;
@@ -26,6 +27,8 @@ pub struct AviSource<R> {
     name: String,
     reader: Reader<R>,
     clock: Arc<dyn Clock>,
+    /// Pictures a second.
+    rate: f64,
     pace: Pace,
     repeat: bool,
     /// Position of the next picture in the file.
@@ -41,28 +44,40 @@ impl AviSource<BufReader<File>> {
     ///
     /// # Errors
     /// The file cannot be read, or is not an AVI file with Motion JPEG.
-    pub fn open(path: &Path, repeat: bool, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn open(path: &Path, camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Self> {
         let name = path.display().to_string();
         let file =
             File::open(path).map_err(|e| anyhow::anyhow!("cannot open {name}: {}", plain(&e)))?;
         Self::new(
             name,
             BufReader::with_capacity(64 << 10, file),
-            repeat,
+            camera,
             clock,
         )
     }
 }
 
 impl<R: Read + Seek + Send> AviSource<R> {
-    fn new(name: String, file: R, repeat: bool, clock: Arc<dyn Clock>) -> Result<Self> {
+    fn new(name: String, file: R, camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Self> {
         let reader = Reader::new(file).with_context(|| name.clone())?;
+        let rate = match reader.header().rate {
+            rate if rate > 0.0 => rate,
+            _ => {
+                let fps = camera.fps;
+                say_warn!(
+                    "{name}: the clip does not say how fast it runs; it plays at camera.fps, {fps} pictures a second",
+                    "カメラ: {name}: フレームレートの記録がありません。camera.fps の毎秒 {fps} 枚で再生します"
+                );
+                fps
+            }
+        };
         Ok(Self {
-            pace: Pace::new(reader.header().rate),
+            rate,
+            pace: Pace::new(rate),
             name,
             reader,
             clock,
-            repeat,
+            repeat: camera.repeat,
             position: 0,
             pictures: 0,
             warned: false,
@@ -127,12 +142,8 @@ impl<R: Read + Seek + Send> CameraSource for AviSource<R> {
     }
 
     fn describe(&self) -> String {
-        let Header {
-            width,
-            height,
-            rate,
-            ..
-        } = self.reader.header();
+        let Header { width, height, .. } = self.reader.header();
+        let rate = self.rate;
         format!("{}: {width}x{height} MJPG at {rate:.1}/s", self.name)
     }
 

@@ -8,7 +8,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::header::{self, Header};
+use super::header::{self, Header, is_known};
 use crate::follow::camera::{jpeg, plain};
 
 /// Largest picture that is read, in bytes; more cannot be a picture of a camera.
@@ -73,7 +73,7 @@ impl<R: Read + Seek> Reader<R> {
                         bail!("the file ends within its header");
                     }
                     let header = header::parse(&hdrl)?;
-                    skip(&mut file, u64::from(size & 1))?;
+                    skip_padding(&mut file, size)?;
                     let first = file.stream_position().map_err(context)?;
                     return Ok(Self {
                         file,
@@ -81,10 +81,11 @@ impl<R: Read + Seek> Reader<R> {
                         first,
                     });
                 }
-                skip(&mut file, u64::from(size - 4) + u64::from(size & 1))?;
+                skip(&mut file, u64::from(size - 4))?;
             } else {
-                skip(&mut file, u64::from(size) + u64::from(size & 1))?;
+                skip(&mut file, u64::from(size))?;
             }
+            skip_padding(&mut file, size)?;
         }
         bail!("no header list in the file");
     }
@@ -137,7 +138,7 @@ impl<R: Read + Seek> Reader<R> {
                 if data.len() < size as usize {
                     return self.recover(at);
                 }
-                skip(&mut self.file, u64::from(size & 1))?;
+                skip_padding(&mut self.file, size)?;
                 return Ok(Step::Picture(data));
             } else if !self.is_picture(id) && plausible(id) {
                 if self.skip_chunk(size, size)? {
@@ -170,7 +171,7 @@ impl<R: Read + Seek> Reader<R> {
         // Seeking beyond the end succeeds, so the last byte is read.
         skip(&mut self.file, u64::from(rest) - 1)?;
         let gone = fill(&mut self.file, &mut [0])? == 0;
-        skip(&mut self.file, u64::from(size & 1))?;
+        skip_padding(&mut self.file, size)?;
         Ok(gone)
     }
 
@@ -245,6 +246,20 @@ fn take(file: &mut impl Read, size: u32) -> Result<Vec<u8>> {
         .read_to_end(&mut data)
         .map_err(context)?;
     Ok(data)
+}
+
+/// Passes over the byte that follows a chunk of odd size, so that the next one begins at an even offset. Some writers leave
+/// it out; the next head then stands in its place.
+fn skip_padding(file: &mut (impl Read + Seek), size: u32) -> Result<()> {
+    if size.is_multiple_of(2) {
+        return Ok(());
+    }
+    let mut next = [0; 5];
+    let got = fill(file, &mut next)?;
+    let missing = got >= 4 && is_known(&next[..4]) && !is_known(&next[1..got]);
+    let back = if missing { got } else { got.saturating_sub(1) };
+    file.seek_relative(-i64::try_from(back).context("chunk too large")?)
+        .map_err(context)
 }
 
 fn skip(file: &mut impl Seek, bytes: u64) -> Result<()> {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::clock::ManualClock;
 use crate::base::stop::Reason;
+use crate::config::Config;
 
 fn chunk(id: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let mut out = id.to_vec();
@@ -173,6 +174,79 @@ fn a_damaged_chunk_costs_one_picture() {
     }
 }
 
+/// The same clip as some writers write it: chunks of odd size have no padding.
+fn unpadded() -> Vec<u8> {
+    let tight = |id: &[u8; 4], content: &[u8]| {
+        let size = u32::try_from(content.len()).unwrap().to_le_bytes();
+        [id.as_slice(), &size, content].concat()
+    };
+    let strh = stream(b"vids", b"MJPG", 25, 1);
+    // "Front" has five letters.
+    let name = tight(b"strn", b"Front");
+    let strl = [&strh[12..], &name, &tight(b"indx", &[0; 7])].concat();
+    let strl = tight(b"LIST", &[b"strl", strl.as_slice()].concat());
+    let avih = chunk(b"avih", &40_000u32.to_le_bytes());
+    let hdrl = tight(
+        b"LIST",
+        &[b"hdrl", [avih, strl].concat().as_slice()].concat(),
+    );
+    let info = tight(b"LIST", b"INFOISFT\x03\0\0\0abc");
+    let pictures: Vec<u8> = (0..10).flat_map(|n| tight(b"00dc", &picture(n))).collect();
+    let sound = tight(b"01wb", &[1; 7]);
+    let movi = [b"movi", pictures.as_slice(), &sound].concat();
+    let movi = tight(b"LIST", &movi);
+    tight(
+        b"RIFF",
+        &[
+            b"AVI ".as_slice(),
+            &hdrl,
+            &info,
+            &movi,
+            &tight(b"idx1", &[0; 160]),
+        ]
+        .concat(),
+    )
+}
+
+#[test]
+fn chunks_without_padding_are_read_too() {
+    let mut want = sound(0..10);
+    want.push(Step::End { cut: false });
+    assert_eq!(steps(&unpadded()), want);
+    assert_eq!(
+        Reader::new(Cursor::new(unpadded())).unwrap().header().rate,
+        25.0
+    );
+}
+
+#[test]
+fn a_clip_without_a_rate_plays_at_that_of_the_camera() {
+    for (rate, scale, interval) in [(0, 0, 200), (30, 0, 200), (0, 1, 200), (25, 1, 40)] {
+        let mut file = riff(
+            b"AVI ",
+            &[
+                head(&[stream(b"vids", b"MJPG", rate, scale)]),
+                list(b"movi", &pictures(0..3)),
+            ]
+            .concat(),
+        );
+        // That of the whole file.
+        let avih = memchr::memmem::find(&file, b"avih").unwrap();
+        file[avih + 8..avih + 12].fill(0);
+        let (mut source, clock) = source(file, false);
+        let (stop, start) = (Stop::new(), clock.now());
+        for n in 0..3 {
+            match source.grab(&stop).unwrap() {
+                Grab::Frame(f) => {
+                    let due = Duration::from_millis(n * interval);
+                    assert_eq!(f.captured.since(start), due, "{rate}/{scale}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn headers_that_cannot_be_played_are_refused() {
     assert_eq!(refusal(b"hello, I am a text file"), "not an AVI file");
@@ -190,10 +264,15 @@ fn headers_that_cannot_be_played_are_refused() {
 
 fn source(file: Vec<u8>, repeat: bool) -> (AviSource<Cursor<Vec<u8>>>, Arc<ManualClock>) {
     let clock = ManualClock::shared(Duration::from_secs(100));
+    let camera = config::Camera {
+        repeat,
+        fps: 5.0,
+        ..Config::default().camera
+    };
     let source = AviSource::new(
         "clip.avi".to_owned(),
         Cursor::new(file),
-        repeat,
+        &camera,
         Arc::clone(&clock) as Arc<dyn Clock>,
     );
     (source.unwrap(), clock)
