@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Feeds what comes from outside with mutated bytes: the answers of cards and servers, the configuration, the ledger's
-# file. Stops at the first finding, which lies in fuzz/artifacts then, and returns 1.
+# Feeds what comes from outside with mutated bytes: the answers of cards and servers, what cameras and clips send, the
+# configuration, the ledger's file. Stops at the first finding, which lies in fuzz/artifacts then, and returns 1.
 #
 #   scripts/fuzz.sh [SECONDS [TARGET...]]
 #
-# So many seconds for each of the targets apdu, answer, config and ledger; 60 if nothing is said. What was learnt stays in
-# fuzz/corpus for the next run. Needs a nightly Rust and cargo-fuzz (rustup toolchain install nightly; cargo install
-# cargo-fuzz); the first build takes some minutes.
+# So many seconds for each of the targets apdu, answer, avi, config, ledger, multipart and rpicam; 60 if nothing is said.
+# What was learnt stays in fuzz/corpus for the next run. Needs a nightly Rust and cargo-fuzz (rustup toolchain install
+# nightly; cargo install cargo-fuzz); the first build takes some minutes.
 
 set -euo pipefail
 # shellcheck source=scripts/lib/rust.sh
@@ -23,7 +23,7 @@ seconds=${1:-60}
 [[ $# -eq 0 ]] || shift
 targets=("$@")
 if [[ ${#targets[@]} -eq 0 ]]; then
-    targets=(apdu answer config ledger)
+    targets=(apdu answer avi config ledger multipart rpicam)
 fi
 
 find_rust
@@ -47,6 +47,6 @@ for target in "${targets[@]}"; do
         tail -n 60 "$log"
         die "$target: a finding; the input lies in fuzz/artifacts/$target, the whole output in fuzz/$log"
     fi
-    printf '%-8s %s; %s\n' "$target" "$(grep -m 1 '^Done ' "$log")" \
+    printf '%-9s %s; %s\n' "$target" "$(grep -m 1 '^Done ' "$log")" \
         "$(grep -o 'cov: [0-9]* ft: [0-9]* corp: [0-9]*' "$log" | tail -n 1)"
 done

@@ -34,6 +34,7 @@ mod server;
 #[path = "../common/servos.rs"]
 mod servos;
 mod soak;
+mod streams;
 mod supervise;
 mod troubleshooting;
 mod uplink;

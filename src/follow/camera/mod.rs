@@ -18,6 +18,7 @@ pub mod opencv_runtime;
 mod other;
 mod pace;
 pub mod probe;
+pub mod received;
 pub mod rpicam;
 pub mod simulated;
 pub mod source;

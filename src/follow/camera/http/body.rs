@@ -3,6 +3,8 @@
 use anyhow::{Result, bail};
 
 use super::parts::Parts;
+use crate::base::clock::Monotime;
+use crate::follow::camera::received::Arrived;
 
 /// Longest head of an answer, in bytes; servers send some hundred.
 pub const MAX_HEAD: usize = 32 << 10;
@@ -16,6 +18,19 @@ pub enum Answer {
     Head(Vec<u8>),
     /// The head was good; pictures follow.
     Body(Body),
+    /// The server gives no pictures.
+    Refused(Refusal),
+}
+
+/// Why a server gives no pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For people.
+    pub why: String,
+    /// Whether a name and a password may help.
+    pub locked: bool,
+    /// What it says about the ways to tell them: the values of `WWW-Authenticate`.
+    pub challenges: Vec<String>,
 }
 
 /// The body of the answer.
@@ -27,27 +42,32 @@ pub struct Body {
 
 impl Answer {
     /// Before the first byte.
+    #[must_use]
     pub const fn new() -> Self {
         Self::Head(Vec::new())
     }
 
-    /// Takes in what was received.
+    /// Takes in what was received at `now`.
     ///
     /// # Errors
-    /// The answer is not a stream of pictures; the message says what it is.
-    pub fn push(&mut self, received: &[u8]) -> Result<()> {
+    /// It is no answer, or damaged.
+    pub fn push(&mut self, received: &[u8], now: Monotime) -> Result<()> {
         match self {
             Self::Head(head) => {
                 head.extend_from_slice(received);
-                if let Some((mut body, used)) = parse_head(head)? {
-                    body.push(&head[used..])?;
-                    *self = Self::Body(body);
+                if let Some((answer, used)) = parse_head(head)? {
+                    let rest = head.split_off(used);
+                    *self = answer;
+                    if let Self::Body(body) = self {
+                        body.push(&rest, now)?;
+                    }
                 } else if head.len() > MAX_HEAD {
                     bail!("the head of the answer does not end after {MAX_HEAD} bytes");
                 }
                 Ok(())
             }
-            Self::Body(body) => body.push(received),
+            Self::Body(body) => body.push(received, now),
+            Self::Refused(_) => Ok(()),
         }
     }
 
@@ -55,26 +75,32 @@ impl Answer {
     ///
     /// # Errors
     /// What arrives are no pictures.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+    pub fn next_picture(&mut self) -> Result<Option<Arrived>> {
         match self {
-            Self::Head(_) => Ok(None),
-            Self::Body(body) => body.parts.next(),
+            Self::Head(_) | Self::Refused(_) => Ok(None),
+            Self::Body(body) => body.parts.next_picture(),
         }
     }
 }
 
+impl Default for Answer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Body {
-    fn push(&mut self, received: &[u8]) -> Result<()> {
+    fn push(&mut self, received: &[u8], now: Monotime) -> Result<()> {
         match &mut self.chunked {
-            None => self.parts.push(received),
-            Some(chunked) => chunked.decode(received, &mut |data| self.parts.push(data))?,
+            None => self.parts.push(received, now),
+            Some(chunked) => chunked.decode(received, &mut |data| self.parts.push(data, now))?,
         }
         Ok(())
     }
 }
 
-/// Reads a complete head; returns the body that follows and where it begins.
-fn parse_head(bytes: &[u8]) -> Result<Option<(Body, usize)>> {
+/// Reads a complete head; returns what follows and where that begins.
+fn parse_head(bytes: &[u8]) -> Result<Option<(Answer, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut answer = httparse::Response::new(&mut headers);
     let used = match answer.parse(bytes) {
@@ -82,47 +108,86 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Body, usize)>> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(e) => bail!("the server does not speak HTTP ({e})"),
     };
-    let header = |name: &str| {
-        answer
+    let all = |name: &str| -> Vec<String> {
+        let named = answer
             .headers
             .iter()
-            .find(|h| h.name.eq_ignore_ascii_case(name))
+            .filter(|h| h.name.eq_ignore_ascii_case(name));
+        named
             .map(|h| String::from_utf8_lossy(h.value).trim().to_owned())
+            .collect()
+    };
+    let header = |name: &str| all(name).into_iter().next();
+    let refusal = |locked: bool, why: String| {
+        let challenges = all("WWW-Authenticate");
+        let refusal = Refusal {
+            why,
+            locked,
+            challenges,
+        };
+        Ok(Some((Answer::Refused(refusal), used)))
     };
     match answer.code.unwrap_or(0) {
         200 => {}
-        401 => bail!(
-            "the server wants a name and a password (401); write http://name:password@... as camera.source"
-        ),
-        code @ 300..=399 => match header("Location") {
-            Some(to) => {
-                bail!("the server sends us on to {to} ({code}); write that as camera.source")
-            }
-            None => bail!("the server answers {code}"),
-        },
+        401 => {
+            return refusal(
+                true,
+                "the server wants a name and a password (401); write http://name:password@... as camera.source".to_owned(),
+            );
+        }
+        code @ 300..=399 => {
+            return refusal(
+                false,
+                match header("Location") {
+                    Some(to) => {
+                        format!(
+                            "the server sends us on to {to} ({code}); write that as camera.source"
+                        )
+                    }
+                    None => format!("the server answers {code}"),
+                },
+            );
+        }
         code => {
             let reason = answer.reason.unwrap_or("").trim();
-            bail!("the server answers {code} {reason}");
+            // Some servers do not ask for what they do not show without.
+            return refusal(code == 403, format!("the server answers {code} {reason}"));
         }
     }
     let kind = header("Content-Type").unwrap_or_default();
     let (kind, parameters) = kind.split_once(';').unwrap_or((&kind, ""));
-    if !kind.trim().to_ascii_lowercase().starts_with("multipart/") {
-        match kind.trim() {
-            "" => bail!(
-                "the server does not say what it sends; an MJPEG stream is multipart/x-mixed-replace"
-            ),
-            "image/jpeg" => {
-                bail!("it is a single picture, not a stream; look for the camera's MJPEG address")
-            }
-            other => bail!("it is {other}, not an MJPEG stream (multipart/x-mixed-replace)"),
-        }
+    let kind = kind.trim().to_ascii_lowercase();
+    // A page may be the form for a name and a password.
+    if let Some(why) = no_stream(&kind) {
+        return refusal(true, why);
     }
     let chunked = header("Transfer-Encoding")
         .is_some_and(|c| c.to_ascii_lowercase().contains("chunked"))
         .then(Chunked::default);
     let parts = Parts::new(boundary(parameters).as_deref());
-    Ok(Some((Body { chunked, parts }, used)))
+    Ok(Some((Answer::Body(Body { chunked, parts }), used)))
+}
+
+/// Why a content of this type cannot be a stream of pictures. Small servers say nothing, or something general; whether
+/// pictures come is seen soon enough.
+fn no_stream(kind: &str) -> Option<String> {
+    const GENERAL: [&str; 6] = [
+        "",
+        "application/octet-stream",
+        "video/mjpeg",
+        "video/x-mjpeg",
+        "video/x-motion-jpeg",
+        "video/jpeg",
+    ];
+    match kind {
+        kind if kind.starts_with("multipart/") || GENERAL.contains(&kind) => None,
+        "image/jpeg" => Some(
+            "it is a single picture, not a stream; look for the camera's MJPEG address".to_owned(),
+        ),
+        other => Some(format!(
+            "it is {other}, not an MJPEG stream (multipart/x-mixed-replace)"
+        )),
+    }
 }
 
 /// The boundary among the parameters of a content type, without quotes.
@@ -204,6 +269,7 @@ impl Chunked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::follow::camera::jpeg::small;
     use proptest::prelude::*;
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n";
@@ -212,12 +278,20 @@ mod tests {
         let mut answer = Answer::new();
         let mut pictures = Vec::new();
         for piece in bytes.chunks(piece.max(1)) {
-            answer.push(piece)?;
-            while let Some(picture) = answer.next()? {
-                pictures.push(picture);
+            answer.push(piece, Monotime::default())?;
+            while let Some(picture) = answer.next_picture()? {
+                pictures.push(picture.jpeg);
+            }
+            if let Answer::Refused(refusal) = answer {
+                bail!(refusal.why);
             }
         }
         Ok(pictures)
+    }
+
+    fn part(picture: &[u8]) -> Vec<u8> {
+        let head = format!("--b\r\nContent-Length: {}\r\n\r\n", picture.len());
+        [head.as_bytes(), picture, b"\r\n"].concat()
     }
 
     fn refusal(answer: &str) -> String {
@@ -226,26 +300,27 @@ mod tests {
 
     #[test]
     fn a_plain_stream_in_pieces_of_any_size() {
-        let stream = format!(
-            "{HEAD}\r\n--b\r\nContent-Length: 4\r\n\r\n\u{1}abc\r\n--b\r\nContent-Length: 3\r\n\r\nxyz\r\n--b"
-        );
+        let (one, two) = (small(1), small(2));
+        let stream = [HEAD.as_bytes(), b"\r\n", &part(&one), &part(&two)].concat();
         for piece in [1, 2, 3, 10, 10_000] {
-            let got = fed(stream.as_bytes(), piece).unwrap();
-            assert_eq!(got, [b"\x01abc".to_vec(), b"xyz".to_vec()], "{piece}");
+            let got = fed(&stream, piece).unwrap();
+            assert_eq!(got, [one.clone(), two.clone()], "{piece}");
         }
     }
 
     #[test]
     fn a_chunked_stream_may_cut_pictures_anywhere() {
-        let body = "--b\r\nContent-Length: 6\r\n\r\nabcdef\r\n--b\r\n";
-        let (one, two) = body.split_at(27);
-        let stream = format!(
-            "{HEAD}Transfer-Encoding: chunked\r\n\r\n{:x};ext=1\r\n{one}\r\n{:X}\r\n{two}\r\n",
-            one.len(),
-            two.len()
-        );
-        for piece in [1, 5, 10_000] {
-            assert_eq!(fed(stream.as_bytes(), piece).unwrap(), [b"abcdef".to_vec()]);
+        let body = part(&small(3));
+        for cut in 1..body.len() {
+            let (one, two) = body.split_at(cut);
+            let mut stream = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+            stream.extend(format!("{:x};ext=1\r\n", one.len()).as_bytes());
+            stream.extend(one);
+            stream.extend(format!("\r\n{:X}\r\n", two.len()).as_bytes());
+            stream.extend(two);
+            for piece in [1, 5, 10_000] {
+                assert_eq!(fed(&stream, piece).unwrap(), [small(3)], "{cut}");
+            }
         }
     }
 
@@ -280,11 +355,37 @@ mod tests {
                 "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n",
                 "single picture",
             ),
-            ("HTTP/1.1 200 OK\r\n\r\n", "does not say"),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n",
+                "text/plain",
+            ),
         ] {
             let why = refusal(answer);
             assert!(why.contains(part), "{answer}: {why}");
         }
+    }
+
+    #[test]
+    fn a_stream_may_be_called_by_a_general_name_or_none() {
+        for kind in ["Content-Type: application/octet-stream\r\n", ""] {
+            let head = format!("HTTP/1.1 200 OK\r\n{kind}\r\n");
+            let stream = [head.as_bytes(), &part(&small(1)), &small(2)].concat();
+            assert_eq!(fed(&stream, 3).unwrap(), [small(1), small(2)], "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_a_locked_server_says_is_kept() {
+        let head = "HTTP/1.1 401 No\r\nwww-authenticate: Digest realm=\"a\"\r\n\
+                    WWW-Authenticate: Basic realm=\"a, b\"\r\n\r\n";
+        let mut answer = Answer::new();
+        answer.push(head.as_bytes(), Monotime::default()).unwrap();
+        let Answer::Refused(refusal) = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(refusal.locked);
+        let want = ["Digest realm=\"a\"", "Basic realm=\"a, b\""];
+        assert_eq!(refusal.challenges, want);
     }
 
     #[test]

@@ -1,284 +1,246 @@
-//! `multipart/x-mixed-replace`: pictures between boundaries (RFC 2046, 5.1).
+//! `multipart/x-mixed-replace`: pictures between boundaries (RFC 2046, 5.1), as cameras really send them.
 //!
-//! Servers differ: the boundary of the header may or may not carry the two hyphens that the stream
-//! puts before it, some streams leave them out, and some parts have no length.
+//! The pictures themselves are what is looked for: one begins where a JPEG begins and ends at its own end marker, whatever
+//! stands around it. Boundaries and lengths are needed only for pictures that leave out their end marker or are damaged;
+//! they are often missing, false, or late (the boundary then comes with the next picture, a whole period too late).
 
 use anyhow::{Result, bail};
-use memchr::memmem::find;
-use memchr::{memchr, memchr2};
+use memchr::memmem::{find, rfind};
 
-use crate::follow::camera::jpeg::MAX_PICTURE;
+use super::boundary::Boundary;
+use crate::base::clock::Monotime;
+use crate::follow::camera::jpeg::walk::{Walk, Walked};
+use crate::follow::camera::jpeg::{BEGINNING, MAX_PICTURE};
+use crate::follow::camera::received::{Arrived, Received};
 
-/// Largest head of a part, and the most that may come before a boundary, in bytes.
+/// Most bytes between two pictures: the head of a part has some hundred.
 const MAX_BETWEEN: usize = 64 << 10;
+/// A part that is no picture is passed over, for some cameras send texts in between; so many in a row are no stream of
+/// pictures.
+const OTHERS: u32 = 2;
 
 /// Incremental parser of the stream.
 #[derive(Debug)]
 pub struct Parts {
-    received: Vec<u8>,
-    /// What separates the parts; learnt from the stream where the header left it open.
-    delimiter: Delimiter,
-    state: PartState,
+    received: Received,
+    boundary: Boundary,
+    lengths: Lengths,
+    /// None before a picture.
+    part: Option<Part>,
+    /// Parts in a row that were no pictures.
+    others: u32,
+    /// The last picture was handed out because its length said so. What follows shows whether that was right.
+    unproven: bool,
 }
 
+/// The picture that `received` begins with.
 #[derive(Debug)]
-enum Delimiter {
-    /// The header says this, with or without its hyphens.
-    Told(Vec<u8>),
-    /// The header says nothing: the first line that begins with two hyphens.
+struct Part {
+    walk: Walk,
+    /// What the head of the part says.
+    length: Option<usize>,
+    /// So many bytes hold no boundary.
+    searched: usize,
+}
+
+/// Whether the server's lengths are right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lengths {
     Unknown,
-    /// Seen in the stream.
-    Seen(Vec<u8>),
-}
-
-#[derive(Debug)]
-enum PartState {
-    /// Before a delimiter.
-    Between,
-    /// In the head of a part.
-    Head,
-    /// In a picture of so many bytes.
-    Sized(usize),
-    /// In a picture without a length; so many bytes hold no delimiter.
-    Unsized(usize),
+    /// A boundary followed: a picture without an end marker is whole when so much has come.
+    Right,
+    /// No more heed is paid to them.
+    Wrong,
 }
 
 impl Parts {
     /// Before the first byte; `boundary` as the header says it.
+    #[must_use]
     pub fn new(boundary: Option<&str>) -> Self {
         Self {
-            received: Vec::new(),
-            delimiter: match boundary.map(|b| (b, b.trim_start_matches('-'))) {
-                None | Some(("", _)) => Delimiter::Unknown,
-                Some((hyphens, "")) => Delimiter::Told(hyphens.as_bytes().to_vec()),
-                Some((_, bare)) => Delimiter::Told(bare.as_bytes().to_vec()),
-            },
-            state: PartState::Between,
+            received: Received::default(),
+            boundary: Boundary::told(boundary),
+            lengths: Lengths::Unknown,
+            part: None,
+            others: 0,
+            unproven: false,
         }
     }
 
-    /// Takes in what was received.
-    pub fn push(&mut self, data: &[u8]) {
-        self.received.extend_from_slice(data);
+    /// Takes in what was received at `now`.
+    pub fn push(&mut self, data: &[u8], now: Monotime) {
+        self.received.push(data, now);
     }
 
-    /// The next picture that has arrived completely.
+    /// The next picture that has arrived completely. After an error the next one may be asked for.
     ///
     /// # Errors
-    /// A picture or the head of one is too large, or there is no boundary: what arrives are no pictures.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+    /// A picture is too large, what arrives are no pictures, or the server has ended the stream.
+    pub fn next_picture(&mut self) -> Result<Option<Arrived>> {
         loop {
-            match self.state {
-                PartState::Between => {
-                    let Some(end) = self.find_delimiter()? else {
-                        if self.received.len() > MAX_BETWEEN {
-                            bail!("no boundary between the pictures of the stream");
-                        }
-                        return Ok(None);
-                    };
-                    let Some(after) = self.received.get(end..end + 2) else {
-                        return Ok(None);
-                    };
-                    if after == b"--" {
-                        bail!("the server has ended the stream");
-                    }
-                    self.received.drain(..end);
-                    self.state = PartState::Head;
+            if self.part.is_none() && !self.find_beginning()? {
+                return Ok(None);
+            }
+            match self.find_end() {
+                End::At(end) => {
+                    self.part = None;
+                    self.others = 0;
+                    return Ok(Some(self.received.take(end)));
                 }
-                PartState::Head => {
-                    // The line of the delimiter is the first line of what is searched, so that a part
-                    // without any header is found too.
-                    let Some((length, end)) = part_head(&self.received) else {
-                        if self.received.len() > MAX_BETWEEN {
-                            bail!("the head of a part does not end");
-                        }
-                        return Ok(None);
-                    };
-                    self.received.drain(..end);
-                    self.state = match length {
-                        Some(length) if length > MAX_PICTURE => {
-                            bail!("a picture of {length} bytes; at most {MAX_PICTURE} are taken")
-                        }
-                        Some(length) => PartState::Sized(length),
-                        None => PartState::Unsized(0),
-                    };
+                End::NoPicture(next) => {
+                    self.part = None;
+                    self.received.drop_front(next);
                 }
-                PartState::Sized(length) => {
-                    if self.received.len() < length {
-                        return Ok(None);
-                    }
-                    self.state = PartState::Between;
-                    if length > 0 {
-                        return Ok(Some(self.received.drain(..length).collect()));
-                    }
+                End::NotYet if self.received.len() > MAX_PICTURE => {
+                    self.part = None;
+                    self.received.drop_front(self.received.len());
+                    bail!("a picture does not end after {MAX_PICTURE} bytes");
                 }
-                PartState::Unsized(searched) => {
-                    let Delimiter::Seen(delimiter) = &self.delimiter else {
-                        // A part begins behind a delimiter, so one was seen.
-                        bail!("no boundary between the pictures of the stream");
-                    };
-                    let from = searched.saturating_sub(delimiter.len());
-                    let Some(at) = find(&self.received[from..], delimiter) else {
-                        if self.received.len() > MAX_PICTURE {
-                            bail!("a picture does not end after {MAX_PICTURE} bytes");
-                        }
-                        self.state = PartState::Unsized(self.received.len());
-                        return Ok(None);
-                    };
-                    let mut picture: Vec<u8> = self.received.drain(..from + at).collect();
-                    for end in [b'\n', b'\r'] {
-                        if picture.last() == Some(&end) {
-                            picture.pop();
-                        }
-                    }
-                    self.state = PartState::Between;
-                    if !picture.is_empty() {
-                        return Ok(Some(picture));
-                    }
-                }
+                End::NotYet => return Ok(None),
             }
         }
     }
 
-    /// Searches the delimiter; returns where it ends, and learns its form from the first one.
-    fn find_delimiter(&mut self) -> Result<Option<usize>> {
-        match &self.delimiter {
-            Delimiter::Seen(delimiter) => {
-                Ok(find(&self.received, delimiter).map(|at| at + delimiter.len()))
+    /// Drops what stands before the next picture. False if none has begun yet.
+    fn find_beginning(&mut self) -> Result<bool> {
+        let Some(at) = find(&self.received, &BEGINNING) else {
+            return self.without_a_picture();
+        };
+        let text = &self.received[..at];
+        self.boundary.learn(text);
+        if std::mem::take(&mut self.unproven) {
+            let between = text.trim_ascii_start();
+            let boundary = self.boundary.find(text, 0);
+            let proven = between.starts_with(b"--") || boundary.is_some_and(|b| b.0 == 0);
+            self.lengths = if proven {
+                Lengths::Right
+            } else {
+                Lengths::Wrong
+            };
+        }
+        self.part = Some(Part {
+            walk: Walk::new(),
+            length: content_length(text),
+            searched: 0,
+        });
+        self.received.drop_front(at);
+        Ok(true)
+    }
+
+    /// No picture has begun. Tells what arrives instead.
+    fn without_a_picture(&mut self) -> Result<bool> {
+        if let Some((_, end)) = self.boundary.find(&self.received, 0) {
+            if self.received[end..].starts_with(b"--") {
+                bail!("the server has ended the stream");
             }
-            Delimiter::Told(bare) => {
-                let Some(at) = find(&self.received, bare) else {
-                    return Ok(None);
-                };
-                let end = at + bare.len();
-                let before = self.received[..at].iter().rev();
-                let hyphens = before.take_while(|b| **b == b'-').count();
-                self.delimiter = Delimiter::Seen(self.received[at - hyphens..end].to_vec());
-                Ok(Some(end))
-            }
-            Delimiter::Unknown => {
-                let Some(at) = find(&self.received, b"--") else {
-                    return Ok(None);
-                };
-                let line = &self.received[at..];
-                let Some(length) = memchr2(b'\r', b'\n', line) else {
-                    return Ok(None);
-                };
-                // Longest boundary of RFC 2046: 70 characters and the hyphens.
-                if !(3..=72).contains(&length) {
-                    bail!("no boundary between the pictures of the stream");
+            if let Some((next, _)) = self.boundary.find(&self.received, end) {
+                let other = holds_something(&self.received[end..next]);
+                self.received.drop_front(next);
+                self.others += u32::from(other);
+                if self.others >= OTHERS {
+                    self.others = 0;
+                    bail!("a part of the stream is not a JPEG picture");
                 }
-                self.delimiter = Delimiter::Seen(line[..length].to_vec());
-                Ok(Some(at + length))
+                return self.without_a_picture();
             }
         }
+        if self.received.len() > MAX_BETWEEN {
+            // The last two bytes may be the first two of a beginning.
+            let kept = BEGINNING.len() - 1;
+            self.received.drop_front(self.received.len() - kept);
+            bail!("no JPEG picture in the last {MAX_BETWEEN} bytes of the stream");
+        }
+        Ok(false)
+    }
+
+    /// Where the picture ends that `received` begins with.
+    fn find_end(&mut self) -> End {
+        let Some(part) = &mut self.part else {
+            return End::NotYet;
+        };
+        match part.walk.step_over(&self.received) {
+            Walked::Whole(end) => {
+                if part.length.is_some_and(|length| length < end) {
+                    self.lengths = Lengths::Wrong;
+                }
+                return End::At(end);
+            }
+            Walked::Next(at) if part.walk.scans() == 0 => return End::NoPicture(at),
+            // The boundary before the next picture is not known yet; its line is no part of this one.
+            Walked::Next(at) => return End::At(before_head(&self.received[..at])),
+            Walked::Unfinished | Walked::Damaged(_) => {}
+        }
+        let length = part.length.filter(|_| self.lengths != Lengths::Wrong);
+        let trusted = length.filter(|_| self.lengths == Lengths::Right);
+        let from = part.searched.max(trusted.unwrap_or(0));
+        if let Some((end, _)) = self.boundary.find(&self.received, from) {
+            if let Some(length) = length {
+                self.lengths = if end.abs_diff(length) <= 2 {
+                    Lengths::Right
+                } else {
+                    Lengths::Wrong
+                };
+            }
+            return End::At(end);
+        }
+        part.searched = self.received.len().saturating_sub(self.boundary.overlap());
+        let Some(length) = length.filter(|length| *length <= self.received.len()) else {
+            return End::NotYet;
+        };
+        // While nothing is known of its lengths, what follows has to be seen: the picture might go on.
+        let follows = self.received[length..].trim_ascii_start();
+        if self.lengths == Lengths::Right || follows.starts_with(b"--") {
+            self.unproven = true;
+            return End::At(length);
+        }
+        if !b"--".starts_with(follows) {
+            self.lengths = Lengths::Wrong;
+        }
+        End::NotYet
     }
 }
 
-/// The length that the head of a part gives, and where the head ends; None while it is not complete.
-fn part_head(bytes: &[u8]) -> Option<(Option<usize>, usize)> {
-    let (mut length, mut start, mut first) = (None, 0, true);
-    loop {
-        let line_end = start + memchr(b'\n', bytes.get(start..)?)?;
-        let line = bytes[start..line_end].trim_ascii();
-        start = line_end + 1;
-        // The first line is the rest of the delimiter's.
-        if line.is_empty() && !first {
-            return Some((length, start));
-        }
-        first = false;
-        if let Some(colon) = memchr(b':', line)
-            && line[..colon]
-                .trim_ascii()
-                .eq_ignore_ascii_case(b"content-length")
-        {
-            length = std::str::from_utf8(&line[colon + 1..])
-                .ok()
-                .and_then(|value| value.trim().parse().ok());
-        }
-    }
+/// Where a picture ends.
+enum End {
+    /// These are its bytes.
+    At(usize),
+    /// It has no data; the next one begins here.
+    NoPicture(usize),
+    /// That has not arrived.
+    NotYet,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Where the head of the next part begins at the end of `data`, if there is one.
+fn before_head(data: &[u8]) -> usize {
+    /// Longest head that is looked for.
+    const HEAD: usize = 512;
+    let from = data.len().saturating_sub(HEAD);
+    let Some(at) = rfind(&data[from..], b"\n--") else {
+        return data.len();
+    };
+    let line_end = from + at;
+    line_end - usize::from(line_end > 0 && data[line_end - 1] == b'\r')
+}
 
-    fn fed(boundary: Option<&str>, stream: &[u8], piece: usize) -> Result<Vec<Vec<u8>>> {
-        let mut parts = Parts::new(boundary);
-        let mut pictures = Vec::new();
-        for piece in stream.chunks(piece) {
-            parts.push(piece);
-            while let Some(picture) = parts.next()? {
-                pictures.push(picture);
-            }
-        }
-        Ok(pictures)
-    }
+/// Whether there is anything between two boundaries besides a head and blank lines.
+fn holds_something(part: &[u8]) -> bool {
+    let head = [&b"\r\n\r\n"[..], b"\n\n"]
+        .into_iter()
+        .filter_map(|blank| Some(find(part, blank)? + blank.len()))
+        .min();
+    head.is_some_and(|head| !part[head..].trim_ascii().is_empty())
+}
 
-    #[test]
-    fn every_form_of_boundary_is_understood() {
-        for (told, seen) in [
-            (Some("frame"), "--frame"),
-            (Some("--frame"), "--frame"),
-            (Some("--frame"), "----frame"),
-            (Some("frame"), "frame"),
-            (None, "--frame"),
-        ] {
-            for length in ["Content-Length: 3\r\n", ""] {
-                let part =
-                    |n: u8| format!("{seen}\r\nContent-Type: image/jpeg\r\n{length}\r\nab{n}\r\n");
-                let stream = format!("\r\n{}{}{seen}\r\n", part(1), part(2));
-                for piece in [1, 4, 1000] {
-                    assert_eq!(
-                        fed(told, stream.as_bytes(), piece).unwrap(),
-                        [b"ab1".to_vec(), b"ab2".to_vec()],
-                        "{told:?} {seen} {length:?} {piece}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn parts_without_any_header_and_with_bare_line_ends() {
-        let got = fed(Some("b"), b"--b\n\nabc\n--b\nX: y\n\ndef\n--b\n\n", 1).unwrap();
-        assert_eq!(got, [b"abc".to_vec(), b"def".to_vec()]);
-    }
-
-    #[test]
-    fn a_wrong_length_costs_its_own_picture_only() {
-        let stream = b"--b\r\nContent-Length: 2\r\n\r\nabcdef\r\n--b\r\nContent-Length: 3\r\n\r\nxyz\r\n--b\r\n";
-        let got = fed(Some("b"), stream, 1000).unwrap();
-        assert_eq!(got, [b"ab".to_vec(), b"xyz".to_vec()]);
-    }
-
-    #[test]
-    fn an_empty_part_is_no_picture() {
-        let stream =
-            b"--b\r\nContent-Length: 0\r\n\r\n\r\n--b\r\nContent-Length: 1\r\n\r\nx\r\n--b\r\n";
-        assert_eq!(fed(Some("b"), stream, 3).unwrap(), [b"x".to_vec()]);
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let oversized = b"--b\r\nContent-Length: 99999999999\r\n\r\n";
-        assert!(fed(Some("b"), oversized, 100).is_err());
-        for start in [&b"--b\r\n\r\n"[..], b"--b\r\nX: ", b""] {
-            let mut parts = Parts::new(Some("b"));
-            parts.push(start);
-            let block = vec![b'x'; 1 << 16];
-            let mut given = 0;
-            while parts.next().is_ok() {
-                parts.push(&block);
-                given += block.len();
-                assert!(given <= MAX_PICTURE + 2 * block.len());
-            }
-        }
-    }
-
-    #[test]
-    fn the_end_of_the_stream_is_told() {
-        let why = fed(Some("b"), b"--b--\r\n", 100).unwrap_err().to_string();
-        assert!(why.contains("ended"), "{why}");
-    }
+/// The length that the head of a part gives, unless that is none. The last one counts: some servers put a head of their own
+/// before that of a library.
+fn content_length(text: &[u8]) -> Option<usize> {
+    let line = text.split(|b| *b == b'\n').rev().find_map(|line| {
+        let colon = line.iter().position(|b| *b == b':')?;
+        line[..colon]
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"content-length")
+            .then(|| &line[colon + 1..])
+    })?;
+    let length = std::str::from_utf8(line).ok()?.trim().parse().ok()?;
+    (1..=MAX_PICTURE).contains(&length).then_some(length)
 }

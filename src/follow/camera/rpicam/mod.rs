@@ -6,7 +6,7 @@
 
 pub mod list;
 mod program;
-mod split;
+pub mod split;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -16,13 +16,14 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
+use super::received::Arrived;
 use super::{CameraSource, Frame, Grab, Picture, jpeg, plain};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;
 use crate::config;
 use crate::say;
 use program::{Output, Program};
-use split::{Arrived, Splitter};
+use split::Splitter;
 
 /// The program, and what it was called before Raspberry Pi OS 12.
 pub const PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
@@ -143,7 +144,7 @@ impl RpicamSource {
                 Ok(Output::Bytes { count, waited }) => {
                     let arrived = if waited { now } else { self.read };
                     self.splitter.push(&self.buffer[..count], arrived);
-                    while let Some(picture) = self.splitter.next() {
+                    while let Some(picture) = self.splitter.next_picture() {
                         newest = Some(picture);
                     }
                 }

@@ -1,103 +1,57 @@
 //! A stream of JPEG pictures one after the other, without a container, taken apart.
-//!
-//! Searching for the two bytes that end a picture would find them in a thumbnail or in an application's
-//! segment, too. The segments are walked instead, and only the data of a scan are searched: there, FF is
-//! always followed by 00, by FF or by a marker (ITU-T T.81 B.1.1.5).
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 use crate::base::clock::Monotime;
-use crate::follow::camera::jpeg::{self, EOI, MAX_PICTURE, Place, SOI_CODE, SOS};
-
-/// How a picture begins here. After SOI comes another marker, which tells a beginning from two bytes of
-/// garbage in 255 of 256 cases.
-const BEGINNING: [u8; 3] = [0xFF, 0xD8, 0xFF];
-
-/// Longest body of a marker that begins a scan: that of four components (B.2.3).
-const LONGEST_SOS: usize = 12;
-
-/// A picture, and when its first byte arrived.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Arrived {
-    /// The whole JPEG.
-    pub jpeg: Vec<u8>,
-    /// When its first byte came.
-    pub begun: Monotime,
-}
+use crate::follow::camera::jpeg::walk::{Walk, Walked};
+use crate::follow::camera::jpeg::{BEGINNING, MAX_PICTURE};
+use crate::follow::camera::received::{Arrived, Received};
 
 /// Incremental parser of the stream. Garbage between pictures is skipped; a picture
-/// that is cut short costs itself, and one that is cut in its head what a length there leads over. Never holds more than [`MAX_PICTURE`] and what was pushed last.
+/// that is cut short costs itself, and one that is cut in its head what a length there leads over. Never holds more than
+/// [`MAX_PICTURE`] and what was pushed last.
 #[derive(Debug, Default)]
 pub struct Splitter {
-    received: Vec<u8>,
-    state: SplitState,
-    /// When the first byte of `received` arrived.
-    begun: Monotime,
-    /// The last push: where in `received` it begins, and when it came.
-    last: (usize, Monotime),
+    received: Received,
+    /// The way through the picture that `received` begins with; none while none has begun.
+    walk: Option<Walk>,
     damaged: u64,
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-enum SplitState {
-    /// No picture has begun.
-    #[default]
-    Between,
-    /// `received` begins with a picture; the next marker of its head is here.
-    Head(usize),
-    /// In the data of a scan, searched up to here.
-    Scan(usize),
 }
 
 impl Splitter {
     /// Takes in what was received at `now`.
     pub fn push(&mut self, data: &[u8], now: Monotime) {
-        if self.received.is_empty() {
-            self.begun = now;
-        }
-        self.last = (self.received.len(), now);
-        self.received.extend_from_slice(data);
+        self.received.push(data, now);
     }
 
     /// Pictures that had begun and were damaged or cut short, so far.
-    pub fn damaged(&self) -> u64 {
+    #[must_use]
+    pub const fn damaged(&self) -> u64 {
         self.damaged
     }
 
     /// The next picture that has arrived completely.
-    pub fn next(&mut self) -> Option<Arrived> {
+    pub fn next_picture(&mut self) -> Option<Arrived> {
         loop {
-            match self.state {
-                SplitState::Between => self.find_beginning()?,
-                SplitState::Head(at) => match jpeg::marker(&self.received, at) {
-                    None => return self.wait(),
-                    Some(Place::Segment(SOS, body)) if body.len() <= LONGEST_SOS => {
-                        self.state = SplitState::Scan(body.end);
+            let Some(walk) = &mut self.walk else {
+                self.find_beginning()?;
+                continue;
+            };
+            match walk.step(&self.received) {
+                Walked::Unfinished => {
+                    if self.received.len() > MAX_PICTURE {
+                        self.give_up(self.received.len());
                     }
-                    Some(Place::Segment(code, body)) if code != SOS => {
-                        self.state = SplitState::Head(body.end);
-                    }
-                    Some(Place::Alone(SOI_CODE, _)) => self.give_up(at),
-                    // An invalid segment length: the next picture may begin within it.
-                    Some(_) => self.give_up(BEGINNING.len() - 1),
-                },
-                SplitState::Scan(from) => {
-                    let Some(at) = self.find_marker(from) else {
-                        self.state = SplitState::Scan(from.max(self.received.len()));
-                        return self.wait();
-                    };
-                    match jpeg::marker(&self.received, at) {
-                        None => {
-                            self.state = SplitState::Scan(at);
-                            return self.wait();
-                        }
-                        Some(Place::Alone(EOI, end)) => return Some(self.take(end)),
-                        // Progressive pictures have several scans, with tables between them.
-                        Some(Place::Segment(_, body)) => self.state = SplitState::Scan(body.end),
-                        Some(Place::Alone(SOI_CODE, _) | Place::Damaged) => self.give_up(at),
-                        Some(Place::Alone(_, next)) => self.state = SplitState::Scan(next),
-                    }
+                    return None;
                 }
+                Walked::Whole(end) => {
+                    self.walk = None;
+                    return Some(self.received.take(end));
+                }
+                Walked::Next(at) => self.give_up(at),
+                Walked::Damaged(at) if walk.scans() > 0 => self.give_up(at),
+                // An invalid segment length: the next picture may begin within it.
+                Walked::Damaged(_) => self.give_up(BEGINNING.len() - 1),
             }
         }
     }
@@ -106,68 +60,25 @@ impl Splitter {
     fn find_beginning(&mut self) -> Option<()> {
         match memmem::find(&self.received, &BEGINNING) {
             Some(at) => {
-                self.drop_front(at);
-                self.state = SplitState::Head(BEGINNING.len() - 1);
+                self.received.drop_front(at);
+                self.walk = Some(Walk::new());
                 Some(())
             }
             None => {
                 // The last two bytes may be the first two of a beginning.
-                self.drop_front(self.received.len().saturating_sub(BEGINNING.len() - 1));
+                let kept = BEGINNING.len() - 1;
+                self.received
+                    .drop_front(self.received.len().saturating_sub(kept));
                 None
             }
         }
     }
 
-    /// The first marker in a scan that is neither a stuffed FF nor a restart; or an FF at the very end.
-    fn find_marker(&self, from: usize) -> Option<usize> {
-        let data = self.received.get(from..)?;
-        let mut at = 0;
-        loop {
-            at += memchr(0xFF, data.get(at..)?)?;
-            match data.get(at + 1) {
-                Some(0x00 | 0xD0..=0xD7) => at += 2,
-                Some(0xFF) => at += 1,
-                _ => return Some(from + at),
-            }
-        }
-    }
-
-    /// No complete picture yet; one that exceeds the size limit is dropped.
-    fn wait(&mut self) -> Option<Arrived> {
-        if self.received.len() > MAX_PICTURE {
-            self.give_up(self.received.len());
-        }
-        None
-    }
-
     /// The picture at the front is damaged; the next one is searched from `from` on.
     fn give_up(&mut self, from: usize) {
         self.damaged += 1;
-        self.drop_front(from);
-        self.state = SplitState::Between;
-    }
-
-    fn take(&mut self, end: usize) -> Arrived {
-        let begun = self.begun;
-        let mut jpeg = self.received.split_off(end);
-        std::mem::swap(&mut jpeg, &mut self.received);
-        self.moved(end);
-        self.state = SplitState::Between;
-        Arrived { jpeg, begun }
-    }
-
-    fn drop_front(&mut self, count: usize) {
-        self.received.drain(..count);
-        self.moved(count);
-    }
-
-    /// The front has moved on by so many bytes.
-    fn moved(&mut self, count: usize) {
-        let (from, when) = self.last;
-        if count >= from {
-            self.begun = when;
-        }
-        self.last.0 = from.saturating_sub(count);
+        self.received.drop_front(from);
+        self.walk = None;
     }
 }
 
@@ -178,7 +89,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::follow::camera::jpeg::header;
+    use crate::follow::camera::jpeg::{SOS, header};
 
     fn at(ms: u64) -> Monotime {
         Monotime::from_zero(Duration::from_millis(ms))
@@ -213,7 +124,7 @@ mod tests {
         let mut pictures = Vec::new();
         for piece in stream.chunks(piece) {
             splitter.push(piece, at(0));
-            while let Some(picture) = splitter.next() {
+            while let Some(picture) = splitter.next_picture() {
                 pictures.push(picture.jpeg);
             }
         }
@@ -276,16 +187,16 @@ mod tests {
         let mut splitter = Splitter::default();
         let (one, two) = (picture(1), picture(2));
         splitter.push(&one[..10], at(1));
-        assert_eq!(splitter.next(), None);
+        assert_eq!(splitter.next_picture(), None);
         splitter.push(&[&one[10..], &two[..1]].concat(), at(2));
-        assert_eq!(splitter.next().unwrap().begun, at(1));
-        assert_eq!(splitter.next(), None);
+        assert_eq!(splitter.next_picture().unwrap().begun, at(1));
+        assert_eq!(splitter.next_picture(), None);
         splitter.push(&two[1..], at(3));
-        assert_eq!(splitter.next().unwrap().begun, at(2));
+        assert_eq!(splitter.next_picture().unwrap().begun, at(2));
         splitter.push(b"garbage", at(4));
-        assert_eq!(splitter.next(), None);
+        assert_eq!(splitter.next_picture(), None);
         splitter.push(&one, at(5));
-        assert_eq!(splitter.next().unwrap().begun, at(5));
+        assert_eq!(splitter.next_picture().unwrap().begun, at(5));
     }
 
     #[test]
@@ -298,7 +209,7 @@ mod tests {
             splitter.push(&start, at(0));
             for _ in 0..3 * MAX_PICTURE / block {
                 splitter.push(&vec![1; block], at(0));
-                assert_eq!(splitter.next(), None);
+                assert_eq!(splitter.next_picture(), None);
                 assert!(splitter.received.len() <= MAX_PICTURE + block);
             }
         }
