@@ -1,9 +1,9 @@
 //! Follow: how does a picture become movement?
 //!
 //! ```text
-//!   camera -> detect -> track -> control -> servo
-//!      ^                                      |
-//!      +---------- turns the camera ----------+
+//!   camera -> look (detect, track) -> control -> servo
+//!      ^                                          |
+//!      +------------ turns the camera ------------+
 //! ```
 //!
 //! Knows nothing of cards. What several of these need ([`pose`], [`optics`], the frame's line in the [`trace`]) lies
@@ -14,6 +14,7 @@ pub mod camera;
 pub mod control;
 pub mod delay;
 pub mod detect;
+pub mod look;
 pub mod optics;
 pub mod pose;
 pub mod servo;

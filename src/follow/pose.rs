@@ -44,6 +44,23 @@ impl Pose {
     }
 }
 
+/// Where the camera looked when a picture was taken, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Gaze {
+    /// What the mount does does not show in the pictures: there is none, or they are a recording.
+    #[default]
+    Fixed,
+    /// It shows, and how late the camera is is known.
+    Known {
+        /// The pose of the mount.
+        pose: Pose,
+        /// How fast the axis that moved fastest did, in degrees a second.
+        speed: f64,
+    },
+    /// It shows, but cannot be told.
+    Unknown,
+}
+
 /// The measured poses of the last seconds: a picture is judged by the pose at the time it was taken, not
 /// by the one when its result is ready.
 #[derive(Debug, Default)]

@@ -11,8 +11,8 @@ use crate::follow::pose::Pose;
 use crate::follow::track::TrackedFace;
 
 /// A frame whose result is ready.
-#[derive(Debug)]
-pub struct FrameRecord {
+#[derive(Debug, Clone, Copy)]
+pub struct FrameRecord<'a> {
     /// Number of the captured frame.
     pub frame: u64,
     /// When it was captured.
@@ -20,9 +20,19 @@ pub struct FrameRecord {
     /// When its result was ready.
     pub ready: Monotime,
     /// The faces in it.
-    pub faces: Vec<TrackedFace>,
+    pub faces: &'a [TrackedFace],
     /// The measured pose at that time; none without servos.
     pub measured: Option<Pose>,
+}
+
+/// What is kept back of a frame.
+#[derive(Debug)]
+struct Pending {
+    frame: u64,
+    captured: Monotime,
+    ready: Monotime,
+    faces: Vec<TrackedFace>,
+    measured: Option<Pose>,
 }
 
 /// Writes a line for each frame.
@@ -30,7 +40,7 @@ pub struct FrameRecord {
 pub struct FrameTrace {
     file: Arc<TraceFile>,
     /// Kept back until the command that used it was written, or the next frame came first.
-    pending: Mutex<Option<FrameRecord>>,
+    pending: Mutex<Option<Pending>>,
 }
 
 impl FrameTrace {
@@ -45,10 +55,17 @@ impl FrameTrace {
 
     /// The result of a frame is ready. Its line is written when the first servo command that used it is
     /// reported, or without one when the next frame is ready first.
-    pub fn frame(&self, record: FrameRecord) {
+    pub fn frame(&self, record: &FrameRecord<'_>) {
         self.file.with(|file| {
             let ready = record.ready;
-            if let Some(before) = lock(&self.pending).replace(record) {
+            let pending = Pending {
+                frame: record.frame,
+                captured: record.captured,
+                ready,
+                faces: record.faces.to_vec(),
+                measured: record.measured,
+            };
+            if let Some(before) = lock(&self.pending).replace(pending) {
                 file.write(&line(&before, None, file));
             }
             file.flush_in_time(ready);
@@ -75,7 +92,7 @@ impl FrameTrace {
     }
 }
 
-fn line(record: &FrameRecord, command: Option<(Monotime, Pose)>, file: &State) -> Value {
+fn line(record: &Pending, command: Option<(Monotime, Pose)>, file: &State) -> Value {
     let pose = |pick: fn(&Pose) -> f64| {
         record
             .measured
@@ -103,7 +120,8 @@ fn face(tracked: &TrackedFace) -> Value {
         "id": tracked.id,
         "x": rounded(f.x.into(), 1), "y": rounded(f.y.into(), 1),
         "w": rounded(f.w.into(), 1), "h": rounded(f.h.into(), 1),
-        "score": rounded(f.score.into(), 3),
+        // A box that is predicted has none.
+        "score": if tracked.predicted { Value::Null } else { rounded(f.score.into(), 3) },
         "followed": tracked.followed,
     })
 }
@@ -118,7 +136,7 @@ mod tests {
         Monotime::from_zero(Duration::from_millis(ms))
     }
 
-    fn record(frame: u64) -> FrameRecord {
+    fn faces() -> Vec<TrackedFace> {
         let eye = Point { x: 10.0, y: 10.0 };
         let face = Face {
             x: 1.0,
@@ -129,15 +147,20 @@ mod tests {
             right_eye: eye,
             score: 0.5,
         };
+        vec![TrackedFace {
+            id: 1,
+            face,
+            followed: true,
+            predicted: false,
+        }]
+    }
+
+    fn record(frame: u64, faces: &[TrackedFace]) -> FrameRecord<'_> {
         FrameRecord {
             frame,
             captured: at(1000 + frame * 10),
             ready: at(1005 + frame * 10),
-            faces: vec![TrackedFace {
-                id: 1,
-                face,
-                followed: true,
-            }],
+            faces,
             measured: Some(Pose {
                 pan: 1.0,
                 tilt: 2.0,
@@ -147,10 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn a_predicted_box_has_no_score() {
+        let mut faces = faces();
+        assert_eq!(face(&faces[0])["score"], 0.5);
+        faces[0].predicted = true;
+        assert_eq!(face(&faces[0])["score"], Value::Null);
+    }
+
+    #[test]
     fn a_frame_waits_for_its_command_and_a_superseded_one_has_none() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let trace = FrameTrace::new(Arc::new(TraceFile::create(file.path(), at(1000)).unwrap()));
-        trace.frame(record(0));
+        let faces = faces();
+        trace.frame(&record(0, &faces));
         trace.commanded(
             0,
             at(1008),
@@ -160,8 +192,8 @@ mod tests {
             },
         );
         trace.commanded(0, at(1028), Pose::HOME);
-        trace.frame(record(1));
-        trace.frame(record(2));
+        trace.frame(&record(1, &faces));
+        trace.frame(&record(2, &faces));
         trace.finish();
         let text = std::fs::read_to_string(file.path()).unwrap();
         let lines: Vec<Value> = text

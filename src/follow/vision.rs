@@ -1,5 +1,5 @@
-//! Vision: the thread between camera and servos. It takes the newest picture, finds the faces, keeps
-//! their identities and tells the follower where the followed one is.
+//! Vision: the thread between camera and servos. It takes the newest picture, has the looker find the faces and keep
+//! their identities, and tells the follower where the followed one is.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -20,9 +20,10 @@ use crate::config;
 use crate::follow::camera::Frame;
 use crate::follow::camera::capture::CaptureFeedback;
 use crate::follow::control::{Follower, Observation};
-use crate::follow::detect::{self, Detection, Detector};
+use crate::follow::detect::{self, Detector};
+use crate::follow::look::{Looker, Plan, Seen};
+use crate::follow::optics::Optics;
 use crate::follow::trace::{FrameRecord, FrameTrace};
-use crate::follow::track::Tracker;
 use crate::{say, say_error, say_info, say_warn};
 
 /// How long a wait for a picture lasts before the order to stop is looked at again.
@@ -34,6 +35,10 @@ const OPENING: Duration = Duration::from_secs(20);
 pub struct Vision {
     /// Which detector, and the smallest face.
     pub config: config::Detector,
+    /// The lens.
+    pub optics: Optics,
+    /// Whether an axis turns the camera after the head that is followed.
+    pub rolls: bool,
     /// Where models may lie besides the usual folders.
     pub data_dir: PathBuf,
     /// Where the pictures come from.
@@ -78,7 +83,8 @@ impl Vision {
         say_info!("detector: {}", "顔検出器: {}", detector.describe());
         // Reading the models has needed much code that is not needed again.
         residency::drop_code();
-        let mut tracker = Tracker::new();
+        let mut looker = Looker::new(detector.as_ref(), self.optics, self.rolls);
+        let mut on_target = false;
         while !self.stop.requested() {
             self.beat.turn();
             let frame = match self.slot.take(WAIT) {
@@ -89,17 +95,15 @@ impl Vision {
                     return;
                 }
             };
-            let detection = match detector.detect(&frame.picture) {
-                Ok(detection) => {
-                    self.feedback.decoded();
-                    detection
-                }
-                Err(e) => {
-                    self.unusable(frame.number, &e);
-                    Detection::default()
-                }
-            };
-            self.follow(&frame, &detection, &mut tracker);
+            let gaze = lock(&self.follower).gaze(frame.captured);
+            let seen = looker.see(detector.as_mut(), &frame.picture, frame.captured, gaze);
+            match &seen {
+                // What was not decoded may be damaged all the same.
+                Ok(seen) if seen.plan == Plan::Skip => {}
+                Ok(_) => self.feedback.decoded(),
+                Err(e) => self.unusable(frame.number, e),
+            }
+            self.follow(&frame, seen.ok(), &looker, &mut on_target);
         }
     }
 
@@ -150,37 +154,46 @@ impl Vision {
         }
     }
 
-    fn follow(&self, frame: &Frame, detection: &Detection, tracker: &mut Tracker) {
+    /// Hands the result of a picture on; `seen` is none where it could not be used.
+    fn follow(&self, frame: &Frame, seen: Option<Seen>, looker: &Looker, on_target: &mut bool) {
         let ready = self.clock.now();
-        let faces = tracker.update(ready, &detection.faces);
+        let faces = looker.faces();
         self.presence
             .update(ready, faces.iter().map(|f| (f.id, f.face.area())));
-        let followed = faces.iter().find(|f| f.followed).map(|f| f.face);
+        let followed = faces.iter().find(|f| f.followed);
         self.stats.frames.increment();
         if !faces.is_empty() {
             self.stats.frames_with_face.increment();
         }
+        let looked = seen.is_some_and(|seen| seen.looked());
         let mut follower = lock(&self.follower);
-        let on_target = follower.observe(Observation {
-            frame: frame.number,
-            captured: frame.captured,
-            now: ready,
-            width: detection.width,
-            height: detection.height,
-            face: followed,
-        });
-        if on_target {
+        match followed {
+            // Where a face should be is no news: the follower predicts for itself.
+            Some(face) if face.predicted => {}
+            _ if seen.is_some() && !looked => *on_target = false,
+            face => {
+                let (width, height) = seen.map_or((0, 0), |seen| seen.size);
+                *on_target = follower.observe(Observation {
+                    frame: frame.number,
+                    captured: frame.captured,
+                    now: ready,
+                    width,
+                    height,
+                    face: face.map(|f| f.face),
+                });
+            }
+        }
+        if *on_target {
             self.stats.frames_on_target.increment();
         }
-        let measured = follower.measured();
         // Written to the trace before the follower is free again: the servo thread may use this frame in
         // its very next tick, and reports that to the same trace.
-        self.trace.frame(FrameRecord {
+        self.trace.frame(&FrameRecord {
             frame: frame.number,
             captured: frame.captured,
             ready,
             faces,
-            measured,
+            measured: follower.measured(),
         });
     }
 }

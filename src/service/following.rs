@@ -15,6 +15,7 @@ use crate::follow::camera::capture::{Capture, CaptureFeedback};
 use crate::follow::camera::held::Holder;
 use crate::follow::camera::source::{self, SourceKind};
 use crate::follow::delay::{Keeper, Kept};
+use crate::follow::optics::Optics;
 use crate::follow::pose::Pose;
 use crate::follow::servo::{self, ServoLoop, SimulatedServos};
 use crate::follow::vision::Vision;
@@ -98,6 +99,8 @@ impl Service {
             beat: beat.clone(),
             models: Limited::new("detector-models", &self.stop, &beat),
             config: self.config.detector.clone(),
+            optics: Optics::new(&self.config.camera),
+            rolls: self.config.servo.enabled && self.config.servo.axes.roll.is_some(),
             data_dir: self.data_dir.clone(),
             slot,
             feedback,

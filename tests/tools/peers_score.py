@@ -2,7 +2,8 @@
 
 The trace is that of `facetap run --trace`, or of a peer (peer.py), while the clip played over and over at its own rate.
 One rule for all of them: for a picture without a line of its own, the program's boxes are those of its last line
-before, for a quarter of a second. So who looks less often is judged by what it knew meanwhile.
+before, for a quarter of a second. So who looks less often is judged by what it knew meanwhile, or by what it predicted: a
+box without a score was not seen in that picture, and a line with such boxes only is not the result of a look.
 """
 
 import json
@@ -61,11 +62,16 @@ def in_sequence(lines, pictures):
     return by_number
 
 
+def is_a_look(line):
+    """Whether faces were looked for in the picture, as far as its line tells."""
+    return not line["faces"] or any(face.get("score", 1) is not None for face in line["faces"])
+
+
 def score(lines, truth, pictures, rate, first_s, seconds):
     """Figures of the lines from `first_s` after the first picture on, `seconds` long.
 
     recall and recall_largest (None if there is no face), precision (None if there is no box), looked: the part of the
-    pictures with a line of their own; age and command_age: milliseconds at p50 and p99.
+    pictures with the result of a look of their own; age of that and command_age: milliseconds at p50 and p99.
     """
     begin = lines[0]["t"] + first_s
     by_number = in_sequence(lines, pictures)
@@ -85,13 +91,14 @@ def score(lines, truth, pictures, rate, first_s, seconds):
         # A box of a face that does not count is neither right nor wrong.
         boxes_right += sum(n in found for n in counting)
         boxes_in += len(boxes) - sum(n in found for n in range(len(faces)) if n not in counting)
-    ages = [by_number[n]["age_ms"] for n in chosen]
+    looks = [n for n in chosen if is_a_look(by_number[n])]
+    ages = [by_number[n]["age_ms"] for n in looks]
     command_ages = [a for n in chosen if (a := by_number[n]["command_age_ms"]) is not None]
     return {
         "recall_largest": largest_found / largest_in if largest_in else None,
         "recall": faces_found / faces_in if faces_in else None,
         "precision": boxes_right / boxes_in if boxes_in else None,
-        "looked": len(chosen) / (max(chosen) + 1 - min(chosen)),
+        "looked": len(looks) / (max(chosen) + 1 - min(chosen)),
         "age_p50": percentile(ages, 50), "age_p99": percentile(ages, 99),
         "command_age_p50": percentile(command_ages, 50), "command_age_p99": percentile(command_ages, 99),
     }
@@ -121,6 +128,11 @@ def prove_the_score():
     assert seldom["recall"] == 1.0 and seldom["looked"] == 4 / 9, seldom
     gap = of([(n, [big, small]) for n in (0, 4, 8)])
     assert gap["recall"] == 7 / 9, gap
+    # A box without a score was predicted: it counts as a box, and not as a look.
+    predicted = [{"frame": n, "t": n / 10, "age_ms": 1.0 if n % 2 else 9.0, "command_age_ms": None,
+                  "faces": [{**dict(zip("xywh", big)), "score": None if n % 2 else 0.9}]} for n in range(8)]
+    half = score(predicted, truth, 10, 10.0, 0.0, 10.0)
+    assert half["recall_largest"] == 1.0 and half["looked"] == 0.5 and half["age_p50"] == 9.0, half
     # Nothing before the window counts, and nothing behind it.
     late = of([(n, [] if n < 3 or n > 6 else [big, small]) for n in range(9)], first_s=0.3, seconds=0.4)
     assert late["recall"] == 1.0, late

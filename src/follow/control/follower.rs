@@ -12,7 +12,7 @@ use super::sight::Sight;
 use crate::base::clock::Monotime;
 use crate::config;
 use crate::follow::optics::{Optics, to_room};
-use crate::follow::pose::{Pose, PoseHistory};
+use crate::follow::pose::{Gaze, Pose, PoseHistory};
 
 /// A face that is missed is followed by prediction for this long.
 const COAST: Duration = Duration::from_millis(300);
@@ -317,6 +317,21 @@ impl Follower {
         for axis in Axis::ALL {
             self.axes[axis].forget();
         }
+    }
+
+    /// Where the camera looked when a picture with this time stamp was taken.
+    #[must_use]
+    pub fn gaze(&self, captured: Monotime) -> Gaze {
+        if self.recording || self.mode == Mode::Absent {
+            return Gaze::Fixed;
+        }
+        let taken = self.latency.moment(captured, &self.history);
+        let known = taken.and_then(|(taken, _)| Some((self.history.at(taken)?, taken)));
+        known.map_or(Gaze::Unknown, |(pose, taken)| {
+            let speed = self.history.speed(taken);
+            let speed = speed.pan.abs().max(speed.tilt.abs()).max(speed.roll.abs());
+            Gaze::Known { pose, speed }
+        })
     }
 
     /// The last measured pose; none without servos.

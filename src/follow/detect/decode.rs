@@ -15,8 +15,6 @@ use opencv::prelude::*;
 
 use crate::follow::camera::{Picture, jpeg};
 
-/// The longer side of a picture is not reduced below this; the detectors are at home at 320 x 240.
-const LONG_SIDE: u32 = 320;
 /// Most pixels of a full picture. A damaged header may claim four thousand million.
 const MAX_PIXELS: u64 = 50_000_000;
 
@@ -29,12 +27,22 @@ pub enum Pixels {
     Grey,
 }
 
-/// Decodes pictures into the same memory again and again.
+/// Decodes pictures into the same memory again and again, each at each size at most once.
 #[derive(Debug)]
 pub struct Decoder {
+    full: (u32, u32),
+    plates: Vec<Plate>,
+}
+
+/// One size and kind of pixels, in memory of its own.
+#[derive(Debug)]
+struct Plate {
     pixels: Pixels,
-    reduced: Mat,
-    grey: Mat,
+    reduction: u32,
+    /// Whether it shows the present picture.
+    exposed: bool,
+    mat: Mat,
+    coloured: Mat,
 }
 
 /// A decoded picture, reduced.
@@ -42,54 +50,98 @@ pub struct Decoder {
 pub struct Decoded<'a> {
     /// The pixels.
     pub mat: &'a Mat,
-    /// Width and height of the full picture in pixels.
-    pub full: (u32, u32),
     /// How much smaller `mat` is than the full picture: 1, 2, 4 or 8.
     pub reduction: u32,
 }
 
-/// How much a picture is reduced: the most of 1, 2, 4, 8 that leaves the longer side long enough.
+/// How much a picture is reduced: the most of 1, 2, 4, 8 that leaves the longer side at this length or longer.
 #[must_use]
-pub fn reduction((width, height): (u32, u32)) -> u32 {
+pub fn reduction((width, height): (u32, u32), long_side: u32) -> u32 {
     [8, 4, 2]
         .into_iter()
-        .find(|r| width.max(height) / r >= LONG_SIDE)
+        .find(|r| width.max(height) / r >= long_side)
         .unwrap_or(1)
 }
 
 impl Decoder {
-    /// A decoder for these pixels.
+    /// A decoder that was not shown any picture.
     #[must_use]
-    pub fn new(pixels: Pixels) -> Self {
+    pub const fn new() -> Self {
         Self {
-            pixels,
-            reduced: Mat::default(),
-            grey: Mat::default(),
+            full: (0, 0),
+            plates: Vec::new(),
         }
     }
 
-    /// Decodes a picture.
+    /// The next picture. Reads its size, and decodes nothing.
     ///
     /// # Errors
-    /// It is no JPEG, too large, damaged beyond decoding, or has not the bytes it should have.
-    pub fn decode(&mut self, picture: &Picture) -> Result<Decoded<'_>> {
-        match picture {
-            Picture::Jpeg(data) => self.jpeg(data),
-            Picture::Bgr {
-                width,
-                height,
-                data,
-            } => self.bgr((*width, *height), data),
-        }
-    }
-
-    fn jpeg(&mut self, data: &[u8]) -> Result<Decoded<'_>> {
-        let Some(full) = jpeg::size(data) else {
-            bail!("the picture is not a JPEG, or its header is damaged");
+    /// It is no JPEG, too large, or has not the bytes it should have.
+    pub fn show(&mut self, picture: &Picture) -> Result<(u32, u32)> {
+        self.plates.iter_mut().for_each(|p| p.exposed = false);
+        self.full = (0, 0);
+        let full = match picture {
+            Picture::Jpeg(data) => match jpeg::size(data) {
+                Some(full) => full,
+                None => bail!("the picture is not a JPEG, or its header is damaged"),
+            },
+            Picture::Bgr { width, height, .. } => (*width, *height),
         };
         check(full)?;
-        let reduction = reduction(full);
-        let flags = match (self.pixels, reduction) {
+        if let Picture::Bgr { data, .. } = picture
+            && data.len() as u64 != u64::from(full.0) * u64::from(full.1) * 3
+        {
+            let (bytes, (width, height)) = (data.len(), full);
+            bail!("the picture has {bytes} bytes, not 3 x {width} x {height}");
+        }
+        self.full = full;
+        Ok(full)
+    }
+
+    /// The picture that was shown, with its longer side at this length or longer.
+    ///
+    /// # Errors
+    /// It is damaged beyond decoding.
+    pub fn decode(
+        &mut self,
+        picture: &Picture,
+        pixels: Pixels,
+        long_side: u32,
+    ) -> Result<Decoded<'_>> {
+        let full = self.full;
+        let reduction = reduction(full, long_side);
+        let fits = |p: &Plate| p.pixels == pixels && p.reduction == reduction;
+        let at = match self.plates.iter().position(fits) {
+            Some(at) => at,
+            None => {
+                self.plates.push(Plate {
+                    pixels,
+                    reduction,
+                    exposed: false,
+                    mat: Mat::default(),
+                    coloured: Mat::default(),
+                });
+                self.plates.len() - 1
+            }
+        };
+        let plate = &mut self.plates[at];
+        if !plate.exposed {
+            match picture {
+                Picture::Jpeg(data) => plate.jpeg(full, data)?,
+                Picture::Bgr { data, .. } => plate.bgr(full, data)?,
+            }
+            plate.exposed = true;
+        }
+        Ok(Decoded {
+            mat: &plate.mat,
+            reduction,
+        })
+    }
+}
+
+impl Plate {
+    fn jpeg(&mut self, full: (u32, u32), data: &[u8]) -> Result<()> {
+        let flags = match (self.pixels, self.reduction) {
             (Pixels::Colour, 8) => IMREAD_REDUCED_COLOR_8,
             (Pixels::Colour, 4) => IMREAD_REDUCED_COLOR_4,
             (Pixels::Colour, 2) => IMREAD_REDUCED_COLOR_2,
@@ -103,49 +155,32 @@ impl Decoder {
             Pixels::Colour => CV_8UC3,
             Pixels::Grey => CV_8UC1,
         };
-        mark(&mut self.reduced, reduced(full, reduction)?, kind)?;
+        mark(&mut self.mat, reduced(full, self.reduction)?, kind)?;
         // Orientation is left alone: boxes are in pixels of the picture as it was sent.
-        let decoded = imdecode_to(&data, flags | IMREAD_IGNORE_ORIENTATION, &mut self.reduced)?;
-        if decoded.empty() || self.reduced.empty() || marked(&self.reduced)? {
+        let decoded = imdecode_to(&data, flags | IMREAD_IGNORE_ORIENTATION, &mut self.mat)?;
+        if decoded.empty() || self.mat.empty() || marked(&self.mat)? {
             bail!("the JPEG picture is damaged");
         }
-        let mat = &self.reduced;
-        Ok(Decoded {
-            mat,
-            full,
-            reduction,
-        })
+        Ok(())
     }
 
-    fn bgr(&mut self, full: (u32, u32), data: &[u8]) -> Result<Decoded<'_>> {
-        check(full)?;
+    fn bgr(&mut self, full: (u32, u32), data: &[u8]) -> Result<()> {
         let (width, height) = (i32::try_from(full.0)?, i32::try_from(full.1)?);
-        if data.len() as u64 != u64::from(full.0) * u64::from(full.1) * 3 {
-            bail!(
-                "the picture has {} bytes, not 3 x {width} x {height}",
-                data.len()
-            );
-        }
         let whole = Mat::new_rows_cols_with_bytes::<Vec3b>(height, width, data)?;
-        let reduction = reduction(full);
-        let size = reduced(full, reduction)?;
-        if reduction == 1 {
-            whole.copy_to(&mut self.reduced)?;
-        } else {
-            resize(&whole, &mut self.reduced, size, 0.0, 0.0, INTER_AREA)?;
-        }
-        let mat = match self.pixels {
-            Pixels::Colour => &self.reduced,
-            Pixels::Grey => {
-                cvt_color_def(&self.reduced, &mut self.grey, COLOR_BGR2GRAY)?;
-                &self.grey
-            }
+        let size = reduced(full, self.reduction)?;
+        let coloured = match self.pixels {
+            Pixels::Colour => &mut self.mat,
+            Pixels::Grey => &mut self.coloured,
         };
-        Ok(Decoded {
-            mat,
-            full,
-            reduction,
-        })
+        if self.reduction == 1 {
+            whole.copy_to(coloured)?;
+        } else {
+            resize(&whole, coloured, size, 0.0, 0.0, INTER_AREA)?;
+        }
+        if self.pixels == Pixels::Grey {
+            cvt_color_def(&self.coloured, &mut self.mat, COLOR_BGR2GRAY)?;
+        }
+        Ok(())
     }
 }
 
@@ -222,35 +257,62 @@ mod tests {
             ((4096, 3072), 8),
             ((160, 120), 1),
         ] {
-            assert_eq!(reduction(full), want, "{full:?}");
+            assert_eq!(reduction(full, 320), want, "{full:?}");
         }
+    }
+
+    fn decode<'a>(decoder: &'a mut Decoder, picture: &Picture) -> Result<Decoded<'a>> {
+        decoder.show(picture)?;
+        decoder.decode(picture, Pixels::Colour, 320)
     }
 
     #[test]
     fn full_size_is_known_though_the_reduced_one_is_rounded_up() {
-        for pixels in [Pixels::Colour, Pixels::Grey] {
-            let mut decoder = Decoder::new(pixels);
-            let decoded = decoder.decode(&Picture::Jpeg(encoded(643, 481))).unwrap();
-            assert_eq!((decoded.full, decoded.reduction), ((643, 481), 2));
-            assert_eq!((decoded.mat.cols(), decoded.mat.rows()), (322, 241));
-            let channels = if pixels == Pixels::Grey { 1 } else { 3 };
-            assert_eq!(decoded.mat.channels(), channels);
-            let raw = Picture::Bgr {
-                width: 643,
-                height: 481,
-                data: vec![77; 643 * 481 * 3],
+        let mut decoder = Decoder::new();
+        let raw = Picture::Bgr {
+            width: 643,
+            height: 481,
+            data: vec![77; 643 * 481 * 3],
+        };
+        for picture in [Picture::Jpeg(encoded(643, 481)), raw] {
+            assert_eq!(decoder.show(&picture).unwrap(), (643, 481));
+            for (pixels, channels) in [(Pixels::Colour, 3), (Pixels::Grey, 1)] {
+                for (long_side, size, reduction) in [
+                    (320, (322, 241), 2),
+                    (160, (161, 121), 4),
+                    (80, (81, 61), 8),
+                ] {
+                    let decoded = decoder.decode(&picture, pixels, long_side).unwrap();
+                    assert_eq!(decoded.reduction, reduction);
+                    assert_eq!((decoded.mat.cols(), decoded.mat.rows()), size);
+                    assert_eq!(decoded.mat.channels(), channels);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_picture_is_decoded_anew() {
+        let mut decoder = Decoder::new();
+        for level in [20u8, 200] {
+            let picture = Picture::Bgr {
+                width: 640,
+                height: 480,
+                data: vec![level; 640 * 480 * 3],
             };
-            let decoded = decoder.decode(&raw).unwrap();
-            assert_eq!((decoded.mat.cols(), decoded.mat.rows()), (322, 241));
-            assert_eq!(decoded.mat.channels(), channels);
+            decoder.show(&picture).unwrap();
+            for _ in 0..2 {
+                let decoded = decoder.decode(&picture, Pixels::Grey, 80).unwrap();
+                assert_eq!(decoded.mat.data_bytes().unwrap()[0], level);
+            }
         }
     }
 
     #[test]
     fn what_cannot_be_decoded_is_refused_and_the_next_picture_works() {
-        let mut decoder = Decoder::new(Pixels::Colour);
+        let mut decoder = Decoder::new();
         let good = Picture::Jpeg(encoded(640, 480));
-        decoder.decode(&good).unwrap();
+        decode(&mut decoder, &good).unwrap();
         for (bad, part) in [
             (Picture::Jpeg(b"<html>".to_vec()), "not a JPEG"),
             (Picture::Jpeg(Vec::new()), "not a JPEG"),
@@ -273,9 +335,9 @@ mod tests {
                 "at most",
             ),
         ] {
-            let why = decoder.decode(&bad).unwrap_err().to_string();
+            let why = decode(&mut decoder, &bad).unwrap_err().to_string();
             assert!(why.contains(part), "{why}");
-            decoder.decode(&good).unwrap();
+            decode(&mut decoder, &good).unwrap();
         }
     }
 
@@ -292,7 +354,7 @@ mod tests {
                 data[at] = value;
             }
             data.truncate(end.index(data.len()));
-            if let Ok(decoded) = Decoder::new(Pixels::Colour).decode(&Picture::Jpeg(data)) {
+            if let Ok(decoded) = decode(&mut Decoder::new(), &Picture::Jpeg(data)) {
                 prop_assert!(!decoded.mat.empty());
             }
         }

@@ -9,7 +9,7 @@ use opencv::objdetect::{CASCADE_SCALE_IMAGE, CascadeClassifier};
 use opencv::prelude::*;
 
 use super::decode::{Decoder, Pixels};
-use super::{Detection, Detector, Face, Point, clip};
+use super::{Detector, Face, Look, Point, Scores};
 use crate::follow::camera::{Picture, opencv_runtime};
 
 /// Where distributions and OpenCV's own installation put the cascades.
@@ -31,6 +31,21 @@ const EYE_SEARCH: i32 = 120;
 /// to 4, with three cascades, the best balance of finding, inventing and time on the development clips.
 const GROWTH: f64 = 1.15;
 const AGREEMENT: i32 = 2;
+
+/// The longer side of what is looked at, and of what tells whether anything moves.
+const LONG_SIDE: u32 = 320;
+const TINY: u32 = 80;
+/// Whatever two windows agree on is a face; alone it has to be found twice, unless six agree.
+const SCORES: Scores = Scores {
+    keep_part: 0.3,
+    keep_coarse: 0.3,
+    find_coarse: 0.3,
+    keep_fine: 0.3,
+    find_fine: 0.3,
+    confirm: 0.3,
+    sure: 0.75,
+    weak: 0.0,
+};
 
 /// Where the eyes are in a box of the face cascade, as parts of its side, when they are not found: the
 /// middle of what the eye cascade finds on the development clips.
@@ -85,7 +100,7 @@ impl Haar {
             eyes: load(EYE)?,
             folder: folder.to_owned(),
             min_face,
-            decoder: Decoder::new(Pixels::Grey),
+            decoder: Decoder::new(),
             even: Mat::default(),
             enlarged: Mat::default(),
             found: Vector::new(),
@@ -166,11 +181,16 @@ fn choose_eyes(expected: [Point; 2], found: &[Point], width: f32) -> [Point; 2] 
 }
 
 impl Detector for Haar {
-    fn detect(&mut self, picture: &Picture) -> Result<Detection> {
-        let (full, reduction) = {
-            let decoded = self.decoder.decode(picture)?;
+    fn show(&mut self, picture: &Picture) -> Result<(u32, u32)> {
+        self.decoder.show(picture)
+    }
+
+    /// Every look is one at the whole picture: the cascades see small faces no better in a part.
+    fn look(&mut self, picture: &Picture, _: Look, faces: &mut Vec<Face>) -> Result<()> {
+        let reduction = {
+            let decoded = self.decoder.decode(picture, Pixels::Grey, LONG_SIDE)?;
             equalize_hist(decoded.mat, &mut self.even)?;
-            (decoded.full, decoded.reduction)
+            decoded.reduction
         };
         let least = i32::try_from(self.min_face / reduction)?.max(FACE_WINDOW);
         self.faces.detect_multi_scale2(
@@ -185,13 +205,12 @@ impl Detector for Haar {
         )?;
         let scale = reduction as f32;
         let boxes: Vec<(Rect, i32)> = self.found.iter().zip(self.agreeing.iter()).collect();
-        let mut faces = Vec::new();
         for (rect, agreeing) in boxes {
             let [left_eye, right_eye] = self.find_eyes(rect)?.map(|eye| Point {
                 x: eye.x * scale,
                 y: eye.y * scale,
             });
-            let face = Face {
+            faces.push(Face {
                 x: rect.x as f32 * scale,
                 y: rect.y as f32 * scale,
                 w: rect.width as f32 * scale,
@@ -199,14 +218,35 @@ impl Detector for Haar {
                 left_eye,
                 right_eye,
                 score: score(agreeing),
-            };
-            faces.extend(clip(face, full));
+            });
         }
-        Ok(Detection {
-            width: full.0,
-            height: full.1,
-            faces,
-        })
+        Ok(())
+    }
+
+    fn lean(&mut self, _: &Picture, face: &Face) -> Result<Option<f32>> {
+        Ok(Some(face.roll_degrees()))
+    }
+
+    fn brightness(&mut self, picture: &Picture) -> Result<(&[u8], usize)> {
+        let decoded = self.decoder.decode(picture, Pixels::Grey, TINY)?;
+        let width = usize::try_from(decoded.mat.cols())?;
+        Ok((decoded.mat.data_bytes()?, width))
+    }
+
+    fn scores(&self) -> Scores {
+        SCORES
+    }
+
+    fn has_parts(&self) -> bool {
+        false
+    }
+
+    fn sees_lean(&self) -> bool {
+        true
+    }
+
+    fn min_face(&self) -> u32 {
+        self.min_face
     }
 
     fn describe(&self) -> String {

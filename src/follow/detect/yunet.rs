@@ -4,24 +4,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use opencv::core::{
-    BORDER_CONSTANT, BORDER_REPLICATE, CV_8UC3, Mat, Ptr, Scalar, Size, copy_make_border,
+    BORDER_CONSTANT, BORDER_REPLICATE, CV_8UC3, CV_64FC1, Mat, Ptr, Scalar, Size, copy_make_border,
 };
 use opencv::imgproc::{INTER_LINEAR, resize, warp_affine};
 use opencv::objdetect::FaceDetectorYN;
 use opencv::prelude::*;
 
-use super::decode::{Decoder, Pixels};
-use super::lean::Lean;
-use super::{Detection, Detector, Face, Point, clip};
+use super::decode::{Decoded, Decoder, Pixels};
+use super::{Detector, Face, Look, Point, Scores, Square};
 use crate::follow::camera::{Picture, opencv_runtime};
 
-/// A file of the model and the score from which on its faces are believed.
+/// A file of the model and what its scores mean.
 #[derive(Debug, Clone, Copy)]
 pub struct Model {
     /// Name of the file in opencv_zoo.
     pub file: &'static str,
-    /// Lowest score.
-    threshold: f32,
+    scores: Scores,
+    /// Whether it does not see faces of some sizes in the large input, which it sees in the small one: those of 70 to 85
+    /// pixels in 320x240.
+    blind_to_some: bool,
 }
 
 /// The versions of the model. OpenCV 4.8 and later run only the newer one, earlier versions only the
@@ -29,11 +30,31 @@ pub struct Model {
 pub const MODELS: [Model; 2] = [
     Model {
         file: "face_detection_yunet_2023mar.onnx",
-        threshold: 0.7,
+        scores: Scores {
+            keep_part: 0.35,
+            keep_coarse: 0.45,
+            find_coarse: 0.65,
+            keep_fine: 0.5,
+            find_fine: 0.7,
+            confirm: 0.6,
+            sure: 0.75,
+            weak: 0.6,
+        },
+        blind_to_some: false,
     },
     Model {
         file: "face_detection_yunet_2022mar.onnx",
-        threshold: 0.8,
+        scores: Scores {
+            keep_part: 0.6,
+            keep_coarse: 0.7,
+            find_coarse: 0.85,
+            keep_fine: 0.7,
+            find_fine: 0.85,
+            confirm: 0.8,
+            sure: 0.9,
+            weak: 0.7,
+        },
+        blind_to_some: true,
     },
 ];
 
@@ -43,26 +64,30 @@ const OVERLAP: f32 = 0.3;
 const CANDIDATES: i32 = 500;
 
 /// Input sizes: 4:3, 16:9, upright 3:4 and 9:16, square. The network is shaped for one size, and shaping
-/// it anew costs far more than a detection, so each size that occurs keeps its own. Sides are multiples
+/// it anew costs as much as a look, so each size that occurs keeps its own. Sides are multiples
 /// of 32, which the network wants (240 is 7.5 of them, and measured to work).
 const SIZES: [(i32, i32); 5] = [(320, 240), (320, 192), (240, 320), (192, 320), (256, 256)];
+/// The input of a look at a part.
+const PART: (i32, i32) = (64, 64);
+/// The longer side of what is decoded for a fine look and for a coarse one. A part is cut from either.
+const FINE: u32 = 320;
+const COARSE: u32 = 160;
+/// The same for a look at nothing but brightness.
+const TINY: u32 = 80;
 
 /// How much of the box the closer look at one face shows at least, and the score that is enough there,
 /// where a face is known to be. It uses the network of the whole picture: one of its own, shaped for a
 /// face, would cost 4 MB.
-const CLOSE_MARGIN: f64 = 1.15;
-const CLOSE_THRESHOLD: f32 = 0.5;
-/// A face this wide in the input, in pixels, needs no closer look.
-const LARGE: f32 = 160.0;
+const CLOSE_MARGIN: f32 = 1.15;
+const CLOSE_SCORE: f32 = 0.5;
 
 /// The detector.
 pub struct YuNet {
     nets: Nets,
-    lean: Lean,
-    close: Mat,
-    min_face: f32,
+    min_face: u32,
     decoder: Decoder,
     fitter: Fitter,
+    cutter: Cutter,
     found: Mat,
 }
 
@@ -80,6 +105,12 @@ struct Fitter {
     padded: Mat,
 }
 
+/// Cuts parts of pictures out, in the same memory again and again.
+struct Cutter {
+    map: Mat,
+    part: Mat,
+}
+
 impl YuNet {
     /// Loads a model and tries it: with the wrong version of OpenCV a model loads, and fails at the first
     /// picture.
@@ -94,11 +125,13 @@ impl YuNet {
                 model,
                 shaped: Vec::new(),
             },
-            lean: Lean::default(),
-            close: Mat::default(),
-            min_face: min_face as f32,
-            decoder: Decoder::new(Pixels::Colour),
+            min_face,
+            decoder: Decoder::new(),
             fitter: Fitter::default(),
+            cutter: Cutter {
+                map: Mat::new_rows_cols_with_default(2, 3, CV_64FC1, Scalar::default())?,
+                part: Mat::default(),
+            },
             found: Mat::default(),
         };
         let (width, height) = SIZES[0];
@@ -119,7 +152,7 @@ impl Nets {
             Some(at) => at,
             None => {
                 let path = self.path.to_str().context("the path is not UTF-8")?;
-                let (input, threshold) = (Size::new(size.0, size.1), self.model.threshold);
+                let (input, threshold) = (Size::new(size.0, size.1), self.model.scores.find_fine);
                 let net =
                     FaceDetectorYN::create(path, "", input, threshold, OVERLAP, CANDIDATES, 0, 0)
                         .map_err(|e| anyhow!("it does not load ({})", first_line(&e.message)))?;
@@ -186,6 +219,43 @@ impl Fitter {
     }
 }
 
+impl Cutter {
+    /// The square of the full picture that fills the shorter side of an input of this size, and how many pixels of the
+    /// full picture one of it is.
+    fn cut(
+        &mut self,
+        from: &Decoded<'_>,
+        centre: Point,
+        side: f32,
+        input: (i32, i32),
+    ) -> Result<f32> {
+        let reduction = from.reduction as f32;
+        let scale = f64::from(input.0.min(input.1)) / f64::from((side / reduction).max(1.0));
+        let shift = |centre: f32, length: i32| {
+            f64::from(length) / 2.0 - scale * f64::from(centre / reduction)
+        };
+        for (row, shift) in [(0, shift(centre.x, input.0)), (1, shift(centre.y, input.1))] {
+            *self.map.at_2d_mut::<f64>(row, row)? = scale;
+            *self.map.at_2d_mut::<f64>(row, 2)? = shift;
+        }
+        warp_affine(
+            from.mat,
+            &mut self.part,
+            &self.map,
+            Size::new(input.0, input.1),
+            INTER_LINEAR,
+            BORDER_REPLICATE,
+            Scalar::default(),
+        )?;
+        Ok(reduction / scale as f32)
+    }
+}
+
+/// The input size for a coarse look: half of that for a fine one.
+const fn half((width, height): (i32, i32)) -> (i32, i32) {
+    (width / 2, height / 2)
+}
+
 /// The input size that shows a picture of this shape largest.
 fn input_size(width: i32, height: i32) -> (i32, i32) {
     let part = |a: i32, b: i32| f64::from(a) / f64::from(b.max(1));
@@ -196,44 +266,119 @@ fn input_size(width: i32, height: i32) -> (i32, i32) {
         .unwrap_or(SIZES[0])
 }
 
-impl Detector for YuNet {
-    fn detect(&mut self, picture: &Picture) -> Result<Detection> {
-        let decoded = self.decoder.decode(picture)?;
+impl YuNet {
+    /// A look at the whole picture in an input of this size.
+    fn whole(
+        &mut self,
+        picture: &Picture,
+        coarse: bool,
+        keep: f32,
+        found: &mut Vec<Face>,
+    ) -> Result<()> {
+        let long_side = if coarse { COARSE } else { FINE };
+        let decoded = self.decoder.decode(picture, Pixels::Colour, long_side)?;
         let size = input_size(decoded.mat.cols(), decoded.mat.rows());
+        let size = if coarse { half(size) } else { size };
         let (input, fit) = self.fitter.fit(decoded.mat, size)?;
-        let threshold = self.nets.model.threshold;
-        self.nets.look(size, threshold, input, &mut self.found)?;
+        self.nets.look(size, keep, input, &mut self.found)?;
         let scale = (f64::from(decoded.reduction) / fit) as f32;
-        let mut faces = Vec::new();
         for row in 0..self.found.rows() {
-            if let Some(face) = face(self.found.at_row::<f32>(row)?, scale)
-                && face.w.max(face.h) >= self.min_face
-                && let Some(face) = clip(face, decoded.full)
+            found.extend(face(self.found.at_row::<f32>(row)?, scale));
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, picture: &Picture, square: Square, found: &mut Vec<Face>) -> Result<()> {
+        let long_side = if square.closer { FINE } else { COARSE };
+        let decoded = self.decoder.decode(picture, Pixels::Colour, long_side)?;
+        let (centre, side) = (square.centre, square.side);
+        let scale = self.cutter.cut(&decoded, centre, side, PART)?;
+        let keep = self.nets.model.scores.keep_part;
+        self.nets
+            .look(PART, keep, &self.cutter.part, &mut self.found)?;
+        for row in 0..self.found.rows() {
+            let face = face(self.found.at_row::<f32>(row)?, scale);
+            let corner = (centre.x - side / 2.0, centre.y - side / 2.0);
+            found.extend(face.map(|f| f.moved(corner.0, corner.1)));
+        }
+        Ok(())
+    }
+}
+
+impl Detector for YuNet {
+    fn show(&mut self, picture: &Picture) -> Result<(u32, u32)> {
+        self.decoder.show(picture)
+    }
+
+    fn look(&mut self, picture: &Picture, look: Look, found: &mut Vec<Face>) -> Result<()> {
+        let scores = self.nets.model.scores;
+        match look {
+            Look::Fine => {
+                let before = found.len();
+                self.whole(picture, false, scores.keep_fine, found)?;
+                if self.nets.model.blind_to_some {
+                    let seen = found.len();
+                    self.whole(picture, true, scores.find_coarse, found)?;
+                    for at in (seen..found.len()).rev() {
+                        let known = |f: &Face| f.overlap(&found[at]) > OVERLAP;
+                        if found[before..seen].iter().any(known) {
+                            found.swap_remove(at);
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Look::Coarse => self.whole(picture, true, scores.keep_coarse, found),
+            Look::Part(square) => self.part(picture, square, found),
+        }
+    }
+
+    fn lean(&mut self, picture: &Picture, face: &Face) -> Result<Option<f32>> {
+        let decoded = self.decoder.decode(picture, Pixels::Colour, FINE)?;
+        let size = input_size(decoded.mat.cols(), decoded.mat.rows());
+        // The height of a face fills the shorter side, its width the other one at most.
+        let (long, short) = (size.0.max(size.1) as f32, size.0.min(size.1) as f32);
+        let (height, width) = if size.0 >= size.1 {
+            (face.h, face.w * short / long)
+        } else {
+            (face.h * short / long, face.w)
+        };
+        let side = height.max(width) * CLOSE_MARGIN;
+        self.cutter.cut(&decoded, face.centre(), side, size)?;
+        self.nets
+            .look(size, CLOSE_SCORE, &self.cutter.part, &mut self.found)?;
+        let mut largest: Option<Face> = None;
+        for row in 0..self.found.rows() {
+            let seen = self::face(self.found.at_row::<f32>(row)?, 1.0);
+            if let Some(seen) = seen
+                && largest.is_none_or(|l| seen.area() > l.area())
             {
-                faces.push(face);
+                largest = Some(seen);
             }
         }
-        let largest = faces
-            .iter_mut()
-            .max_by(|a, b| a.area().total_cmp(&b.area()));
-        if let Some(face) = largest {
-            if face.w / scale < LARGE && self.lean.wants_look(face) {
-                let roll = look_closely(
-                    (&mut self.nets, size),
-                    decoded.mat,
-                    (&mut self.close, &mut self.found),
-                    face,
-                    decoded.reduction as f32,
-                )?;
-                self.lean.looked(face, roll);
-            }
-            *face = self.lean.corrected(*face);
-        }
-        Ok(Detection {
-            width: decoded.full.0,
-            height: decoded.full.1,
-            faces,
-        })
+        Ok(largest.map(|l| l.roll_degrees()))
+    }
+
+    fn brightness(&mut self, picture: &Picture) -> Result<(&[u8], usize)> {
+        let decoded = self.decoder.decode(picture, Pixels::Grey, TINY)?;
+        let width = usize::try_from(decoded.mat.cols())?;
+        Ok((decoded.mat.data_bytes()?, width))
+    }
+
+    fn scores(&self) -> Scores {
+        self.nets.model.scores
+    }
+
+    fn has_parts(&self) -> bool {
+        true
+    }
+
+    fn sees_lean(&self) -> bool {
+        false
+    }
+
+    fn min_face(&self) -> u32 {
+        self.min_face
     }
 
     fn describe(&self) -> String {
@@ -241,46 +386,6 @@ impl Detector for YuNet {
         let (path, version) = (self.nets.path.display(), opencv_runtime::version());
         format!("YuNet ({path}, input {width}x{height}, OpenCV {version})")
     }
-}
-
-/// The roll of a face in degrees, from a picture of it that fills the input of the given size; `reduction`
-/// is how much smaller `mat` is than the full picture. None if it is not found again.
-fn look_closely(
-    (nets, size): (&mut Nets, (i32, i32)),
-    mat: &Mat,
-    (close, found): (&mut Mat, &mut Mat),
-    face: &Face,
-    reduction: f32,
-) -> Result<Option<f32>> {
-    let part = |pixels: f32| f64::from(pixels / reduction);
-    let (width, height) = (part(face.w).max(1.0), part(face.h).max(1.0));
-    let input = (f64::from(size.0), f64::from(size.1));
-    let scale = (input.0 / width).min(input.1 / height) / CLOSE_MARGIN;
-    let centre = face.centre();
-    let map = Mat::from_slice_2d(&[
-        [scale, 0.0, input.0 / 2.0 - scale * part(centre.x)],
-        [0.0, scale, input.1 / 2.0 - scale * part(centre.y)],
-    ])?;
-    warp_affine(
-        mat,
-        close,
-        &map,
-        Size::new(size.0, size.1),
-        INTER_LINEAR,
-        BORDER_REPLICATE,
-        Scalar::default(),
-    )?;
-    nets.look(size, CLOSE_THRESHOLD, close, found)?;
-    let mut largest: Option<Face> = None;
-    for row in 0..found.rows() {
-        let seen = self::face(found.at_row::<f32>(row)?, 1.0);
-        if let Some(seen) = seen
-            && largest.is_none_or(|l| seen.area() > l.area())
-        {
-            largest = Some(seen);
-        }
-    }
-    Ok(largest.map(|l| l.roll_degrees()))
 }
 
 /// A face from a row of the network's answer: box, then the visitor's right eye, left eye, nose and corners

@@ -167,7 +167,8 @@ fn a_loop_that_swings_is_seen() {
     // Compensation of a delay of which the program knows nothing is none: at 300 ms such a loop never comes to rest.
     let late = figures("still", 300, Law::Uncompensated);
     assert!(late.swing_degrees.unwrap() > 10.0, "{late:?}");
-    assert!(late.reversals_per_minute.unwrap() > 20.0, "{late:?}");
+    // So wildly that it loses the face in between.
+    assert!(late.reversals_per_minute.unwrap() > 5.0, "{late:?}");
     assert_eq!(late.settling_s, None);
     assert!(
         late.overshoot_degrees > 5.0 && late.on_target < 0.5,
