@@ -42,6 +42,7 @@ impl Default for Config {
             },
             tracking: Tracking {
                 home_after: 10.0,
+                rest_after: 300.0,
                 dead_zone_degrees: 1.0,
                 dead_zone_roll_degrees: 3.0,
                 gain: 0.8,

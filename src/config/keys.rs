@@ -45,6 +45,7 @@ pub const KEYS: &[Key] = &[
     key("detector.min_face", KeyKind::Whole(16, 2000), "smallest face in pixels of the full picture"),
     key("tracking", KeyKind::Group, "how a face is followed"),
     key("tracking.home_after", KeyKind::Number(1.0, DAY), "seconds without a face until the servos go home and are released"),
+    key("tracking.rest_after", KeyKind::Number(1.0, DAY), "seconds that a face that does not move holds the mount; then the servos are released before it"),
     key("tracking.dead_zone_degrees", KeyKind::Number(0.0, 20.0), "pan and tilt: an offset up to this is left alone"),
     key("tracking.dead_zone_roll_degrees", KeyKind::Number(0.0, 45.0), "roll: an inclination up to this is left alone"),
     key("tracking.gain", KeyKind::Number(0.05, 1.0), "part of the remaining angle that is closed in 0.1 s"),

@@ -214,6 +214,8 @@ pub enum DetectorKind {
 pub struct Tracking {
     /// Seconds without a face until the servos go home and are released.
     pub home_after: f64,
+    /// Seconds that a face that does not move holds the mount.
+    pub rest_after: f64,
     /// Pan and tilt: an offset up to this is left alone.
     pub dead_zone_degrees: f64,
     /// Roll: an inclination up to this is left alone.

@@ -8,6 +8,7 @@ use super::estimator::Assumed;
 use super::latency::{Latency, News};
 use super::messages::{Action, Feedback, Mode, Observation};
 use super::profile::Motion;
+use super::rest::Stillness;
 use super::sight::Sight;
 use crate::base::clock::Monotime;
 use crate::config;
@@ -22,6 +23,8 @@ const HOME_PATIENCE: Duration = Duration::from_secs(3);
 const HOME_REACHED: f64 = 1.5;
 /// After a longer pause between two ticks the servos have come to rest at their goal.
 const PAUSE: Duration = Duration::from_millis(100);
+/// A face has moved when it is so many dead zones away: what an axis leaves its rest for.
+const MOVED: f64 = 1.5;
 /// What is assumed of faces. Two eyes are near to each other, so their inclination is far noisier than where they are.
 const DIRECTION: Assumed = Assumed {
     noise: 0.15,
@@ -70,6 +73,10 @@ pub struct Follower {
     heard: Option<Monotime>,
     /// When a face was last seen since the mount is there.
     face: Option<Monotime>,
+    /// Whether it moves.
+    stillness: Stillness,
+    /// Whether the mount rests before a face that does not.
+    rests_before_it: bool,
     /// The newest picture that no command has used yet.
     unused: Option<u64>,
     /// Whether the pictures come from a recording.
@@ -110,6 +117,12 @@ impl Follower {
             ticked: None,
             heard: None,
             face: None,
+            stillness: Stillness::new(
+                Duration::from_secs_f64(tracking.rest_after.clamp(0.0, 1e9)),
+                // With no dead zone at all, what a detector's box trembles.
+                MOVED * tracking.dead_zone_degrees.max(0.5),
+            ),
+            rests_before_it: false,
             unused: None,
             recording: false,
         }
@@ -193,6 +206,7 @@ impl Follower {
         }
         let inclination = sight.inclination.unwrap_or(0.0);
         let room = Each::from(to_room(pose, rolled, sight.direction, inclination));
+        self.stillness.see(now, [room.pan, room.tilt]);
         let blur = Each::from(self.history.speed(taken)).map(blur);
         self.axes.pan.see(taken, room.pan, blur.pan);
         self.axes.tilt.see(taken, room.tilt, blur.tilt);
@@ -234,7 +248,10 @@ impl Follower {
             .find(|(_, heard)| **heard == Heard::Pressing)
             .map(|(axis, _)| axis);
         let held = self.torque();
-        self.mode = self.next(now);
+        let mode = self.next(now);
+        let from_face = matches!(self.mode, Mode::Following { .. } | Mode::Holding { .. });
+        self.rests_before_it = mode == Mode::Resting && (self.rests_before_it || from_face);
+        self.mode = mode;
         if !self.torque() {
             return Action {
                 torque: false,
@@ -312,6 +329,7 @@ impl Follower {
         self.mode = Mode::Absent;
         self.history.clear();
         self.latency.disconnected();
+        self.stillness.clear();
         self.face = None;
         self.ticked = None;
         for axis in Axis::ALL {
@@ -338,6 +356,12 @@ impl Follower {
     #[must_use]
     pub fn measured(&self) -> Option<Pose> {
         self.history.latest()
+    }
+
+    /// Whether there is a face for which servos without torque are to be woken.
+    #[must_use]
+    pub fn is_called(&self, now: Monotime) -> bool {
+        self.face.is_some_and(|seen| now.since(seen) <= COAST) && !self.stillness.is_motionless()
     }
 
     /// What the mount is doing.
@@ -371,8 +395,12 @@ impl Follower {
         if !Axis::ALL.iter().any(alive) {
             return Mode::Absent;
         }
+        let unseen = self.face.map(|seen| now.since(seen));
+        let seen_now = unseen.is_some_and(|time| time <= COAST);
+        let motionless = self.stillness.is_motionless();
         if let Some(seen) = self.face
-            && now.since(seen) <= COAST
+            && seen_now
+            && !motionless
         {
             return Mode::Following { seen };
         }
@@ -392,7 +420,15 @@ impl Follower {
                     (false, _) => Mode::Homing { still: None },
                 }
             }
+            Mode::Resting
+                if self.rests_before_it && unseen.is_none_or(|t| t >= self.home_after) =>
+            {
+                Mode::Homing { still: None }
+            }
             Mode::Resting => Mode::Resting,
+            Mode::Following { .. } | Mode::Holding { .. } if motionless && seen_now => {
+                Mode::Resting
+            }
             Mode::Following { seen } | Mode::Holding { seen } => {
                 if now.since(seen) >= self.home_after {
                     Mode::Homing { still: None }

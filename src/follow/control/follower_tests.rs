@@ -188,3 +188,49 @@ fn an_axis_without_answer_does_not_stop_the_others() {
     }
     assert!((pan - 20.0).abs() < 1.5, "{pan}");
 }
+
+#[test]
+fn a_portrait_is_let_go_after_its_time_and_wakes_nobody() {
+    let mut config = config(0.5);
+    config.tracking.rest_after = 20.0;
+    let mut follower = follower(&config);
+    let mut mount = Pose::HOME;
+    let mut off = Vec::new();
+    // A portrait; lost for two seconds, then carried away to the other side, hung there, and taken away.
+    let room = |ms: u64| match ms {
+        40_000..42_000 => None,
+        0..60_000 => Some(turned(20.0)),
+        60_000..100_000 => Some(turned(10.0)),
+        _ => None,
+    };
+    let mut home = None;
+    for ms in (0..130_000u64).step_by(20) {
+        let face = room(ms).and_then(|room| picture(&config.camera, mount, room));
+        follower.observe(observation(ms, face));
+        let action = follower.tick(at(ms), &report(at(ms), mount));
+        match action.command {
+            Some(goal) => mount = mount.towards(goal, 0.4),
+            None => off.push(ms),
+        }
+        if ms == 58_000 || ms == 98_000 {
+            assert_eq!(follower.mode(), Mode::Resting, "{ms}");
+            assert!(!follower.is_called(at(ms)));
+        }
+        if mount.pan.abs() < 1.0 && ms > 100_000 {
+            home.get_or_insert(ms);
+        }
+    }
+    let first = off[0];
+    assert!((20_000..25_000).contains(&first), "{first}");
+    // Not woken by being found again.
+    assert!((first..60_000).step_by(20).all(|ms| off.contains(&ms)));
+    // Followed to the other side, and left there after its time.
+    assert!(!off.contains(&61_000) && !off.contains(&79_000) && off.contains(&90_000));
+    // Home after ten seconds with nobody, and at rest there.
+    assert!(
+        home.is_some_and(|ms| (109_000..115_000).contains(&ms)),
+        "{home:?}"
+    );
+    assert_eq!(off.last(), Some(&129_980));
+    assert_eq!(follower.mode(), Mode::Resting);
+}

@@ -57,7 +57,7 @@ pub enum Mode {
         /// Since when; none while it moves.
         still: Option<Monotime>,
     },
-    /// Straight ahead with the torque off.
+    /// With the torque off: straight ahead, or before a face that has not moved for long.
     Resting,
     /// After the face, or its prediction where it was missed.
     Following {

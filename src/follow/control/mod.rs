@@ -3,7 +3,8 @@
 //! Decisions here are pure functions of the time and their inputs; `servo` acts on them. A picture
 //! becomes a direction ([`sight`]), by the pose of its moment an angle of the room ([`optics`]), an
 //! estimate of where that is now ([`estimator`]), and a set point that moves there within limits
-//! ([`profile`], [`end_stop`]). By how much the camera is late is learned ([`latency`]); [`axis`] joins these for one axis, [`follower`] decides for the mount.
+//! ([`profile`], [`end_stop`]). By how much the camera is late is learned ([`latency`]), and whether the
+//! face moves at all ([`rest`]); [`axis`] joins these for one axis, [`follower`] decides for the mount.
 
 pub mod axis;
 pub mod each;
@@ -13,6 +14,7 @@ pub mod follower;
 pub mod latency;
 pub mod messages;
 pub mod profile;
+pub mod rest;
 pub mod sight;
 
 #[cfg(test)]
