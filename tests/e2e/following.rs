@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Scene, Tool, free_port, shared, wait_until};
+use crate::harness::{Scene, Tool, facetap, free_port, shared, wait_until};
 use crate::servos::Servos;
 
 /// The servos at the port that the scene's configuration names.
@@ -163,6 +163,67 @@ fn the_bus_comes_back_after_it_was_unplugged() {
     );
     assert_eq!(running.stop().0.code(), Some(0));
     assert_eq!(again.torque(1), Some(0));
+}
+
+/// What a servo does, and what the log says of it.
+const MISBEHAVIOUR: [(&[&str], &str); 9] = [
+    (
+        &["--mode", "1=1"],
+        "servo 1 (pan) gets no torque: its operating mode (register 33) is 1 (speed)",
+    ),
+    (
+        &["--run-away", "1=2000"],
+        "servo 1 (pan) gets no torque: it turned away from its goal",
+    ),
+    (
+        &["--stuck", "1"],
+        "servo 1 (pan) gets no torque: it did not go to its goal for two seconds",
+    ),
+    (
+        &["--overload", "1=1"],
+        "servo 1 (pan) gets no torque: it reports overload (status 0x20)",
+    ),
+    (
+        &["--start", "1=-300"],
+        "servo 1 (pan) gets no torque: it stands at -300 steps",
+    ),
+    (
+        &["--twin", "1=1400"],
+        "servo 1 (pan) gets no torque: two servos answer by this id",
+    ),
+    (
+        &["--late", "1=80"],
+        "servo 1 (pan) does not answer as it should: servo 1 answers too late",
+    ),
+    (&["--twice", "1"], "servo 1 (pan) answers twice"),
+    (
+        &["--limits", "1=1900:2200"],
+        "servo 1 (pan) itself turns only from 1900 to 2200 steps",
+    ),
+];
+
+#[test]
+fn what_is_wrong_with_a_servo_is_in_the_log_and_check_says_the_same() {
+    for (options, want) in MISBEHAVIOUR {
+        let (scene, servos) = with_servos(scene(), options);
+        let running = scene.run(&[]);
+        running.wait_for_log(want);
+        assert_eq!(running.stop().0.code(), Some(0));
+        for id in 1..=3 {
+            assert!(matches!(servos.torque(id), Some(0) | None), "{options:?}");
+        }
+        // Those that show before they have torque.
+        if ["--mode", "--start", "--twin", "--late"].contains(&options[0]) {
+            let file = scene.path("check.json");
+            std::fs::write(&file, scene.config.to_string()).unwrap();
+            let check = facetap().args(["check", "--config"]).arg(&file).output();
+            let check = check.unwrap();
+            let text = String::from_utf8_lossy(&check.stdout);
+            assert_eq!(check.status.code(), Some(1), "{text}");
+            let why = want.rsplit(": ").next().unwrap();
+            assert!(text.contains(why), "{text}");
+        }
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! Exchanges on the servo bus: one instruction, one answer, bounded in time.
+//! Exchanges on the servo bus: one instruction, its answers, bounded in time.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
 
+use super::fault::{Fault, why_not};
 use super::steps::Steps;
 use super::sts::{self, register};
 use super::wire::Wire;
@@ -16,71 +16,16 @@ use super::wire::Wire;
 pub const ANSWER: Duration = Duration::from_millis(50);
 /// An acknowledgement carries nothing that is needed, so it is waited for less long.
 const ACKNOWLEDGED: Duration = Duration::from_millis(25);
+/// After so much silence a servo that has answered says nothing more. USB adapters collect for up to 16 ms.
+const QUIET: Duration = Duration::from_millis(20);
 /// More than an answer and an echo can be; beyond it is noise.
 const MOST_BYTES: usize = 512;
-
-/// What went wrong in an exchange.
-#[derive(Debug)]
-pub enum Fault {
-    /// No byte came.
-    Silent {
-        /// Who was asked.
-        id: u8,
-    },
-    /// The received bytes were not the expected reply.
-    Garbled {
-        /// Who was asked.
-        id: u8,
-        /// The first bytes.
-        bytes: Vec<u8>,
-    },
-    /// A register does not hold what was written to it.
-    Refused {
-        /// Who was asked.
-        id: u8,
-        /// The register.
-        register: u8,
-    },
-    /// The line itself failed and is to be opened again.
-    Line {
-        /// Its name.
-        name: String,
-        /// What the system says.
-        cause: io::Error,
-    },
-}
-
-impl Fault {
-    /// Whether the whole bus is gone, not one servo.
-    #[must_use]
-    pub const fn is_line(&self) -> bool {
-        matches!(self, Self::Line { .. })
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Silent { id } => write!(f, "servo {id} does not answer"),
-            Self::Garbled { id, bytes } => {
-                write!(f, "servo {id} answers garbled bytes:")?;
-                bytes
-                    .iter()
-                    .take(16)
-                    .try_for_each(|b| write!(f, " {b:02X}"))
-            }
-            Self::Refused { id, register } => {
-                write!(
-                    f,
-                    "servo {id} does not take a value in its register {register}"
-                )
-            }
-            Self::Line { name, cause } => write!(f, "the serial port {name} failed: {cause}"),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
+/// Bytes that are read of an axis: position, speed, load, voltage, temperature, a flag, status.
+const AXIS: u8 = 10;
+/// So many more, by turns: an answer that comes too late has another length than the one that is waited for then.
+const AXIS_TURNS: u8 = 5;
+/// No servo stands farther from the left end than this; two turns either way can be had by an offset (register 31).
+const FARTHEST: i32 = 8192;
 
 /// What a servo reports about its movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +34,56 @@ pub struct Reading {
     pub position: Steps,
     /// Register 60, as it is.
     pub load: u16,
-    /// Status bits of the answer.
+    /// Tenths of a volt.
+    pub voltage: u8,
+    /// Degrees Celsius.
+    pub temperature: u8,
+    /// Status bits, of the answer and of register 65.
     pub status: u8,
+}
+
+impl Reading {
+    /// From an answer with registers 56 to 65 at least; none if no servo can say so.
+    #[must_use]
+    pub fn parse(status: u8, bytes: &[u8]) -> Option<Self> {
+        let [p0, p1, _, _, l0, l1, voltage, temperature, _, bits, ..] = *bytes else {
+            return None;
+        };
+        // Bit 15 is the sign.
+        let position = sts::signed(sts::word(p0, p1), 15);
+        (-FARTHEST..=FARTHEST).contains(&position).then_some(Self {
+            position: Steps(position),
+            load: sts::word(l0, l1),
+            voltage,
+            temperature,
+            status: status | bits,
+        })
+    }
+}
+
+/// Whether a servo is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It answers.
+    Clear,
+    /// Something comes, but no answer.
+    Garbled,
+    /// Nothing comes.
+    Absent,
+}
+
+/// The answer of an axis, or why there is none that can be used.
+pub type Answer = Result<Reading, Fault>;
+
+/// What came within the time that one servo was given for its answer.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// The answers without fault, in their order.
+    pub readings: Vec<Reading>,
+    /// Whether an answer to an earlier question was among it.
+    pub late: bool,
+    /// What came besides, at most a few bytes of it.
+    pub broken: Vec<u8>,
 }
 
 /// A bus with servos on it.
@@ -99,6 +92,8 @@ pub struct Bus<W: Wire> {
     clock: Arc<dyn Clock>,
     /// Servos that answer reads but do not acknowledge writes (register 8 is 0).
     unacknowledging: Vec<u8>,
+    /// How many bytes more than needed the last question about an axis asked for.
+    turn: u8,
 }
 
 impl<W: Wire> Bus<W> {
@@ -108,6 +103,7 @@ impl<W: Wire> Bus<W> {
             wire,
             clock,
             unacknowledging: Vec::new(),
+            turn: 0,
         }
     }
 
@@ -120,15 +116,18 @@ impl<W: Wire> Bus<W> {
     ///
     /// # Errors
     /// The line failed.
-    pub fn is_there(&mut self, id: u8) -> Result<bool, Fault> {
-        match self.exchange(&sts::ping(id), id, 0, ANSWER) {
-            Ok(_) => Ok(true),
-            Err(fault @ Fault::Line { .. }) => Err(fault),
-            Err(_) => match self.read_axis(id) {
-                Ok(_) => Ok(true),
-                Err(fault @ Fault::Line { .. }) => Err(fault),
-                Err(_) => Ok(false),
-            },
+    pub fn presence(&mut self, id: u8) -> Result<Presence, Fault> {
+        let pinged = self.exchange(&sts::ping(id), id, 0, ANSWER).map(|_| ());
+        let read = match pinged {
+            Ok(()) => return Ok(Presence::Clear),
+            Err(fault) if fault.is_line() => return Err(fault),
+            Err(_) => self.read_axis(id),
+        };
+        match read {
+            Ok(_) => Ok(Presence::Clear),
+            Err(fault) if fault.is_line() => Err(fault),
+            Err(Fault::Silent { .. }) => Ok(Presence::Absent),
+            Err(_) => Ok(Presence::Garbled),
         }
     }
 
@@ -140,25 +139,72 @@ impl<W: Wire> Bus<W> {
         self.exchange(&sts::read(id, register, count), id, count.into(), ANSWER)
     }
 
-    /// Position and load in one read.
+    /// Position, load and status in one read.
     ///
     /// # Errors
     /// As [`read`](Self::read); also a position that no servo can have.
     pub fn read_axis(&mut self, id: u8) -> Result<Reading, Fault> {
-        let (status, bytes) = self.read(id, register::PRESENT_POSITION, 6)?;
-        let [p0, p1, _, _, l0, l1] = bytes[..] else {
-            return Err(Fault::Garbled { id, bytes });
+        let count = self.count();
+        let (status, bytes) = self.read(id, register::PRESENT_POSITION, count)?;
+        Reading::parse(status, &bytes).ok_or(Fault::Garbled { id, bytes })
+    }
+
+    /// The same of several servos by one question. The answers, or why there is none, in the order of `ids`.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn read_axes(&mut self, ids: &[u8]) -> Result<Vec<Answer>, Fault> {
+        let count = self.count();
+        let frame = sts::sync_read(register::PRESENT_POSITION, count, ids);
+        let whole = |bytes: &[u8], id: u8| {
+            sts::find_reply(bytes, &frame, id, count.into())
+                .map(|found| Reading::parse(found.kind, found.parameters))
         };
-        // Bit 15 is the sign. Two turns either way can be had by an offset (register 31), not more.
-        let position = sts::signed(sts::word(p0, p1), 15);
-        if !(-8192..=8192).contains(&position) {
-            return Err(Fault::Garbled { id, bytes });
+        let bytes = self.ask(&frame, ANSWER, ANSWER, |bytes| {
+            ids.iter().all(|id| whole(bytes, *id).is_some())
+        })?;
+        Ok(ids
+            .iter()
+            .map(|id| match whole(&bytes, *id) {
+                Some(Some(reading)) => Ok(reading),
+                Some(None) | None => Err(why_not(&bytes, &frame, *id)),
+            })
+            .collect())
+    }
+
+    /// Asks one servo where it stands, and listens until nobody says anything more: to hear whether it answers more than
+    /// once, or garbled.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn listen(&mut self, id: u8) -> Result<Heard, Fault> {
+        let count = self.count();
+        let frame = sts::read(id, register::PRESENT_POSITION, count);
+        let bytes = self.ask(&frame, ANSWER, QUIET, |_| false)?;
+        let mut heard = Heard::default();
+        let rest = sts::after_echo(&bytes, &frame);
+        let mut good = 0;
+        for found in sts::answers(rest, id) {
+            if found.parameters.len() != usize::from(count) {
+                heard.late = true;
+                good += found.parameters.len() + sts::SHORTEST;
+            } else if let Some(reading) = Reading::parse(found.kind, found.parameters) {
+                heard.readings.push(reading);
+                good += usize::from(count) + sts::SHORTEST;
+            }
         }
-        Ok(Reading {
-            position: Steps(position),
-            load: sts::word(l0, l1),
-            status,
-        })
+        // A byte or two may be noise of the adapter, whose line changes its direction.
+        let spare = rest.len() - good;
+        if spare >= sts::SHORTEST || (spare > 0 && heard.readings.is_empty() && !heard.late) {
+            heard.broken = rest[..rest.len().min(16)].to_vec();
+        }
+        Ok(heard)
+    }
+
+    /// How many bytes to ask of an axis now.
+    fn count(&mut self) -> u8 {
+        self.turn = (self.turn + 1) % AXIS_TURNS;
+        AXIS + self.turn
     }
 
     /// Writes registers and makes sure of it: by the acknowledgement, or else by reading them back.
@@ -215,7 +261,7 @@ impl<W: Wire> Bus<W> {
     pub fn write_goals(&mut self, goals: &[(u8, Steps)]) -> Result<(), Fault> {
         let values: Vec<(u8, u16)> = goals
             .iter()
-            .map(|(id, steps)| (*id, steps.0.clamp(0, 4095) as u16))
+            .map(|(id, steps)| (*id, u16::from_le_bytes(steps.register())))
             .collect();
         self.send(&sts::sync_write(register::GOAL_POSITION, &values))
     }
@@ -231,31 +277,47 @@ impl<W: Wire> Bus<W> {
         count: usize,
         limit: Duration,
     ) -> Result<(u8, Vec<u8>), Fault> {
+        let reply = |bytes: &[u8]| {
+            sts::find_reply(bytes, frame, id, count)
+                .map(|reply| (reply.kind, reply.parameters.to_vec()))
+        };
+        let bytes = self.ask(frame, limit, limit, |bytes| reply(bytes).is_some())?;
+        reply(&bytes).ok_or_else(|| why_not(&bytes, frame, id))
+    }
+
+    /// Sends an instruction and gathers what comes back, until it is `enough`, until it is followed by nothing for as long
+    /// as `quiet`, or for as long as `limit`.
+    fn ask(
+        &mut self,
+        frame: &[u8],
+        limit: Duration,
+        quiet: Duration,
+        enough: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<u8>, Fault> {
         // A late answer to an earlier question must not be taken for this one.
         self.wire.discard_input().map_err(|e| self.line(e))?;
         self.send(frame)?;
         let deadline = self.clock.now() + limit;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(128);
         loop {
             let left = deadline.since(self.clock.now());
-            let mut chunk = [0; 64];
-            let n = if left.is_zero() || bytes.len() > MOST_BYTES {
-                0
-            } else {
-                self.wire
-                    .receive(&mut chunk, left)
-                    .map_err(|e| self.line(e))?
-            };
-            if n == 0 {
-                return Err(if bytes.is_empty() || bytes == frame {
-                    Fault::Silent { id }
-                } else {
-                    Fault::Garbled { id, bytes }
-                });
+            if left.is_zero() || bytes.len() > MOST_BYTES {
+                return Ok(bytes);
             }
+            let mut chunk = [0; 128];
+            // Behind the echo of the instruction the answer is still to come.
+            let pause = if sts::after_echo(&bytes, frame).is_empty() {
+                left
+            } else {
+                left.min(quiet)
+            };
+            let n = self
+                .wire
+                .receive(&mut chunk, pause)
+                .map_err(|e| self.line(e))?;
             bytes.extend(&chunk[..n]);
-            if let Some(reply) = sts::find_reply(&bytes, frame, id, count) {
-                return Ok((reply.kind, reply.parameters.to_vec()));
+            if n == 0 || enough(&bytes) {
+                return Ok(bytes);
             }
         }
     }

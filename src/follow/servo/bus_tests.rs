@@ -1,6 +1,5 @@
 //! The bus and the mount on a line that answers as scripted, byte by byte.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,57 +10,13 @@ use crate::base::stop::{Stop, lock};
 use crate::config::{self, Config};
 use crate::follow::pose::Pose;
 
-use super::bus::{Bus, Fault};
+use super::bus::{Bus, Presence};
+use super::fault::Fault;
 use super::model::Model;
 use super::mount::Mount;
+use super::script::{Script, Sent};
 use super::steps::Steps;
-use super::sts;
-use super::wire::Wire;
-
-/// The frames that were sent.
-type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
-
-/// What a line does with a frame: the chunks in which bytes come back.
-type Answer = Box<dyn FnMut(&[u8]) -> io::Result<Vec<Vec<u8>>> + Send>;
-
-/// A line without hardware; waiting for nothing lets the clock run.
-struct Script {
-    clock: Arc<ManualClock>,
-    answer: Answer,
-    incoming: VecDeque<Vec<u8>>,
-    sent: Sent,
-}
-
-impl Wire for Script {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        lock(&self.sent).push(bytes.to_vec());
-        self.incoming.extend((self.answer)(bytes)?);
-        Ok(())
-    }
-
-    fn receive(&mut self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
-        self.clock.advance(Duration::from_micros(500));
-        let Some(chunk) = self.incoming.pop_front() else {
-            self.clock.advance(timeout);
-            return Ok(0);
-        };
-        let n = chunk.len().min(buffer.len());
-        buffer[..n].copy_from_slice(&chunk[..n]);
-        if n < chunk.len() {
-            self.incoming.push_front(chunk[n..].to_vec());
-        }
-        Ok(n)
-    }
-
-    fn discard_input(&mut self) -> io::Result<()> {
-        self.incoming.clear();
-        Ok(())
-    }
-
-    fn name(&self) -> &str {
-        "a script"
-    }
-}
+use super::sts::{self, instruction};
 
 struct Rig {
     clock: Arc<ManualClock>,
@@ -71,16 +26,10 @@ struct Rig {
 
 fn rig(answer: impl FnMut(&[u8]) -> io::Result<Vec<Vec<u8>>> + Send + 'static) -> Rig {
     let clock = ManualClock::shared(Duration::from_secs(100));
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let script = Script {
-        clock: Arc::clone(&clock),
-        answer: Box::new(answer),
-        incoming: VecDeque::new(),
-        sent: Arc::clone(&sent),
-    };
+    let script = Script::new(&clock, answer);
     Rig {
         clock,
-        sent,
+        sent: Arc::clone(&script.sent),
         script,
     }
 }
@@ -91,14 +40,29 @@ fn bus(answer: impl FnMut(&[u8]) -> io::Result<Vec<Vec<u8>>> + Send + 'static) -
     Bus::new(rig.script, clock)
 }
 
-/// Position 1304, speed 0, load -85 %, as the chunks say.
-fn reading() -> Vec<u8> {
-    sts::frame(1, 0, &[0x18, 0x05, 0, 0, 0x52, 0x07])
+/// What was sent since the last look, but for questions.
+fn told(sent: &Sent) -> Vec<Vec<u8>> {
+    let questions = [instruction::PING, instruction::READ, instruction::SYNC_READ];
+    let frames = std::mem::take(&mut *lock(sent));
+    let frames = frames.into_iter().map(|(_, frame)| frame);
+    frames.filter(|f| !questions.contains(&f[4])).collect()
+}
+
+/// Position 1304, speed 0, load -85 %, 7.4 V, 30 degrees, as many bytes as were asked for.
+fn reading(sent: &[u8]) -> Vec<u8> {
+    answer_of(sent, 1, [0x18, 0x05])
+}
+
+/// The answer of a servo that stands there.
+fn answer_of(sent: &[u8], id: u8, position: [u8; 2]) -> Vec<u8> {
+    let mut data = vec![position[0], position[1], 0, 0, 0x52, 0x07, 74, 30];
+    data.resize(sent[6].into(), 0);
+    sts::frame(id, 0, &data)
 }
 
 #[test]
 fn reads_an_axis_from_bytes_that_come_in_pieces() {
-    let mut bus = bus(|_| Ok(reading().into_iter().map(|b| vec![b]).collect()));
+    let mut bus = bus(|sent| Ok(reading(sent).into_iter().map(|b| vec![b]).collect()));
     let axis = bus.read_axis(1).unwrap();
     assert_eq!(axis.position, Steps(1304));
     assert_eq!(super::steps::load(axis.load), -0.85);
@@ -111,34 +75,34 @@ fn skips_echo_noise_and_answers_of_others() {
         Ok(vec![
             sent.to_vec(),
             vec![0x00, 0xFF],
-            sts::frame(2, 0, &[0; 6]),
-            reading(),
+            sts::frame(2, 0, &[0; 10]),
+            reading(sent),
         ])
     });
     assert_eq!(bus.read_axis(1).unwrap().position, Steps(1304));
 }
 
 #[test]
-fn a_short_broken_or_missing_answer_is_a_fault_within_its_time() {
-    let broken = {
-        let mut bytes = reading();
-        bytes[6] ^= 0x10;
-        bytes
-    };
-    for (answer, silent) in [
-        (Vec::new(), true),
-        (vec![reading()[..9].to_vec()], false),
-        (vec![broken], false),
-        (vec![sts::frame(2, 0, &[0; 6])], false),
-        (vec![sts::frame(1, 0, &[0; 5])], false),
-        (vec![sts::frame(1, 0, &[0xFF; 6])], false),
-    ] {
-        let rig = rig(move |_| Ok(answer.clone()));
+fn a_short_broken_foreign_late_or_missing_answer_is_a_fault_within_its_time() {
+    type Spoil = fn(Vec<u8>) -> Vec<u8>;
+    let spoils: [(&str, Spoil); 6] = [
+        ("Silent", |_| Vec::new()),
+        ("Garbled", |a| a[..9].to_vec()),
+        ("Garbled", |mut a| {
+            a[6] ^= 0x10;
+            a
+        }),
+        ("Garbled", |a| sts::frame(2, 0, &a[5..a.len() - 1])),
+        ("Late", |a| sts::frame(1, 0, &a[5..a.len() - 2])),
+        ("Garbled", |a| sts::frame(1, 0, &vec![0xFF; a.len() - 6])),
+    ];
+    for (want, spoil) in spoils {
+        let rig = rig(move |sent| Ok(vec![spoil(reading(sent))]));
         let clock: Arc<dyn Clock> = Arc::clone(&rig.clock) as _;
         let mut bus = Bus::new(rig.script, Arc::clone(&clock));
         let start = clock.now();
         let fault = bus.read_axis(1).unwrap_err();
-        assert_eq!(matches!(fault, Fault::Silent { id: 1 }), silent, "{fault}");
+        assert!(format!("{fault:?}").starts_with(want), "{want}: {fault:?}");
         assert!(!fault.is_line());
         assert!(clock.now().since(start) <= Duration::from_millis(60));
     }
@@ -156,16 +120,70 @@ fn noise_without_end_is_a_fault_too() {
 #[test]
 fn an_old_answer_is_not_taken_for_a_new_one() {
     let mut count = 0;
-    let mut bus = bus(move |_| {
+    let mut bus = bus(move |sent| {
         count += 1;
         // The first answer comes with the second one's question.
         Ok(match count {
-            1 => vec![reading(), sts::frame(1, 0, &[1, 2, 3, 4, 5, 6])],
-            _ => vec![sts::frame(1, 0, &[0, 8, 0, 0, 0, 0])],
+            1 => vec![reading(sent), answer_of(sent, 1, [1, 2])],
+            _ => vec![answer_of(sent, 1, [0, 8])],
         })
     });
     assert_eq!(bus.read_axis(1).unwrap().position, Steps(1304));
     assert_eq!(bus.read_axis(1).unwrap().position, Steps(2048));
+}
+
+#[test]
+fn answers_that_come_after_their_time_are_recognised_as_such() {
+    let rig = rig(|sent| Ok(vec![reading(sent)]));
+    *lock(&rig.script.late) = Duration::from_millis(70);
+    let mut bus = Bus::new(rig.script, rig.clock as Arc<dyn Clock>);
+    let faults: Vec<Fault> = (0..8).map(|_| bus.read_axis(1).unwrap_err()).collect();
+    assert!(matches!(faults[0], Fault::Silent { id: 1 }), "{faults:?}");
+    let late = |fault: &Fault| matches!(fault, Fault::Late { id: 1 });
+    assert!(faults[1..].iter().all(late), "{faults:?}");
+}
+
+#[test]
+fn several_axes_are_read_by_one_question() {
+    let mut bus = bus(|sent| {
+        assert_eq!((sent[2], sent[4]), (sts::BROADCAST, instruction::SYNC_READ));
+        assert_eq!(sent[7..sent.len() - 1], [1, 2, 3, 4]);
+        let mut broken = answer_of(sent, 3, [0, 8]);
+        broken[6] ^= 1;
+        Ok(vec![
+            sent.to_vec(),
+            answer_of(sent, 1, [0x18, 0x05]),
+            answer_of(sent, 2, [0x2C, 0x81]),
+            broken,
+        ])
+    });
+    let axes = bus.read_axes(&[1, 2, 3, 4]).unwrap();
+    let positions: Vec<Option<i32>> = axes
+        .iter()
+        .map(|axis| axis.as_ref().ok().map(|a| a.position.0))
+        .collect();
+    assert_eq!(positions, [Some(1304), Some(-300), None, None]);
+    assert!(matches!(axes[2], Err(Fault::Garbled { id: 3, .. })));
+    assert!(matches!(axes[3], Err(Fault::Silent { id: 4 })));
+}
+
+#[test]
+fn whoever_answers_twice_or_garbled_is_heard_to() {
+    let mut turn = 0;
+    let mut bus = bus(move |sent| {
+        turn += 1;
+        Ok(match turn {
+            1 => vec![reading(sent)],
+            2 => vec![reading(sent), vec![0], reading(sent)],
+            3 => vec![reading(sent), reading(sent)[..10].to_vec()],
+            _ => vec![reading(sent)[1..].to_vec()],
+        })
+    });
+    let heard: Vec<(usize, bool)> = (0..4)
+        .map(|_| bus.listen(1).unwrap())
+        .map(|heard| (heard.readings.len(), heard.broken.is_empty()))
+        .collect();
+    assert_eq!(heard, [(1, true), (2, true), (1, false), (0, false)]);
 }
 
 #[test]
@@ -211,7 +229,7 @@ fn a_value_that_is_not_taken_is_refused() {
 fn a_failed_line_is_told_apart_from_a_silent_servo() {
     let mut bus = bus(|_| Err(io::ErrorKind::BrokenPipe.into()));
     assert!(bus.read_axis(1).unwrap_err().is_line());
-    assert!(bus.is_there(1).is_err());
+    assert!(bus.presence(1).is_err());
 }
 
 #[test]
@@ -220,12 +238,14 @@ fn presence_is_seen_through_an_echo() {
     let mut there = bus(|sent| {
         Ok(match sent[4] {
             1 => vec![sts::frame(1, 1, &[])],
-            _ => vec![sent.to_vec(), reading()],
+            _ => vec![sent.to_vec(), reading(sent)],
         })
     });
-    assert!(there.is_there(1).unwrap());
+    assert_eq!(there.presence(1).unwrap(), Presence::Clear);
     let mut alone = bus(|sent| Ok(vec![sent.to_vec()]));
-    assert!(!alone.is_there(1).unwrap());
+    assert_eq!(alone.presence(1).unwrap(), Presence::Absent);
+    let mut two = bus(|sent| Ok(vec![vec![0xFF; sent.len()]]));
+    assert_eq!(two.presence(1).unwrap(), Presence::Garbled);
 }
 
 /// Servos 1, 2 and 3; those in `dumb` do not answer.
@@ -267,10 +287,9 @@ fn mount(dumb: Arc<Mutex<Vec<u8>>>) -> (Mount<Script>, Arc<ManualClock>, Sent) {
 }
 
 #[test]
-fn limits_first_then_the_goal_then_torque() {
-    let (mut mount, _, sent) = mount(Arc::default());
-    lock(&sent).retain(|f| f[4] != sts::instruction::READ);
-    // 500 degrees/s^2 and 120 degrees/s with their margin, for each servo.
+fn limits_first_then_the_goal_then_torque_and_no_goal_twice() {
+    let (mut mount, clock, sent) = mount(Arc::default());
+    // 1000 degrees/s^2 and 180 degrees/s with their margin, for each servo.
     let limits: Vec<Vec<u8>> = (1..=3)
         .flat_map(|id| {
             [
@@ -279,30 +298,55 @@ fn limits_first_then_the_goal_then_torque() {
             ]
         })
         .collect();
-    assert_eq!(*lock(&sent), limits);
-    lock(&sent).clear();
+    assert_eq!(told(&sent), limits);
+    // Where they stand, whatever is said.
+    mount.feedback(&Stop::new()).unwrap();
     mount.hold(Pose::HOME).unwrap();
     let expected = [
-        sts::sync_write(42, &[(1, 2048), (2, 2048), (3, 2048)]),
+        sts::sync_write(42, &[(1, 2049), (2, 2050), (3, 2051)]),
         sts::write(1, 40, &[1]),
         sts::write(2, 40, &[1]),
         sts::write(3, 40, &[1]),
     ];
-    assert_eq!(*lock(&sent), expected);
-    lock(&sent).clear();
-    mount
-        .hold(Pose {
-            pan: 1.0,
-            ..Pose::HOME
-        })
-        .unwrap();
-    assert_eq!(
-        *lock(&sent),
-        [sts::sync_write(42, &[(1, 2059), (2, 2048), (3, 2048)])]
-    );
-    lock(&sent).clear();
+    assert_eq!(told(&sent), expected);
+    let pose = Pose {
+        pan: 1.0,
+        ..Pose::HOME
+    };
+    clock.advance(Duration::from_millis(20));
+    mount.hold(pose).unwrap();
+    let goals = sts::sync_write(42, &[(1, 2059), (2, 2048), (3, 2048)]);
+    assert_eq!(told(&sent), [goals]);
+    for _ in 0..50 {
+        clock.advance(Duration::from_millis(20));
+        mount.feedback(&Stop::new()).unwrap();
+        mount.hold(pose).unwrap();
+    }
+    assert_eq!(told(&sent), [[0; 0]; 0], "nothing new is nothing to say");
+    clock.advance(Duration::from_millis(20));
+    mount.hold(Pose::HOME).unwrap();
+    assert_eq!(told(&sent), [sts::sync_write(42, &[(1, 2048)])]);
     drop(mount);
-    assert_eq!(*lock(&sent), [1, 2, 3].map(|id| sts::write(id, 40, &[0])));
+    assert_eq!(told(&sent), [1, 2, 3].map(|id| sts::write(id, 40, &[0])));
+}
+
+#[test]
+fn a_goal_that_was_lost_on_the_way_is_sent_again() {
+    let (mut mount, clock, sent) = mount(Arc::default());
+    let stop = Stop::new();
+    mount.feedback(&stop).unwrap();
+    mount.hold(Pose::HOME).unwrap();
+    clock.advance(Duration::from_millis(20));
+    mount.hold(Pose::HOME).unwrap();
+    // Somebody else's.
+    mount.line.bus.write(2, 42, &[0x10, 0x08]).unwrap();
+    told(&sent);
+    for _ in 0..200 {
+        clock.advance(Duration::from_millis(20));
+        mount.feedback(&stop).unwrap();
+        mount.hold(Pose::HOME).unwrap();
+    }
+    assert_eq!(told(&sent), [sts::sync_write(42, &[(2, 2048)])]);
 }
 
 #[test]
@@ -310,32 +354,32 @@ fn an_axis_that_is_lost_is_left_out_and_taken_back_at_its_own_position() {
     let dumb = Arc::new(Mutex::new(Vec::new()));
     let (mut mount, clock, sent) = mount(Arc::clone(&dumb));
     let stop = Stop::new();
+    mount.feedback(&stop).unwrap();
     mount.hold(Pose::HOME).unwrap();
     *lock(&dumb) = vec![2];
     for _ in 0..6 {
         let feedback = mount.feedback(&stop).unwrap();
         assert!(feedback.axes.roll.is_none() && feedback.axes.tilt.is_some());
     }
-    lock(&sent).clear();
+    told(&sent);
     mount.hold(Pose::HOME).unwrap();
-    assert_eq!(*lock(&sent), [sts::sync_write(42, &[(1, 2048), (3, 2048)])]);
+    assert_eq!(told(&sent), [sts::sync_write(42, &[(1, 2048), (3, 2048)])]);
     lock(&dumb).clear();
     clock.advance(Duration::from_secs(3));
-    lock(&sent).clear();
+    let feedback = mount.feedback(&stop).unwrap();
+    // Looked at again, and asked with the others from the next time on.
+    assert!(feedback.axes.roll.is_none());
     let feedback = mount.feedback(&stop).unwrap();
     assert!(feedback.axes.roll.is_some());
-    let about_2: Vec<Vec<u8>> = lock(&sent)
-        .iter()
-        .filter(|f| f[2] == 2 && f[4] == 3 || f[2] == 0xFE)
-        .cloned()
-        .collect();
+    mount.hold(Pose::HOME).unwrap();
     // Its limits again, its goal where it stands, and only then its torque.
-    let stands = about_2[2][7 + 1..10].to_vec();
-    assert_eq!(
-        about_2[2],
-        sts::sync_write(42, &[(2, sts::word(stands[0], stands[1]))])
-    );
-    assert_eq!(about_2[3], sts::write(2, 40, &[1]));
+    let expected = [
+        sts::write(2, 41, &[171]),
+        sts::write(2, 46, &[0xb8, 0x0b]),
+        sts::sync_write(42, &[(2, 2050)]),
+        sts::write(2, 40, &[1]),
+    ];
+    assert_eq!(told(&sent), expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The servo loop: fifty times a second, for as long as the service runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,12 +18,15 @@ use crate::follow::control::{Action, Axis, Each, Follower};
 use crate::follow::trace::FrameTrace;
 use crate::{say, say_error, say_info, say_warn};
 
-use super::bus::Bus;
 use super::mount::Mount;
+use super::opening::open;
 use super::port::{self, SerialWire};
 
 /// Time between two commands.
 pub const PERIOD: Duration = Duration::from_millis(20);
+/// Time between two looks at servos without torque, as long as nobody is seen. Less than the quarter of a second after
+/// which control takes an axis for silent.
+const RESTING: Duration = Duration::from_millis(100);
 /// While no bus can be had, a change of the port (plugged in, replaced) is noticed within this time.
 const LOOK: Duration = Duration::from_millis(500);
 /// Time for finding and opening the port and for setting the servos up; some USB adapters take 5 s to say no.
@@ -72,6 +75,8 @@ enum Link {
 struct Said {
     /// Whether the servos were told to hold themselves.
     holding: bool,
+    /// When they were last asked.
+    asked: Option<Monotime>,
     /// When people were told that an axis presses.
     pressing: Each<Option<Monotime>>,
 }
@@ -92,33 +97,46 @@ impl ServoLoop {
     pub fn run(&self) {
         let mut link = Link::Awaited { told: None };
         let mut backoff = Backoff::device();
+        // The port that broke last: with "auto" the others are tried before it.
+        let mut broken = None;
         while !self.stop.requested() {
             let seen = self.fingerprint();
-            match self.run_once(&mut link, &mut backoff) {
+            let mut port = None;
+            match self.run_once(&mut link, &mut backoff, broken.as_deref(), &mut port) {
                 Ok(()) => return,
                 Err(e) => {
                     lock(&self.follower).disconnected();
                     link = self.report(link, format!("{e:#}"));
                 }
             }
+            broken = port.or(broken);
             self.pause(backoff.pause(), &seen);
         }
     }
 
     /// Opens the bus and serves it until a stop is requested.
-    fn run_once(&self, link: &mut Link, backoff: &mut Backoff) -> Result<()> {
-        self.connect(link)?;
+    fn run_once(
+        &self,
+        link: &mut Link,
+        backoff: &mut Backoff,
+        broken: Option<&Path>,
+        port: &mut Option<PathBuf>,
+    ) -> Result<()> {
+        self.connect(link, broken, port)?;
         let _closed_in_the_end = Open(&self.port);
         *link = Link::Up;
         let mut said = Said::default();
         let mut next = self.clock.now();
         while !self.stop.requested() {
             self.beat.turn();
-            match self.tick(said.holding) {
-                Err(e) if e.is::<NotDone>() && self.stop.requested() => break,
-                done => self.tell(done?, &mut said),
+            if self.is_due(&said) {
+                said.asked = Some(self.clock.now());
+                match self.tick(said.holding) {
+                    Err(e) if e.is::<NotDone>() && self.stop.requested() => break,
+                    done => self.tell(done?, &mut said),
+                }
+                backoff.reset();
             }
-            backoff.reset();
             // Ticks that were missed are not made up for.
             let now = self.clock.now();
             next = (next + PERIOD).max(now);
@@ -129,6 +147,14 @@ impl ServoLoop {
         released.map_err(|why| self.stuck(&why))?.transpose()?;
         say_info!("servos released", "サーボのトルクを解放しました");
         Ok(())
+    }
+
+    /// Whether the servos are to be asked now. Those without torque are asked less often until somebody is seen.
+    fn is_due(&self, said: &Said) -> bool {
+        let now = self.clock.now();
+        said.holding
+            || said.asked.is_none_or(|asked| now.since(asked) >= RESTING)
+            || lock(&self.follower).is_called(now)
     }
 
     /// Asks the servos, decides, and tells them. All of it at the port's thread: its two wake-ups are the cost of a
@@ -143,7 +169,7 @@ impl ServoLoop {
             let action = lock(&follower).tick(clock.now(), &feedback);
             match action.command {
                 Some(command) => {
-                    mount.hold(command)?;
+                    let command = mount.hold(command)?;
                     if let Some(frame) = action.uses_frame {
                         trace.commanded(frame, clock.now(), command);
                     }
@@ -206,17 +232,27 @@ impl ServoLoop {
     }
 
     /// Opens the bus at the port's thread. One that took longer than the limit is taken at the next call.
-    fn connect(&self, link: &Link) -> Result<()> {
+    fn connect(
+        &self,
+        link: &Link,
+        broken: Option<&Path>,
+        used: &mut Option<PathBuf>,
+    ) -> Result<()> {
         let (config, tracking) = (self.config.clone(), self.tracking.clone());
+        let broken = broken.map(Path::to_owned);
+        let tried = Arc::new(Mutex::new(None));
+        let trying = Arc::clone(&tried);
         let (clock, stop, stats) = (
             Arc::clone(&self.clock),
             self.stop.clone(),
             Arc::clone(&self.stats),
         );
         let connected = self.port.open(CONNECT, move || {
-            let bus = open(&config, &clock, &stop)?;
+            let bus = open(&config, broken.as_deref(), &clock, &stop)?;
+            *lock(&trying) = Some(PathBuf::from(bus.name()));
             Mount::connect(bus, &config.axes, &tracking, clock, stats)
         });
+        *used = lock(&tried).take();
         connected.map_err(|why| self.stuck(&why))??;
         let (port, axes) = self
             .port
@@ -307,40 +343,4 @@ impl ServoLoop {
             }
         }
     }
-}
-
-/// Opens the configured port, or with `auto` the first one on which the pan servo answers.
-///
-/// # Errors
-/// No port can be opened; the message names each with its reason.
-pub(super) fn open(
-    config: &config::Servo,
-    clock: &Arc<dyn Clock>,
-    stop: &Stop,
-) -> Result<Bus<SerialWire>> {
-    let paths = port::candidates(&config.port);
-    let mut reasons = Vec::new();
-    for path in &paths {
-        if stop.requested() {
-            break;
-        }
-        match port::open(path, config.baud) {
-            Ok(wire) => {
-                let mut bus = Bus::new(wire, Arc::clone(clock));
-                let id = config.axes.pan.id;
-                if config.port != port::AUTO || bus.is_there(id)? {
-                    return Ok(bus);
-                }
-                reasons.push(format!("no servo {id} answers on {}", path.display()));
-            }
-            Err(e) => reasons.push(format!("{e:#}")),
-        }
-    }
-    if reasons.is_empty() {
-        anyhow::bail!(
-            "no USB serial port is there: plug in the servo adapter, or name its port in \"servo.port\" \
-             (--servo-port)"
-        );
-    }
-    anyhow::bail!("{}", reasons.join("; "))
 }

@@ -201,3 +201,32 @@ fn a_probe_tells_of_every_axis() {
     let e = super::probe(config).unwrap_err();
     assert!(e.to_string().contains("is a directory"), "{e}");
 }
+
+#[test]
+fn of_several_ports_the_first_with_a_servo_is_taken_and_one_that_breaks_is_passed_over() {
+    let mut service = Service::new();
+    let stop = service.stop.clone();
+    let sound = simulate(&mut service, &stop);
+    // One at which nobody answers, one that is hung up, one that is no port.
+    let silent = port::pair().unwrap();
+    let broken = port::pair().unwrap();
+    let gone = broken.path.clone();
+    drop(broken);
+    let mut config = service.config.servo.clone();
+    config.port = port::AUTO.to_owned();
+    let paths = [
+        gone.clone(),
+        "/dev/null".into(),
+        silent.path.clone(),
+        sound.path().to_owned(),
+    ];
+    let bus = super::opening::open_first(&paths, &config, &service.clock, &stop).unwrap();
+    assert_eq!(bus.name(), sound.path().to_string_lossy());
+    let none = super::opening::open_first(&paths[..3], &config, &service.clock, &stop);
+    let why = none.err().unwrap().to_string();
+    for path in &paths[..3] {
+        assert!(why.contains(&*path.to_string_lossy()), "{why}");
+    }
+    drop(bus);
+    service.end();
+}

@@ -1,21 +1,31 @@
 //! Servos: what control decides becomes movement.
 //!
 //! From the bytes up: [`sts`] makes and reads frames, [`steps`] knows units, [`bus`] exchanges frames
-//! over a [`wire::Wire`] (the serial one is in [`port`]; [`ports`] lists what there is), [`mount`] knows the axes and which of them
-//! answer, [`drive`] is the 50 Hz loop that lives as long as the service. [`simulated`] answers the same
+//! over a [`wire::Wire`] (the serial one is in [`port`]; [`ports`] lists what there is). What a servo is, is read before it
+//! gets torque ([`survey`], and [`unfit`] for why not), whether it does what it is told is judged while it has
+//! ([`following_error`]). [`line`] has the
+//! servos, which of them are in service, and how they get there; [`mount`] drives them, [`slew`] is the last limit before the bus,
+//! [`drive`] is the 50 Hz loop that lives as long as the service. [`simulated`] answers the same
 //! bytes at the far end of a pseudo-terminal, so that the serial code is always the real one; how such a servo
 //! moves is in [`shaft`].
 
 pub mod bus;
 pub mod drive;
+pub mod fault;
+pub mod following_error;
+pub mod line;
 pub mod mount;
+pub mod opening;
 pub mod port;
 pub mod ports;
 pub mod probe;
 pub mod shaft;
 pub mod simulated;
+pub mod slew;
 pub mod steps;
 pub mod sts;
+pub mod survey;
+pub mod unfit;
 pub mod wire;
 
 mod health;
@@ -28,6 +38,12 @@ mod bus_tests;
 mod loop_scene;
 #[cfg(test)]
 mod loop_tests;
+#[cfg(test)]
+mod misbehaviour_scene;
+#[cfg(test)]
+mod misbehaviour_tests;
+#[cfg(test)]
+mod script;
 
 pub use drive::ServoLoop;
 pub use probe::probe;

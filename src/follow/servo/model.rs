@@ -26,12 +26,14 @@ const LOAD_MOVING: f64 = 300.0;
 const LOAD_PRESSING: f64 = 950.0;
 
 /// A servo that answers frames.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     id: u8,
     memory: [u8; MEMORY],
     now: Monotime,
     shaft: Shaft,
+    /// Status bits that it answers with.
+    status: u8,
 }
 
 impl Model {
@@ -39,7 +41,10 @@ impl Model {
     #[must_use]
     pub fn new(id: u8, position: f64, now: Monotime) -> Self {
         let mut memory = [0; MEMORY];
-        memory[5] = id;
+        memory[usize::from(register::ID)] = id;
+        // As delivered: one turn, speed 0 is no limit, position mode.
+        memory[11..13].copy_from_slice(&4095u16.to_le_bytes());
+        memory[usize::from(register::PHASE)] = 12;
         // 7.4 V, 30 degrees.
         memory[62] = 74;
         memory[63] = 30;
@@ -48,8 +53,10 @@ impl Model {
             memory,
             now,
             shaft: Shaft::at(position),
+            status: 0,
         };
         model.set_word(register::GOAL_POSITION, position as u16);
+        model.report();
         model
     }
 
@@ -63,6 +70,35 @@ impl Model {
     #[cfg(test)]
     pub const fn id(&self) -> u8 {
         self.id
+    }
+
+    /// What is in a register.
+    #[cfg(test)]
+    pub const fn register(&self, at: u8) -> u8 {
+        self.memory[at as usize]
+    }
+
+    /// Sets a register, as a person with the maker's program would.
+    #[cfg(test)]
+    pub const fn set_register(&mut self, at: u8, value: u8) {
+        self.memory[at as usize] = value;
+    }
+
+    /// Sets the status bits; an overload takes the torque away.
+    #[cfg(test)]
+    pub const fn set_status(&mut self, status: u8) {
+        self.status = status;
+        self.memory[register::STATUS as usize] = status;
+        if status & sts::OVERLOAD != 0 {
+            self.memory[register::TORQUE as usize] = 0;
+        }
+    }
+
+    /// Turns the shaft by hand.
+    #[cfg(test)]
+    pub fn turn_to(&mut self, position: f64) {
+        self.shaft = Shaft::at(position);
+        self.report();
     }
 
     /// Whether its torque is on.
@@ -91,7 +127,12 @@ impl Model {
             lag: LAG,
             ends: (2048.0 - END, 2048.0 + END),
         };
-        let goal = f64::from(self.word(register::GOAL_POSITION));
+        let speed = f64::from(sts::signed(self.word(register::GOAL_SPEED), 15));
+        // In speed mode the limit of the speed is the speed.
+        let goal = match self.memory[usize::from(register::MODE)] {
+            1 => self.position() + 10.0 * speed,
+            _ => f64::from(self.word(register::GOAL_POSITION)),
+        };
         let goal = self.holds().then_some(goal);
         self.shaft.step(h, goal, limits);
     }
@@ -112,7 +153,7 @@ impl Model {
         } else {
             LOAD_MOVING * speed / TOP_SPEED
         };
-        self.set_word(register::PRESENT_POSITION, shaft.round() as u16);
+        self.set_word(register::PRESENT_POSITION, signed(shaft, 15));
         self.set_word(register::PRESENT_POSITION + 2, signed(speed, 15));
         self.set_word(register::PRESENT_POSITION + 4, signed(load, 10));
         self.memory[66] = u8::from(speed.abs() > 1.0);
@@ -130,16 +171,17 @@ impl Model {
         let addressed = id == self.id;
         match (kind, parameters) {
             (instruction::PING, []) if addressed || id == sts::BROADCAST => {
-                Some(sts::frame(self.id, 0, &[]))
+                Some(sts::frame(self.id, self.status, &[]))
             }
-            (instruction::READ, [from, count]) if addressed => {
-                let from = usize::from(*from);
-                let data = self.memory.get(from..from + usize::from(*count))?;
-                Some(sts::frame(self.id, 0, data))
+            (instruction::READ, [from, count]) if addressed => self.read(*from, *count),
+            (instruction::SYNC_READ, [from, count, ids @ ..])
+                if id == sts::BROADCAST && ids.contains(&self.id) =>
+            {
+                self.read(*from, *count)
             }
             (instruction::WRITE, [from, data @ ..]) if addressed || id == sts::BROADCAST => {
                 self.write(usize::from(*from), data);
-                addressed.then(|| sts::frame(self.id, 0, &[]))
+                addressed.then(|| sts::frame(self.id, self.status, &[]))
             }
             (instruction::SYNC_WRITE, [from, width, values @ ..]) if id == sts::BROADCAST => {
                 for entry in values.chunks_exact(usize::from(*width) + 1) {
@@ -151,6 +193,12 @@ impl Model {
             }
             _ => None,
         }
+    }
+
+    fn read(&self, from: u8, count: u8) -> Option<Vec<u8>> {
+        let from = usize::from(from);
+        let data = self.memory.get(from..from + usize::from(count))?;
+        Some(sts::frame(self.id, self.status, data))
     }
 
     fn write(&mut self, from: usize, data: &[u8]) {
@@ -240,6 +288,33 @@ mod tests {
             .unwrap();
         assert_eq!(model.position(), 2848.0);
         assert_eq!(sts::signed(sts::word(reply[5], reply[6]), 10), 950);
+    }
+
+    #[test]
+    fn in_speed_mode_the_limit_of_the_speed_is_the_speed() {
+        let mut model = Model::new(1, 2048.0, at(0));
+        model.set_register(register::MODE, 1);
+        write(&mut model, 0, register::GOAL_SPEED, &500u16.to_le_bytes());
+        model.advance(at(1000));
+        assert_eq!(model.position(), 2048.0);
+        write(&mut model, 1000, register::TORQUE, &[1]);
+        model.advance(at(2000));
+        assert!(
+            (model.position() - 2548.0).abs() < 50.0,
+            "{}",
+            model.position()
+        );
+    }
+
+    #[test]
+    fn several_are_read_by_one_question() {
+        let mut model = Model::new(2, -300.0, at(0));
+        let question = [register::PRESENT_POSITION, 2, 1, 2];
+        let reply = model.answer(at(0), sts::BROADCAST, instruction::SYNC_READ, &question);
+        assert_eq!(reply, Some(sts::frame(2, 0, &[0x2C, 0x81])));
+        let others = [register::PRESENT_POSITION, 2, 1, 3];
+        let reply = model.answer(at(0), sts::BROADCAST, instruction::SYNC_READ, &others);
+        assert_eq!(reply, None);
     }
 
     #[test]

@@ -12,18 +12,22 @@ use crate::config;
 
 use super::SIMULATED;
 use super::bus::Bus;
+use super::fault::Fault;
 use super::mount::configured;
 use super::simulated::SimulatedServos;
-use super::steps::Mounting;
-use super::sts::{self, register};
+use super::steps::{Mounting, Steps};
+use super::sts;
+use super::survey::{Found, Voice, survey};
+use super::unfit::Unfit;
 use super::wire::Wire;
+use crate::say;
 
-/// Opens the port and reads every axis once. Moves nothing and changes no torque.
+/// Opens the port and looks at every axis as the service does. Moves nothing and changes no torque.
 ///
 /// Returns one line for the port and each axis: id, angle, voltage, temperature.
 ///
 /// # Errors
-/// The port cannot be opened, or an axis does not answer; the message has the lines of the others too.
+/// The port cannot be opened, or an axis does not answer or would get no torque; the message has the lines of the others too.
 pub fn probe(mut config: config::Servo) -> Result<String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stop = Stop::new();
@@ -35,7 +39,8 @@ pub fn probe(mut config: config::Servo) -> Result<String> {
     } else {
         None
     };
-    let result = super::drive::open(&config, &clock, &stop).and_then(|bus| look(bus, &config));
+    let result =
+        super::opening::open(&config, None, &clock, &stop).and_then(|bus| look(bus, &config));
     if simulated.is_some() {
         stop.request(Reason::Duration);
         threads.join(&clock, std::time::Duration::from_secs(1));
@@ -45,27 +50,45 @@ pub fn probe(mut config: config::Servo) -> Result<String> {
 
 fn look<W: Wire>(mut bus: Bus<W>, config: &config::Servo) -> Result<String> {
     let mut text = format!("{} at {} baud", bus.name(), config.baud);
-    let mut missing = Vec::new();
-    for (axis, servo) in configured(&config.axes) {
-        let (name, id) = (axis.name(), servo.id);
-        // Position, speed, load, voltage, temperature.
-        let read = bus.read(id, register::PRESENT_POSITION, 8);
+    let looks: Vec<_> = configured(&config.axes)
+        .map(|(axis, servo)| (axis.name(), servo, survey(&mut bus, servo.id, true)))
+        .collect();
+    let broken = |look: &Result<Found, Fault>| matches!(look, Err(Fault::NeverWhole { .. }));
+    let all_broken = looks.iter().all(|(_, _, look)| broken(look));
+    let (mut missing, mut unfit) = (Vec::new(), false);
+    for (name, servo, look) in looks {
+        let (id, mounting) = (servo.id, Mounting::new(servo));
         // Writing to a string cannot fail.
-        let _ = match read {
-            Ok((status, bytes)) => {
-                let position = super::steps::Steps(sts::signed(sts::word(bytes[0], bytes[1]), 15));
-                let degrees = Mounting::new(servo).degrees(position);
-                let complaints = match sts::complaints(status).join(", ") {
-                    none if none.is_empty() => none,
-                    some => format!(", complains: {some}"),
+        let _ = match look {
+            Ok(found) => {
+                let Steps(position) = found.reading.position;
+                let degrees = mounting.degrees(found.reading.position);
+                let volts = f64::from(found.reading.voltage) / 10.0;
+                let temperature = found.reading.temperature;
+                let why = found.unfit(id, mounting.range());
+                let told = match (&why, found.reading.status, found.voice) {
+                    (Some(why), ..) => {
+                        say!("; gets no torque: {why}", "。トルクはオフのままです: {why}")
+                    }
+                    (None, _, Voice::Twice) => say!(
+                        "; answers twice: does another servo have this id?",
+                        "。2回応答しています。同じIDのサーボが他にありませんか"
+                    ),
+                    (None, 0, _) => String::new(),
+                    (None, status, _) => {
+                        format!(", complains: {}", sts::complaints(status).join(", "))
+                    }
                 };
+                unfit |= why.is_some();
                 write!(
                     text,
-                    "\n{name}: id {id}, position {} ({degrees:.1} degrees), {:.1} V, {} °C{complaints}",
-                    position.0,
-                    f64::from(bytes[6]) / 10.0,
-                    bytes[7],
+                    "\n{name}: id {id}, position {position} ({degrees:.1} degrees), {volts:.1} V, {temperature} °C{told}"
                 )
+            }
+            Err(Fault::NeverWhole { .. }) if !all_broken => {
+                unfit = true;
+                let why = Unfit::Shared;
+                write!(text, "\n{name}: id {id}: {why}")
             }
             Err(fault) => {
                 missing.push(id.to_string());
@@ -73,12 +96,14 @@ fn look<W: Wire>(mut bus: Bus<W>, config: &config::Servo) -> Result<String> {
             }
         };
     }
-    if missing.is_empty() {
-        Ok(text)
-    } else {
+    if !missing.is_empty() {
         bail!(
             "{text}\ncheck power, cable and the ids in \"servo.axes\" (missing: {})",
             missing.join(", ")
         )
     }
+    if unfit {
+        bail!("{text}")
+    }
+    Ok(text)
 }

@@ -30,6 +30,14 @@ pub struct Mounting {
     high: f64,
 }
 
+impl Steps {
+    /// The two bytes of a goal, low byte first.
+    #[must_use]
+    pub fn register(self) -> [u8; 2] {
+        (self.0.clamp(0, TURN as i32 - 1) as u16).to_le_bytes()
+    }
+}
+
 impl Mounting {
     /// From the configuration.
     #[must_use]
@@ -56,6 +64,13 @@ impl Mounting {
         Steps((CENTRE + self.sign * steps).clamp(0.0, TURN - 1.0) as i32)
     }
 
+    /// The steps between which the axis may be, the smaller one first.
+    #[must_use]
+    pub fn range(&self) -> (i32, i32) {
+        let (Steps(one), Steps(other)) = (self.steps(self.low), self.steps(self.high));
+        (one.min(other), one.max(other))
+    }
+
     /// The angle of a position.
     #[must_use]
     pub fn degrees(&self, steps: Steps) -> f64 {
@@ -79,6 +94,24 @@ impl Mounting {
 #[must_use]
 pub fn load(register: u16) -> f64 {
     f64::from(super::sts::signed(register & 0x7FF, 10)) / 1000.0
+}
+
+/// Steps a second of a speed in degrees a second.
+#[must_use]
+pub fn speed(degrees_per_second: f64) -> f64 {
+    degrees_per_second * STEPS_PER_DEGREE
+}
+
+/// Whether a servo that stood at `from` can be at `to` after this time, in seconds: it is told to turn no faster than
+/// [`TOP_SPEED`], and a hand turns it no faster.
+#[must_use]
+pub fn within_reach(from: Steps, to: Steps, seconds: f64) -> bool {
+    /// A little for what the encoder and a rattling mount make.
+    const MARGIN_STEPS: f64 = 40.0;
+    /// After a longer pause it can be anywhere near all the same.
+    const LONGEST: f64 = 0.1;
+    let reach = MARGIN * TOP_SPEED * seconds.clamp(0.0, LONGEST) + MARGIN_STEPS;
+    f64::from((to.0 - from.0).abs()) <= reach
 }
 
 /// The value of the speed register (46) that limits a servo to somewhat more than this speed.
@@ -141,6 +174,19 @@ mod tests {
         assert_eq!(mounting(false).steps(90.0), Steps(3072));
         assert_eq!(mounting(false).steps(400.0), Steps(4095));
         assert_eq!(mounting(false).steps(-400.0), Steps(0));
+    }
+
+    #[test]
+    fn the_range_of_an_axis_is_in_order_either_way_round() {
+        assert_eq!(mounting(false).range(), (1480, 2616));
+        assert_eq!(mounting(true).range(), (1480, 2616));
+    }
+
+    #[test]
+    fn no_servo_jumps() {
+        let within = |to, seconds| within_reach(Steps(2048), Steps(to), seconds);
+        assert!(within(2048 + 60, 0.02) && within(2048 - 400, 0.1));
+        assert!(!within(4095, 0.02) && !within(-300, 5.0) && !within(2048 + 500, 5.0));
     }
 
     #[test]

@@ -11,6 +11,18 @@ pub const BROADCAST: u8 = 0xFE;
 
 /// Addresses of the STS3215 memory table.
 pub mod register {
+    /// The id, the first of the settings that outlive a loss of power.
+    pub const ID: u8 = 5;
+    /// The smallest goal that the servo takes, two bytes.
+    pub const LOWEST_GOAL: u8 = 9;
+    /// The largest, two bytes. Where both are 0 there are no limits.
+    pub const HIGHEST_GOAL: u8 = 11;
+    /// Phase: directions and units; bit 4 for positions beyond one turn.
+    pub const PHASE: u8 = 18;
+    /// What is taken off the measured position, two bytes with the sign in bit 11.
+    pub const OFFSET: u8 = 31;
+    /// Operating mode: 0 position, 1 speed, 2 PWM, 3 steps.
+    pub const MODE: u8 = 33;
     /// Torque: 1 on, 0 off.
     pub const TORQUE: u8 = 40;
     /// Acceleration in units of 100 steps/s^2; 0 for no limit.
@@ -21,6 +33,8 @@ pub mod register {
     pub const GOAL_SPEED: u8 = 46;
     /// Present position, two bytes; speed, load, voltage and temperature follow.
     pub const PRESENT_POSITION: u8 = 56;
+    /// Status bits, as in an answer.
+    pub const STATUS: u8 = 65;
 }
 
 /// Instructions.
@@ -31,13 +45,15 @@ pub mod instruction {
     pub const READ: u8 = 0x02;
     /// Change registers and answer with the status.
     pub const WRITE: u8 = 0x03;
+    /// Sync read: the same registers of several servos, which answer one after the other.
+    pub const SYNC_READ: u8 = 0x82;
     /// Sync write: registers of several servos, without replies.
     pub const SYNC_WRITE: u8 = 0x83;
 }
 
 const HEADER: [u8; 2] = [0xFF, 0xFF];
 /// Header, id, length, instruction or status, checksum.
-const SHORTEST: usize = 6;
+pub const SHORTEST: usize = 6;
 
 fn checksum(body: &[u8]) -> u8 {
     !body.iter().fold(0u8, |sum, b| sum.wrapping_add(*b))
@@ -75,6 +91,14 @@ pub fn write(id: u8, register: u8, data: &[u8]) -> Vec<u8> {
     let mut parameters = vec![register];
     parameters.extend(data);
     frame(id, instruction::WRITE, &parameters)
+}
+
+/// Sync read: asks several servos at once for `count` bytes from `register` on.
+#[must_use]
+pub fn sync_read(register: u8, count: u8, ids: &[u8]) -> Vec<u8> {
+    let mut parameters = vec![register, count];
+    parameters.extend(ids);
+    frame(BROADCAST, instruction::SYNC_READ, &parameters)
 }
 
 /// Sync write: two bytes at `register` of several servos at once, without replies.
@@ -131,12 +155,29 @@ pub fn find(bytes: &[u8], wanted: impl Fn(u8, usize) -> bool) -> Option<Found<'_
 /// echo is skipped.
 #[must_use]
 pub fn find_reply<'a>(bytes: &'a [u8], sent: &[u8], id: u8, count: usize) -> Option<Found<'a>> {
-    let echo = memmem::find(bytes, sent);
-    let skipped = echo.map_or(0, |start| start + sent.len());
-    let found = find(&bytes[skipped..], |i, n| i == id && n == count)?;
+    let rest = after_echo(bytes, sent);
+    let skipped = bytes.len() - rest.len();
+    let found = find(rest, |i, n| i == id && n == count)?;
     Some(Found {
         end: skipped + found.end,
         ..found
+    })
+}
+
+/// What came in after the echo of `sent`, if the adapter returned one.
+#[must_use]
+pub fn after_echo<'a>(bytes: &'a [u8], sent: &[u8]) -> &'a [u8] {
+    let echo = memmem::find(bytes, sent);
+    &bytes[echo.map_or(0, |start| start + sent.len())..]
+}
+
+/// All complete frames with a right checksum from servo `id`, in their order.
+pub fn answers(bytes: &[u8], id: u8) -> impl Iterator<Item = Found<'_>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let found = find(&bytes[from..], |i, _| i == id)?;
+        from += found.end;
+        Some(found)
     })
 }
 
@@ -156,6 +197,12 @@ pub fn signed(value: u16, sign: u32) -> i32 {
         -magnitude
     }
 }
+
+/// Status bits with which a servo gets no torque: an encoder that fails (02) tells no position, and with too much heat
+/// (04), current (08) or load (20) it has to be left alone. A voltage (01) that does not suit it is complained of only.
+pub const UNFIT: u8 = 0x02 | 0x04 | 0x08 | 0x20;
+/// Overload.
+pub const OVERLOAD: u8 = 0x20;
 
 /// Names of the status bits that are set, for people; empty if all is well.
 #[must_use]
@@ -201,6 +248,10 @@ mod tests {
             (
                 sync_write(register::GOAL_POSITION, &[(1, 2048), (2, 2048)]),
                 "FF FF FE 0A 83 2A 02 01 00 08 02 00 08 35",
+            ),
+            (
+                sync_read(register::PRESENT_POSITION, 8, &[1, 2]),
+                "FF FF FE 06 82 38 08 01 02 36",
             ),
         ] {
             assert_eq!(made, hex(want));
@@ -263,6 +314,20 @@ mod tests {
             find_reply(&both, &sent, 1, 2).unwrap().parameters,
             [0x18, 0x05]
         );
+    }
+
+    #[test]
+    fn every_answer_of_a_servo_is_found_and_no_echo() {
+        let sent = read(1, 56, 2);
+        let mut bytes = sent.clone();
+        bytes.extend(hex("FF FF 01 04 00 18 05 DD 00 FF FF 01 04 00 18 05 DD"));
+        bytes.extend(hex("FF FF 02 04 00 18 05 DC FF FF 01 02 20 DC FF FF 01"));
+        let rest = after_echo(&bytes, &sent);
+        let kinds: Vec<(u8, usize)> = answers(rest, 1)
+            .map(|found| (found.kind, found.parameters.len()))
+            .collect();
+        assert_eq!(kinds, [(0, 2), (0, 2), (0x20, 0)]);
+        assert_eq!(answers(rest, 3).count(), 0);
     }
 
     #[test]

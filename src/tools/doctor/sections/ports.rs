@@ -193,8 +193,8 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
             Warning, "port-latency",
             what: "the adapter at {node} holds answers back for {ms} ms",
                   "{node} のアダプターは応答を {ms} ms 保留します",
-            why: "the servo loop makes three reads in 20 ms, and so comes late",
-                 "サーボ制御は 20 ms ごとに 3 回読み取るため、遅れが生じます",
+            why: "the servo loop asks every 20 ms, and each answer comes that much later",
+                 "サーボ制御は 20 ms ごとに問い合わせるため、その分だけ応答が遅れます",
             mend: "install facetap's udev rules (/usr/lib/udev/rules.d/60-facetap.rules), then: sudo udevadm trigger",
                   "facetap の udev ルール (/usr/lib/udev/rules.d/60-facetap.rules) を入れ、sudo udevadm trigger を実行",
         ));

@@ -1,0 +1,118 @@
+//! What can go wrong in an exchange on the servo bus, and how it is told.
+
+use std::fmt;
+use std::io;
+
+use super::steps::Steps;
+use super::sts;
+
+/// What went wrong in an exchange.
+#[derive(Debug)]
+pub enum Fault {
+    /// No byte came.
+    Silent {
+        /// Who was asked.
+        id: u8,
+    },
+    /// The received bytes were not the expected reply.
+    Garbled {
+        /// Who was asked.
+        id: u8,
+        /// The first bytes.
+        bytes: Vec<u8>,
+    },
+    /// However often it is asked, what comes is broken.
+    NeverWhole {
+        /// Who was asked.
+        id: u8,
+    },
+    /// What came is the answer to an earlier question.
+    Late {
+        /// Who was asked.
+        id: u8,
+    },
+    /// The positions of two answers are farther apart than a servo can turn in between.
+    Jumps {
+        /// Who was asked.
+        id: u8,
+        /// Where it was said to be.
+        from: Steps,
+        /// Where it is said to be now.
+        to: Steps,
+    },
+    /// A register does not hold what was written to it.
+    Refused {
+        /// Who was asked.
+        id: u8,
+        /// The register.
+        register: u8,
+    },
+    /// The line itself failed and is to be opened again.
+    Line {
+        /// Its name.
+        name: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+}
+
+impl Fault {
+    /// Whether the whole bus is gone, not one servo.
+    #[must_use]
+    pub const fn is_line(&self) -> bool {
+        matches!(self, Self::Line { .. })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent { id } => write!(f, "servo {id} does not answer"),
+            Self::Garbled { id, bytes } => {
+                write!(f, "servo {id} answers garbled bytes:")?;
+                bytes
+                    .iter()
+                    .take(16)
+                    .try_for_each(|b| write!(f, " {b:02X}"))
+            }
+            Self::NeverWhole { id } => write!(f, "all answers of servo {id} are broken"),
+            Self::Late { id } => write!(
+                f,
+                "servo {id} answers too late (does its reply delay, register 7, or the adapter's latency_timer hold the \
+                 answers back?)"
+            ),
+            Self::Jumps { id, from, to } => write!(
+                f,
+                "servo {id} tells positions that cannot be: {} steps, then {} (do two servos share this id?)",
+                from.0, to.0
+            ),
+            Self::Refused { id, register } => {
+                write!(
+                    f,
+                    "servo {id} does not take a value in its register {register}"
+                )
+            }
+            Self::Line { name, cause } => write!(f, "the serial port {name} failed: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Why there is no answer of servo `id` among what came in after `sent`.
+pub(super) fn why_not(bytes: &[u8], sent: &[u8], id: u8) -> Fault {
+    let rest = sts::after_echo(bytes, sent);
+    let asked_one = sent.get(2) == Some(&id);
+    // In the answers to a question to several, only what begins as its own is its own.
+    let begins = rest.windows(3).any(|w| *w == [0xFF, 0xFF, id]);
+    if sts::answers(rest, id).next().is_some() {
+        Fault::Late { id }
+    } else if rest.is_empty() || !(asked_one || begins) {
+        Fault::Silent { id }
+    } else {
+        Fault::Garbled {
+            id,
+            bytes: rest.to_vec(),
+        }
+    }
+}
