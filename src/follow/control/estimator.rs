@@ -7,6 +7,10 @@ use crate::base::clock::Monotime;
 /// A face that jumps by more than this, and more than noise can make of it, between two pictures is somebody else, or was found anew: its
 /// speed is unknown. A head that turns at 100 degrees a second moves 3.3 degrees from picture to picture.
 const JUMP_DEGREES: f64 = 5.0;
+/// People change their mind: of those who move, the part that still does is smaller by 1/e after so many seconds.
+const STEADFAST: f64 = 1.5;
+/// A picture that is off by so many times what was to be expected shows a face that has changed its mind.
+const SUDDEN: f64 = 3.0;
 /// After a longer gap between two pictures their difference says nothing about the speed.
 const GAP: Duration = Duration::from_millis(400);
 
@@ -82,6 +86,11 @@ impl State {
     }
 }
 
+/// For how many seconds' way somebody goes on at the same speed within the next `ahead` seconds, on average.
+fn carried(ahead: f64) -> f64 {
+    STEADFAST * (1.0 - (-ahead / STEADFAST).exp())
+}
+
 /// A Kalman filter on one angle of the room, of a face whose speed changes at random.
 #[derive(Debug)]
 pub struct Estimator {
@@ -106,9 +115,18 @@ impl Estimator {
         let fresh = State::fresh(measured, variance, self.assumed.first_speed);
         let state = match self.last {
             Some((then, _)) if at <= then => return,
-            Some((then, mut state)) if at.since(then) <= GAP => {
-                state.pass(at.seconds_since(then), self.assumed.unrest);
+            Some((then, before)) if at.since(then) <= GAP => {
+                let h = at.seconds_since(then);
+                let mut state = before;
+                state.pass(h, self.assumed.unrest);
                 let residual = measured - state.angle;
+                let expected = state.angle_angle + variance;
+                if residual * residual > SUDDEN.powi(2) * expected {
+                    // It has stopped or turned: its speed is as unknown as that of a face just found.
+                    state = before;
+                    state.speed_speed += self.assumed.first_speed.powi(2);
+                    state.pass(h, self.assumed.unrest);
+                }
                 if residual.abs() > JUMP_DEGREES + 3.0 * self.assumed.noise + 2.0 * blur {
                     fresh
                 } else {
@@ -130,7 +148,7 @@ impl Estimator {
             let ahead = time.since(then).as_secs_f64();
             let speed = state.certain_speed();
             Estimate {
-                angle: state.angle + speed * ahead.min(reach),
+                angle: state.angle + speed * carried(ahead.min(reach)),
                 // Beyond the prediction it stands.
                 speed: if ahead < reach { speed } else { 0.0 },
             }
@@ -175,7 +193,11 @@ mod tests {
         }
         let now = e.at(at(29 * 33 + 100), 0.6).unwrap();
         let truth = 20.0 * (29.0 * 0.033 + 0.1);
-        assert!((now.angle - truth).abs() < 0.1, "{now:?} {truth}");
+        // A little less far than at that speed: people stop.
+        assert!(
+            now.angle < truth && (now.angle - truth).abs() < 0.2,
+            "{now:?} {truth}"
+        );
         assert!((now.speed - 20.0).abs() < 1.0);
     }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 use super::axis::{AxisControl, Goal, Heard};
 use super::each::{Axis, Each};
 use super::estimator::Assumed;
-use super::latency::{Latency, News};
+use super::latency::News;
+use super::locator::Locator;
 use super::messages::{Action, Feedback, Mode, Observation};
 use super::profile::Motion;
 use super::rest::Stillness;
 use super::sight::Sight;
 use crate::base::clock::Monotime;
 use crate::config;
-use crate::follow::optics::{Optics, to_room};
-use crate::follow::pose::{Gaze, Pose, PoseHistory};
+use crate::follow::pose::{Gaze, Pose};
 
 /// A face that is missed is followed by prediction for this long.
 const COAST: Duration = Duration::from_millis(300);
@@ -21,6 +21,8 @@ const COAST: Duration = Duration::from_millis(300);
 const HOME_PATIENCE: Duration = Duration::from_secs(3);
 /// Home is reached within this many degrees.
 const HOME_REACHED: f64 = 1.5;
+/// A face that is lost while the camera's delay is doubted is waited for no longer than this.
+const THROWN_OUT: Duration = Duration::from_secs(1);
 /// After a longer pause between two ticks the servos have come to rest at their goal.
 const PAUSE: Duration = Duration::from_millis(100);
 /// A face has moved when it is so many dead zones away: what an axis leaves its rest for.
@@ -39,19 +41,11 @@ const INCLINATION: Assumed = Assumed {
     first_speed: 5.0,
     top_speed: 0.0,
 };
-/// By so much the time of a picture may be off, in seconds; while the mount moves that makes an angle.
-const JITTER: f64 = 0.012;
-/// Degrees a second from which on it is better to wait for the end of the movement than to believe what is seen in it.
-const FAST: f64 = 100.0;
 /// A face that is not seen is predicted by so much beyond the delay of the camera, in seconds, and in all by no more than
 /// this: people change their mind.
 const COASTING: f64 = 0.27;
 const FARTHEST: f64 = 0.6;
 
-/// By how many degrees a picture may be off that was taken at this speed of the mount.
-fn blur(speed: f64) -> f64 {
-    speed.abs() * JITTER * (1.0 + (speed / FAST).powi(2))
-}
 /// A picture that is older shows nothing of now.
 const STALE: Duration = Duration::from_secs(1);
 /// A face counts as centred up to this offset in degrees.
@@ -63,11 +57,9 @@ pub const ON_TARGET: f64 = 2.0;
 /// pace with [`tick`](Self::tick).
 #[derive(Debug)]
 pub struct Follower {
-    optics: Optics,
+    locator: Locator,
     home_after: Duration,
     axes: Each<AxisControl>,
-    history: PoseHistory,
-    latency: Latency,
     mode: Mode,
     ticked: Option<Monotime>,
     heard: Option<Monotime>,
@@ -79,8 +71,6 @@ pub struct Follower {
     rests_before_it: bool,
     /// The newest picture that no command has used yet.
     unused: Option<u64>,
-    /// Whether the pictures come from a recording.
-    recording: bool,
 }
 
 impl Follower {
@@ -106,13 +96,11 @@ impl Follower {
             Axis::Pan | Axis::Tilt => DIRECTION,
         };
         Self {
-            optics: Optics::new(camera),
+            locator: Locator::new(camera),
             home_after: Duration::from_secs_f64(tracking.home_after.clamp(0.0, 1e9)),
             axes: Each::new(|axis| {
                 AxisControl::new(of(axis), dead_zone(axis), motion, assumed(axis))
             }),
-            history: PoseHistory::default(),
-            latency: Latency::new(camera.latency_ms),
             mode: Mode::Absent,
             ticked: None,
             heard: None,
@@ -124,7 +112,6 @@ impl Follower {
             ),
             rests_before_it: false,
             unused: None,
-            recording: false,
         }
     }
 
@@ -132,15 +119,14 @@ impl Follower {
     /// right however the mount is inclined, and the speed of a face in the room cannot be told.
     #[must_use]
     pub fn watching_a_recording(mut self) -> Self {
-        self.recording = true;
-        // Nothing in it answers to the mount, so there is nothing to learn from.
-        self.with_certain_delay(Duration::ZERO)
+        self.locator.watch_a_recording();
+        self
     }
 
     /// Pictures are later than their time stamps by so much, whatever happens: nothing is learned, and nothing doubted.
     #[must_use]
     pub fn with_certain_delay(mut self, delay: Duration) -> Self {
-        self.latency.be_certain(delay);
+        self.locator.latency.be_certain(delay);
         self
     }
 
@@ -153,7 +139,7 @@ impl Follower {
 
     /// Takes over what another run has learned, unless the delay is known already. True if it is used.
     pub fn recall(&mut self, delay: Duration) -> bool {
-        let recalled = self.latency.recall(delay);
+        let recalled = self.locator.latency.recall(delay);
         if recalled {
             self.forget_face();
         }
@@ -167,8 +153,11 @@ impl Follower {
     pub fn observe(&mut self, seen: Observation) -> bool {
         let sight = seen
             .face
-            .and_then(|face| Sight::of(&face, &self.optics, seen.width, seen.height));
-        let captured = seen.captured.min(seen.now);
+            .and_then(|face| Sight::of(&face, self.locator.optics(), seen.width, seen.height));
+        let captured = self
+            .locator
+            .steady(seen.frame, seen.captured.min(seen.now))
+            .min(seen.now);
         self.unused = Some(seen.frame);
         let Some(sight) = sight else {
             return false;
@@ -179,49 +168,28 @@ impl Follower {
         sight.centred(ON_TARGET)
     }
 
-    /// Finds where in the room that is.
     fn locate(&mut self, sight: &Sight, captured: Monotime, now: Monotime) {
-        let Some(rolled) = self.rolled(captured) else {
+        let Some(told) = self.locator.see(sight, captured) else {
             return;
         };
-        let level = to_room(Pose::HOME, rolled, sight.direction, 0.0);
-        let relearned = self
-            .latency
-            .see(captured, [level.pan, level.tilt], &self.history);
         let gone = self.face.is_none_or(|last| now.since(last) > COAST);
         self.face = Some(now);
-        if gone || relearned {
+        if gone || told.relearned {
             self.forget_face();
         }
-        let Some((taken, always)) = self.latency.moment(captured, &self.history) else {
+        let Some(placed) = told.placed else {
             return;
         };
-        let Some(pose) = self.history.at(taken) else {
-            return;
-        };
-        // A face that stands still in a recording seems to run ahead of the mount: its speed there is the mount's own, and
-        // to follow it would be to flee from oneself. And where only some of the pictures count, they tell of no speed.
-        if self.recording || !always {
+        if placed.alone {
             self.forget_face();
         }
-        let inclination = sight.inclination.unwrap_or(0.0);
-        let room = Each::from(to_room(pose, rolled, sight.direction, inclination));
+        let (taken, room, blur) = (placed.taken, placed.room, placed.blur);
         self.stillness.see(now, [room.pan, room.tilt]);
-        let blur = Each::from(self.history.speed(taken)).map(blur);
         self.axes.pan.see(taken, room.pan, blur.pan);
         self.axes.tilt.see(taken, room.tilt, blur.tilt);
         if sight.inclination.is_some() {
             self.axes.roll.see(taken, room.roll, blur.roll);
         }
-    }
-
-    /// How the picture was rolled.
-    fn rolled(&self, captured: Monotime) -> Option<f64> {
-        if self.recording {
-            return Some(0.0);
-        }
-        let delay = self.latency.known().unwrap_or_default();
-        self.history.at(captured - delay).map(|pose| pose.roll)
     }
 
     fn forget_face(&mut self) {
@@ -291,15 +259,16 @@ impl Follower {
 
     /// By how many seconds the face is predicted at most.
     fn reach(&self) -> f64 {
-        let delay = self.latency.known().unwrap_or_default();
+        let delay = self.locator.latency.known().unwrap_or_default();
         (delay.as_secs_f64() + COASTING).min(FARTHEST)
     }
 
     /// Looks whether the mount swings.
     fn watch(&mut self, now: Monotime) {
         if !matches!(self.mode, Mode::Following { .. }) {
-            self.latency.interrupt();
+            self.locator.latency.interrupt();
         } else if self
+            .locator
             .latency
             .watch(now, [self.axes.pan.set_point(), self.axes.tilt.set_point()])
         {
@@ -310,25 +279,24 @@ impl Follower {
     /// How late the camera is beyond what the time stamps of its pictures tell; none while that is not known.
     #[must_use]
     pub fn delay(&self) -> Option<Duration> {
-        self.latency.known()
+        self.locator.latency.known()
     }
 
     /// The same, where it was learned and not configured.
     #[must_use]
     pub fn learned_delay(&self) -> Option<Duration> {
-        self.latency.learned()
+        self.locator.latency.learned()
     }
 
     /// What has become known of that since the last call.
     pub fn take_news(&mut self) -> Option<News> {
-        self.latency.take_news()
+        self.locator.latency.take_news()
     }
 
     /// The connection to the servos is lost. Nothing of before is continued when it is back.
     pub fn disconnected(&mut self) {
         self.mode = Mode::Absent;
-        self.history.clear();
-        self.latency.disconnected();
+        self.locator.disconnected();
         self.stillness.clear();
         self.face = None;
         self.ticked = None;
@@ -340,22 +308,16 @@ impl Follower {
     /// Where the camera looked when a picture with this time stamp was taken.
     #[must_use]
     pub fn gaze(&self, captured: Monotime) -> Gaze {
-        if self.recording || self.mode == Mode::Absent {
+        if self.mode == Mode::Absent {
             return Gaze::Fixed;
         }
-        let taken = self.latency.moment(captured, &self.history);
-        let known = taken.and_then(|(taken, _)| Some((self.history.at(taken)?, taken)));
-        known.map_or(Gaze::Unknown, |(pose, taken)| {
-            let speed = self.history.speed(taken);
-            let speed = speed.pan.abs().max(speed.tilt.abs()).max(speed.roll.abs());
-            Gaze::Known { pose, speed }
-        })
+        self.locator.gaze(captured)
     }
 
     /// The last measured pose; none without servos.
     #[must_use]
     pub fn measured(&self) -> Option<Pose> {
-        self.history.latest()
+        self.locator.history.latest()
     }
 
     /// Whether there is a face for which servos without torque are to be woken.
@@ -384,7 +346,7 @@ impl Follower {
         let heard = Each::new(|axis| self.axes[axis].hear(at, feedback.axes[axis]));
         if Axis::ALL.iter().any(|axis| self.axes[*axis].alive(at)) {
             let pose = Each::new(|axis| self.axes[axis].measured().unwrap_or(0.0));
-            self.history.push(at, pose.into());
+            self.locator.history.push(at, pose.into());
         }
         heard
     }
@@ -430,7 +392,10 @@ impl Follower {
                 Mode::Resting
             }
             Mode::Following { seen } | Mode::Holding { seen } => {
-                if now.since(seen) >= self.home_after {
+                // Who goes by a wrong delay throws the face out of its picture, and waits where nobody is.
+                let doubts = self.locator.latency.doubts();
+                let wait = if doubts { THROWN_OUT } else { Duration::MAX };
+                if now.since(seen) >= self.home_after.min(wait) {
                     Mode::Homing { still: None }
                 } else {
                     Mode::Holding { seen }

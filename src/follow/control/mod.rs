@@ -3,8 +3,9 @@
 //! Decisions here are pure functions of the time and their inputs; `servo` acts on them. A picture
 //! becomes a direction ([`sight`]), by the pose of its moment an angle of the room ([`optics`]), an
 //! estimate of where that is now ([`estimator`]), and a set point that moves there within limits
-//! ([`profile`], [`end_stop`]). By how much the camera is late is learned ([`latency`]), and whether the
-//! face moves at all ([`rest`]); [`axis`] joins these for one axis, [`follower`] decides for the mount.
+//! ([`profile`], [`end_stop`]). By how much the camera is late is learned ([`latency`]), so that [`locator`]
+//! knows where a face was, and whether it moves at all is watched ([`rest`]); [`axis`] joins these for one
+//! axis, [`follower`] decides for the mount.
 
 pub mod axis;
 pub mod each;
@@ -12,6 +13,7 @@ pub mod end_stop;
 pub mod estimator;
 pub mod follower;
 pub mod latency;
+pub mod locator;
 pub mod messages;
 pub mod profile;
 pub mod rest;

@@ -63,6 +63,8 @@ pub(super) struct Room {
     pub(super) latency: u64,
     /// How much of that the camera does not tell, in ms.
     pub(super) hidden: u64,
+    /// What was learned before of the hidden part, in ms.
+    pub(super) learned: Option<u64>,
     /// From when on (ms) the camera is another one: latency and hidden part.
     pub(super) later: Option<(u64, u64, u64)>,
     /// The true field of view, where it is not the configured one.
@@ -74,6 +76,10 @@ pub(super) struct Room {
     pub(super) lag: f64,
     /// Largest detection noise in degrees.
     pub(super) noise: f64,
+    /// By how many ms a picture comes earlier or later than it should, at most.
+    pub(super) jitter: u64,
+    /// Whether the pan axis turns the other way than it reports.
+    pub(super) inverted: bool,
 }
 
 impl Room {
@@ -82,17 +88,23 @@ impl Room {
             config: config(gain),
             latency,
             hidden: 0,
+            learned: None,
             later: None,
             seen_through: None,
             every: 33,
             lost: 0,
             lag: 50.0,
             noise: 0.1,
+            jitter: 0,
+            inverted: false,
         }
     }
 
     pub(super) fn run(&self, until: u64, room: impl Fn(u64) -> Option<Pose>) -> Run {
         let mut follower = follower(&self.config);
+        if let Some(ms) = self.learned {
+            follower.recall(Duration::from_millis(ms));
+        }
         let (mut mount, mut goal) = (Pose::HOME, None);
         let mut on_the_way: VecDeque<(u64, Observation)> = VecDeque::new();
         let mut run = Run {
@@ -121,8 +133,23 @@ impl Room {
                         tilt: room.tilt + shake(),
                         roll: room.roll + shake() * 5.0,
                     };
-                    picture(&lens, mount, shaken)
+                    let side = if self.inverted { -1.0 } else { 1.0 };
+                    let looks = Pose {
+                        pan: side * mount.pan,
+                        ..mount
+                    };
+                    picture(&lens, looks, shaken)
                 });
+                let late = if self.jitter > 0 {
+                    random.u64(0..=2 * self.jitter)
+                } else {
+                    self.jitter
+                };
+                // Pictures do not overtake each other, nor come before they are made.
+                let early = self.jitter.min(hidden);
+                let (latency, hidden) = (latency + late - early, hidden + late - early);
+                let before = on_the_way.back().map_or(0, |(due, _)| *due);
+                let latency = latency.max(before.saturating_sub(ms));
                 on_the_way.push_back((
                     ms + latency,
                     Observation {

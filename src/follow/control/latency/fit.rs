@@ -2,15 +2,21 @@
 //!
 //! What stands in the room at `a` is seen at `a - pose(t - d)`, where `d` is the delay. So what was seen is held against the
 //! pose of every delay that there may be: the right one leaves nothing over but noise, a wrong one leaves the mount's own
-//! movement. A face that walks at a steady pace is allowed for; one that moves in any other way leaves something over at every
-//! delay, and then nothing is told. A field of view that is not the one of the configuration makes all movements larger or
-//! smaller. That is allowed for only where the face is known to stand still: somebody who sways before a mount that follows
-//! could otherwise be explained by a wrong size and a wrong delay together.
+//! movement. A face that walks at a steady pace is allowed for, and one that sways slowly; one that moves in any other way leaves
+//! something over at every delay, and then nothing is told. A field of view that is not the one of the configuration makes all
+//! movements larger or smaller. That is allowed for only where the face is known to stand still: somebody who sways before a
+//! mount that follows could otherwise be explained by a wrong size and a wrong delay together.
+//!
+//! As long as the mount goes along with a face, what it does and what the face does cannot be told apart: a face that sways,
+//! before a mount that sways after it, looks as if it stood, at some wrong delay. So the mount has to have stood in some of the
+//! pictures, if that is the delay: what moves in those is the face, and it has to be explained as well there.
+
+use super::sums::{Moments, Path, Sums};
 
 /// From one candidate to the next, in seconds.
 pub const STEP: f64 = 0.02;
-/// Candidates, from 0 to 0.6 s.
-pub const CANDIDATES: usize = 31;
+/// Candidates, from 0 to 0.72 s.
+pub const CANDIDATES: usize = 37;
 /// Pan and tilt.
 pub const AXES: usize = 2;
 /// One angle for each of the axes, in degrees.
@@ -21,7 +27,9 @@ const RATIO: (f64, f64) = (0.7, 1.4);
 /// What is left over at the right delay, root of the mean square, is at most this, in degrees, and this part of the movement
 /// (as the times of the pictures are not exact).
 const LEFT: f64 = 0.3;
-const LEFT_OF_MOVEMENT: f64 = 0.1;
+const LEFT_OF_MOVEMENT: f64 = 0.06;
+/// The same of pictures of a mount that stands, for which their time does not matter.
+const LEFT_STANDING: f64 = 0.35;
 /// So much of the movement, squared, has to be seen in the pictures already.
 const ANSWERED: f64 = 0.2;
 /// An axis that has moved by less than this (root of the mean square, in degrees) tells nothing.
@@ -34,53 +42,75 @@ const APART: usize = 3;
 const CONTRAST: f64 = 3.0;
 /// With few pictures more is asked for: this by the number of pictures.
 const FEW: f64 = 20.0;
-/// Fewer pictures tell nothing.
+/// Fewer pictures tell nothing; nor do fewer of a face that sways.
 const LEAST: f64 = 6.0;
+const LEAST_SWAYING: f64 = 20.0;
+/// The mount has to have stood for so many seconds.
+const STOOD: f64 = 0.25;
+/// It stands where it has turned by no more than this in two steps, in degrees: a step of the servo is 0.09.
+const STANDS: f64 = 0.2;
+/// No gap between two pictures counts for more, in seconds.
+const MOST: f64 = 0.25;
 
-/// Sums of one axis and one candidate.
+/// What pictures say against a delay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refutation {
+    /// Nothing.
+    None,
+    /// Another one looks right; but the mount has not stood, and the face may have moved along with it.
+    Vague,
+    /// Another one explains what they show.
+    Plain,
+}
+
+/// Sums of one candidate: of all pictures, and of those of a mount that stands.
 #[derive(Debug, Clone, Copy, Default)]
-struct Pose {
-    p: f64,
-    pp: f64,
-    tp: f64,
-    py: f64,
+struct Candidate {
+    all: [Sums; AXES],
+    standing: [Sums; AXES],
+    times: Moments,
+    stood: f64,
 }
 
-/// Sums of one axis.
-#[derive(Debug, Clone, Copy)]
-struct Axis {
-    y: f64,
-    yy: f64,
-    ty: f64,
-    poses: [Pose; CANDIDATES],
-}
-
-/// The pictures of a second or so, as sums: nothing is allocated, and nothing is gone through again.
+/// The pictures of a second or two, as sums: nothing is allocated, and nothing is gone through again.
 #[derive(Debug, Clone)]
 pub struct Fit {
-    n: f64,
-    t: f64,
-    tt: f64,
-    axes: [Axis; AXES],
+    times: Moments,
+    candidates: [Candidate; CANDIDATES],
+    last: f64,
     /// What the first picture showed: sums of small numbers lose no places.
     origin: Option<(f64, Angles, Angles)>,
 }
 
 impl Default for Fit {
     fn default() -> Self {
-        let axis = Axis {
-            y: 0.0,
-            yy: 0.0,
-            ty: 0.0,
-            poses: [Pose::default(); CANDIDATES],
-        };
         Self {
-            n: 0.0,
-            t: 0.0,
-            tt: 0.0,
-            axes: [axis; AXES],
+            times: Moments::default(),
+            candidates: [Candidate::default(); CANDIDATES],
+            last: 0.0,
             origin: None,
         }
+    }
+}
+
+/// What each candidate leaves over.
+struct Left {
+    /// How the face is taken to move.
+    path: Path,
+    /// Sums of squared degrees, and the ratios at which they are least.
+    left: [f64; CANDIDATES],
+    ratios: [Angles; CANDIDATES],
+    /// Which axes have moved, and how far they have together, root of the mean square.
+    told_by: [bool; AXES],
+    moved: f64,
+}
+
+impl Left {
+    /// The candidate that leaves least over.
+    fn lowest(&self) -> (usize, f64) {
+        let each = self.left.iter().copied().enumerate();
+        each.min_by(|a, b| a.1.total_cmp(&b.1))
+            .unwrap_or((0, f64::INFINITY))
     }
 }
 
@@ -90,20 +120,25 @@ impl Fit {
     pub fn add(&mut self, at: f64, seen: Angles, poses: &[Angles; CANDIDATES]) {
         let (t0, y0, p0) = *self.origin.get_or_insert((at, seen, poses[0]));
         let t = at - t0;
-        self.n += 1.0;
-        self.t += t;
-        self.tt += t * t;
-        for (i, axis) in self.axes.iter_mut().enumerate() {
-            let y = seen[i] - y0[i];
-            axis.y += y;
-            axis.yy += y * y;
-            axis.ty += t * y;
-            for (sums, pose) in axis.poses.iter_mut().zip(poses) {
-                let p = pose[i] - p0[i];
-                sums.p += p;
-                sums.pp += p * p;
-                sums.tp += t * p;
-                sums.py += p * y;
+        let passed = (t - self.last).min(MOST);
+        self.last = t;
+        self.times.add(t);
+        for (i, candidate) in self.candidates.iter_mut().enumerate() {
+            let (later, earlier) = (
+                poses[i.saturating_sub(1)],
+                poses[(i + 1).min(CANDIDATES - 1)],
+            );
+            let stands = (0..AXES).all(|axis| (later[axis] - earlier[axis]).abs() <= STANDS);
+            if stands {
+                candidate.stood += passed;
+                candidate.times.add(t);
+            }
+            for axis in 0..AXES {
+                let (y, p) = (seen[axis] - y0[axis], poses[i][axis] - p0[axis]);
+                candidate.all[axis].add(t, y, p);
+                if stands {
+                    candidate.standing[axis].add(t, y, p);
+                }
             }
         }
     }
@@ -111,7 +146,7 @@ impl Fit {
     /// Pictures so far.
     #[must_use]
     pub const fn pictures(&self) -> f64 {
-        self.n
+        self.times.count()
     }
 
     /// Seconds from the first picture to `at`; 0 before there is one.
@@ -120,113 +155,172 @@ impl Fit {
         self.origin.map_or(0.0, |(first, ..)| at - first)
     }
 
-    /// Variance of what was seen on an axis, of the pose of a candidate, and of both together, without what a steady walk
-    /// explains; all times the number of pictures.
-    fn centred(&self, axis: &Axis, candidate: usize) -> (f64, f64, f64) {
-        let pose = &axis.poses[candidate];
-        let stt = self.tt - self.t * self.t / self.n;
-        let sty = axis.ty - self.t * axis.y / self.n;
-        let stp = pose.tp - self.t * pose.p / self.n;
-        let seen = axis.yy - axis.y * axis.y / self.n - sty * sty / stt;
-        let moved = pose.pp - pose.p * pose.p / self.n - stp * stp / stt;
-        let both = pose.py - pose.p * axis.y / self.n - stp * sty / stt;
-        (seen.max(0.0), moved.max(0.0), both)
-    }
-
     /// The largest movement of an axis that any candidate has, if that is one.
-    fn movement(&self, axis: &Axis) -> Option<f64> {
-        let moved = (0..CANDIDATES).map(|i| self.centred(axis, i).1);
+    fn movement(&self, axis: usize, path: &Path) -> Option<f64> {
+        let moved = self
+            .candidates
+            .iter()
+            .map(|c| path.rest(&c.all[axis]).moved);
         let most = moved.fold(0.0, f64::max);
-        ((most / self.n).sqrt() >= MOVED).then_some(most)
+        ((most / self.pictures()).sqrt() >= MOVED).then_some(most)
     }
 
-    /// What each candidate leaves over: sums of squared degrees; and how far the mount has moved, root of the mean square. None
-    /// while it has hardly moved.
-    fn left_over(&self, still: bool) -> Option<([f64; CANDIDATES], f64)> {
-        if self.n < LEAST || self.tt - self.t * self.t / self.n <= 0.0 {
+    /// None while the mount has hardly moved.
+    fn left_over(&self, still: bool, swaying: bool) -> Option<Left> {
+        let least = if swaying { LEAST_SWAYING } else { LEAST };
+        if self.pictures() < least {
             return None;
         }
-        let mut left = [0.0; CANDIDATES];
-        let mut all = 0.0;
-        for axis in &self.axes {
-            let Some(most) = self.movement(axis) else {
+        let path = if swaying {
+            self.times.swaying()
+        } else {
+            self.times.steady()
+        }?;
+        let mut made = Left {
+            path,
+            left: [0.0; CANDIDATES],
+            ratios: [[1.0; AXES]; CANDIDATES],
+            told_by: [false; AXES],
+            moved: 0.0,
+        };
+        for axis in 0..AXES {
+            let Some(most) = self.movement(axis, &path) else {
                 continue;
             };
-            all += most;
-            for (i, left) in left.iter_mut().enumerate() {
-                let (seen, moved, both) = self.centred(axis, i);
-                let ratio = if still && moved > 0.0 {
-                    (-both / moved).clamp(RATIO.0, RATIO.1)
+            made.told_by[axis] = true;
+            made.moved += most;
+            for (i, candidate) in self.candidates.iter().enumerate() {
+                let rest = path.rest(&candidate.all[axis]);
+                let ratio = if still && rest.moved > 0.0 {
+                    rest.ratio().clamp(RATIO.0, RATIO.1)
                 } else {
                     1.0
                 };
-                *left += (seen + ratio * (2.0 * both + ratio * moved)).max(0.0);
+                made.ratios[i][axis] = ratio;
+                made.left[i] += rest.left(ratio);
             }
         }
-        (all > 0.0).then_some((left, (all / self.n).sqrt()))
+        if made.moved <= 0.0 {
+            return None;
+        }
+        made.moved = (made.moved / self.pictures()).sqrt();
+        Some(made)
     }
 
     /// Whether the pictures answer to the mount as they do if this is the delay. Without an answer a delay that is longer than
     /// the movement is ago explains everything.
-    fn answers(&self, candidate: usize) -> bool {
-        self.axes.iter().all(|axis| {
-            let Some(most) = self.movement(axis) else {
-                return true;
-            };
-            let (_, moved, both) = self.centred(axis, candidate);
-            moved >= ANSWERED * most && (RATIO.0..=RATIO.1).contains(&(-both / moved))
+    fn answers(&self, candidate: usize, made: &Left) -> bool {
+        (0..AXES).filter(|axis| made.told_by[*axis]).all(|axis| {
+            let most = self.movement(axis, &made.path).unwrap_or(0.0);
+            let rest = made.path.rest(&self.candidates[candidate].all[axis]);
+            rest.moved >= ANSWERED * most && (RATIO.0..=RATIO.1).contains(&rest.ratio())
         })
     }
 
     fn small(&self, left: f64, moved: f64) -> bool {
-        (left / self.n).sqrt() <= LEFT + LEFT_OF_MOVEMENT * moved
+        (left / self.pictures()).sqrt() <= LEFT + LEFT_OF_MOVEMENT * moved
+    }
+
+    /// Whether the pictures of a mount that stands are explained as well, if this is the delay.
+    fn small_standing(&self, candidate: usize, made: &Left) -> bool {
+        let of = &self.candidates[candidate];
+        let ratio = |axis: usize| made.ratios[candidate][axis];
+        (0..AXES).filter(|axis| made.told_by[*axis]).all(|axis| {
+            let left = made
+                .path
+                .left_in(&of.all[axis], ratio(axis), &of.standing[axis], &of.times);
+            (left / of.times.count().max(1.0)).sqrt() <= LEFT_STANDING
+        })
     }
 
     /// The delay in seconds at which these pictures show a face that stands still or walks at a steady pace, however little
     /// worse others may be. None where there is none, or the mount has hardly moved.
     #[must_use]
     pub fn explained(&self) -> Option<f64> {
-        let (left, moved) = self.left_over(false)?;
-        let (best, least) = lowest(&left)?;
-        self.small(least, moved).then_some(best as f64 * STEP)
+        let made = self.left_over(false, false)?;
+        let (best, least) = made.lowest();
+        self.small(least, made.moved).then_some(best as f64 * STEP)
+    }
+
+    /// Whether these pictures show that the delay is not this one, in seconds: with another the face stands still or walks at
+    /// a steady pace, and with this one it would move along with the mount.
+    #[must_use]
+    pub fn refutes(&self, delay: f64) -> Refutation {
+        let Some(made) = self.left_over(false, false) else {
+            return Refutation::None;
+        };
+        let (best, least) = made.lowest();
+        let at = (delay / STEP).round() as usize;
+        let around = at.saturating_sub(1)..=at + 1;
+        let left = made
+            .left
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| around.contains(i))
+            .fold(f64::INFINITY, |least, (_, left)| least.min(*left));
+        let small = |left| self.small(left, made.moved);
+        let wrong = best.abs_diff(at) >= APART && small(least) && !small(left);
+        if !wrong || !self.clearly_more(left, least) {
+            Refutation::None
+        } else if self.candidates[best].stood >= STOOD {
+            Refutation::Plain
+        } else if self.clear(&made) && self.answers(best, &made) {
+            Refutation::Vague
+        } else {
+            Refutation::None
+        }
+    }
+
+    /// Whether all other delays leave over clearly more than the best one.
+    fn clear(&self, made: &Left) -> bool {
+        let (best, least) = made.lowest();
+        made.left
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| i.abs_diff(best) >= APART)
+            .all(|(_, left)| self.clearly_more(*left, least))
+    }
+
+    /// Whether one candidate leaves over so much more than another that this is no chance.
+    fn clearly_more(&self, left: f64, least: f64) -> bool {
+        let floor = self.pictures() * PLAY * PLAY;
+        left + floor >= (least + floor) * (CONTRAST + FEW / self.pictures())
     }
 
     /// The delay in seconds, where these pictures tell it. `still` says that the face is known not to move.
     #[must_use]
     pub fn delay(&self, still: bool) -> Option<f64> {
-        let (left, moved) = self.left_over(still)?;
-        let (best, least) = lowest(&left)?;
-        let floor = self.n * PLAY * PLAY;
-        let enough = (least + floor) * (CONTRAST + FEW / self.n);
-        let clear = left
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| i.abs_diff(best) >= APART)
-            .all(|(_, l)| l + floor >= enough);
-        let small = self.small(least, moved);
+        let made = self.left_over(still, false)?;
+        let (_, least) = made.lowest();
+        if self.small(least, made.moved) {
+            return self.judge(&made);
+        }
+        self.judge(&self.left_over(false, true)?)
+    }
+
+    fn judge(&self, made: &Left) -> Option<f64> {
+        let (best, least) = made.lowest();
+        let stood = self.candidates[best].stood >= STOOD && self.small_standing(best, made);
         // At the far end it may be later still.
-        if !clear || !small || !self.answers(best) || best + 1 == CANDIDATES {
+        let within = best + 1 < CANDIDATES;
+        if !(self.clear(made)
+            && stood
+            && within
+            && self.small(least, made.moved)
+            && self.answers(best, made))
+        {
             return None;
         }
         // The lowest point of the parabola through three neighbours.
-        let part = match best.checked_sub(1).map(|i| left[i]) {
-            Some(before) => {
-                let after = left[best + 1];
-                let curve = before - 2.0 * least + after;
-                if curve > 0.0 {
-                    ((before - after) / (2.0 * curve)).clamp(-0.5, 0.5)
-                } else {
-                    0.0
-                }
+        let part = best.checked_sub(1).map_or(0.0, |before| {
+            let (before, after) = (made.left[before], made.left[best + 1]);
+            let curve = before - 2.0 * least + after;
+            if curve > 0.0 {
+                ((before - after) / (2.0 * curve)).clamp(-0.5, 0.5)
+            } else {
+                0.0
             }
-            None => 0.0,
-        };
+        });
         Some((best as f64 + part) * STEP)
     }
-}
-
-/// The candidate that leaves least over.
-fn lowest(left: &[f64; CANDIDATES]) -> Option<(usize, f64)> {
-    let each = left.iter().copied().enumerate();
-    each.min_by(|a, b| a.1.total_cmp(&b.1))
 }

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Monotime;
 
-use super::fit::{AXES, Angles, CANDIDATES, Fit, STEP};
+use super::fit::{AXES, Angles, CANDIDATES, Fit, Refutation, STEP};
 use crate::follow::pose::{Pose, PoseHistory};
 
 /// The younger fit takes over after so many seconds, and as many pictures at least: what is judged is between one and two
@@ -77,9 +77,14 @@ impl Learner {
         }
         self.older.add(t, seen, &poses);
         let still = self.still(t, seen, stood);
-        self.older
-            .delay(still)
-            .or_else(|| self.younger.delay(still))
+        let of = |fit: &Fit| fit.delay(still);
+        of(&self.older).or_else(|| of(&self.younger))
+    }
+
+    /// What the last pictures say against this delay, in seconds.
+    #[must_use]
+    pub fn refutes(&self, delay: f64) -> Refutation {
+        self.older.refutes(delay)
     }
 
     /// The delay at which the face does not move by itself, if there is one.

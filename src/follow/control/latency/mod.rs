@@ -6,8 +6,10 @@
 //! then on every picture counts. Where the set point turns round again and again all the same ([`swing`]), the delay is
 //! doubted and learned anew.
 
+pub mod cadence;
 pub mod fit;
 pub mod learner;
+mod sums;
 pub mod swing;
 
 #[cfg(test)]
@@ -18,14 +20,15 @@ use std::time::Duration;
 use crate::base::clock::Monotime;
 use crate::config;
 
+use self::fit::Refutation;
 use self::learner::Learner;
 use self::swing::Swing;
 use crate::follow::pose::PoseHistory;
 
 /// No camera is later than this, as far as is known: so long the mount has to have stood.
-const LATEST: Duration = Duration::from_millis(620);
+const LATEST: Duration = Duration::from_millis(720);
 /// Where it swings even so, the camera is later still; this is as far as that goes.
-const LATEST_OF_ALL: Duration = Duration::from_millis(2480);
+const LATEST_OF_ALL: Duration = Duration::from_millis(2880);
 /// A mount stands while none of its axes leaves so many degrees.
 const STANDS: f64 = 0.5;
 /// Two delays in seconds that are the same.
@@ -35,11 +38,35 @@ const KNOWN_AFTER: u32 = 3;
 /// And so many, for so long, that a known one has changed.
 const CHANGED_AFTER: u32 = 5;
 const CHANGED_FOR: Duration = Duration::from_millis(400);
+/// So many, for so long, that it is wrong.
+const REFUTED_AFTER: u32 = 4;
+const REFUTED_FOR: Duration = Duration::from_millis(120);
 /// The first delays are averaged; later ones count for this part.
 const WEIGHT: f64 = 0.05;
 
-/// Nothing was told yet.
-const NOTHING: (f64, u32, Monotime) = (0.0, 0, Monotime::from_zero(Duration::ZERO));
+/// The same delay again and again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Streak {
+    delay: f64,
+    count: u32,
+    since: Option<Monotime>,
+}
+
+impl Streak {
+    fn add(&mut self, at: Monotime, delay: f64) {
+        let same = self.count > 0 && (delay - self.delay).abs() <= SAME;
+        *self = Self {
+            delay,
+            count: if same { self.count + 1 } else { 1 },
+            since: if same { self.since } else { Some(at) },
+        };
+    }
+
+    /// Whether it is one of so many pictures, over so long a time, at least.
+    fn lasts(&self, at: Monotime, count: u32, time: Duration) -> bool {
+        self.count >= count && self.since.is_some_and(|since| at.since(since) >= time)
+    }
+}
 
 /// What has become known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,8 +105,9 @@ pub struct Latency {
     /// What it was before it was doubted.
     doubted: Option<f64>,
     learner: Learner,
-    /// What the last pictures told, how many in a row, and since when.
-    told: (f64, u32, Monotime),
+    /// What the last pictures told, and that they refuted what is known.
+    told: Streak,
+    wrong: Streak,
     /// How many have made up what is known.
     weight: f64,
     swing: Swing,
@@ -106,7 +134,8 @@ impl Latency {
             known,
             doubted: None,
             learner: Learner::default(),
-            told: NOTHING,
+            told: Streak::default(),
+            wrong: Streak::default(),
             weight: 1.0,
             swing: Swing::default(),
             latest: LATEST,
@@ -142,6 +171,12 @@ impl Latency {
         self.known.map(duration)
     }
 
+    /// Whether what was known is doubted, and nothing else known yet.
+    #[must_use]
+    pub const fn doubts(&self) -> bool {
+        self.doubted.is_some() && self.known.is_none()
+    }
+
     /// What has become known since the last call.
     pub fn take_news(&mut self) -> Option<News> {
         self.news.take()
@@ -170,14 +205,36 @@ impl Latency {
             return false;
         }
         let stood = self.stood(at, history);
-        let Some(delay) = self.learner.see(at, seen, stood, history) else {
+        let told = self.learner.see(at, seen, stood, history);
+        let refuted = self.refuted(at);
+        told.is_some_and(|delay| self.learn(at, delay)) || refuted
+    }
+
+    /// Pictures that answer to the mount at another time than they should: before that makes it swing, it is to stand now and
+    /// then, and learns anew.
+    fn refuted(&mut self, at: Monotime) -> bool {
+        let Some(known) = self.known.filter(|_| self.origin == Origin::Learned) else {
             return false;
         };
-        self.told = if (delay - self.told.0).abs() <= SAME {
-            (delay, self.told.1 + 1, self.told.2)
-        } else {
-            (delay, 1, at)
+        let (count, time) = match self.learner.refutes(known) {
+            Refutation::None => {
+                self.wrong = Streak::default();
+                return false;
+            }
+            Refutation::Vague => (CHANGED_AFTER, CHANGED_FOR),
+            Refutation::Plain => (REFUTED_AFTER, REFUTED_FOR),
         };
+        self.wrong.add(at, 0.0);
+        let patience = self.swing.patience();
+        if !self.wrong.lasts(at, count * patience, time * patience) {
+            return false;
+        }
+        self.doubt(known);
+        true
+    }
+
+    fn learn(&mut self, at: Monotime, delay: f64) -> bool {
+        self.told.add(at, delay);
         match self.known {
             Some(known) if (delay - known).abs() <= SAME => {
                 if self.origin == Origin::Learned {
@@ -188,12 +245,11 @@ impl Latency {
             }
             Some(_)
                 if self.origin == Origin::Configured
-                    || self.told.1 < CHANGED_AFTER
-                    || at.since(self.told.2) < CHANGED_FOR =>
+                    || !self.told.lasts(at, CHANGED_AFTER, CHANGED_FOR) =>
             {
                 false
             }
-            None if self.told.1 < KNOWN_AFTER => false,
+            None if self.told.count < KNOWN_AFTER => false,
             before => {
                 let was = before.or(self.doubted.take());
                 if was.is_some_and(|was| (delay - was).abs() <= SAME) {
@@ -213,6 +269,23 @@ impl Latency {
         }
     }
 
+    fn doubt(&mut self, known: f64) {
+        self.forget_lessons();
+        self.known = None;
+        // A person may be mistaken, too.
+        self.origin = Origin::Learned;
+        self.doubted = Some(known);
+        self.news = Some(News::Doubted {
+            delay: duration(known),
+        });
+    }
+
+    fn forget_lessons(&mut self) {
+        self.learner.forget();
+        self.told = Streak::default();
+        self.wrong = Streak::default();
+    }
+
     /// The set points of pan and tilt while a face is followed. True if the delay is not believed any more.
     pub fn watch(&mut self, now: Monotime, set_points: [f64; 2]) -> bool {
         if self.origin == Origin::Certain || !self.swing.watch(now, set_points) {
@@ -228,19 +301,13 @@ impl Latency {
             self.swing.was_the_face();
             return false;
         }
-        self.learner.forget();
-        self.told = NOTHING;
-        match self.known.take() {
+        match self.known {
             Some(known) => {
-                // A person may be mistaken, too.
-                self.origin = Origin::Learned;
-                self.doubted = Some(known);
-                self.news = Some(News::Doubted {
-                    delay: duration(known),
-                });
+                self.doubt(known);
                 true
             }
             None => {
+                self.forget_lessons();
                 self.latest = (self.latest * 2).min(LATEST_OF_ALL);
                 false
             }
@@ -254,8 +321,7 @@ impl Latency {
 
     /// The servos are gone: what is known of the camera stays.
     pub fn disconnected(&mut self) {
-        self.learner.forget();
-        self.told = NOTHING;
+        self.forget_lessons();
         self.swing.interrupt();
     }
 }

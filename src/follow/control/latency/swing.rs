@@ -93,6 +93,12 @@ impl Swing {
         self.patience = (self.patience * 2).min(PATIENCE);
     }
 
+    /// How many times longer than at first is waited for.
+    #[must_use]
+    pub const fn patience(&self) -> u32 {
+        self.patience
+    }
+
     /// Whether it was the face's own so often that this is hard to believe.
     #[must_use]
     pub const fn out_of_patience(&self) -> bool {
