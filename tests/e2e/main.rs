@@ -1,5 +1,6 @@
 //! The built binary from outside: real serial lines, a real PC/SC daemon, real servers.
 
+mod at_rest;
 mod attendance;
 mod attendance_command;
 mod bench;
@@ -21,6 +22,7 @@ mod frozen;
 mod gate;
 mod harness;
 mod health;
+mod late_camera;
 mod limits;
 mod logging;
 mod monitor;

@@ -1,8 +1,8 @@
 //! A camera in a simulated room, looking from where the mount stands: the loop from picture to servo is
 //! closed without any hardware.
 
-mod draw;
-mod path;
+pub mod draw;
+pub mod path;
 mod sprites;
 #[cfg(test)]
 mod tests;
