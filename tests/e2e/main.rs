@@ -27,6 +27,9 @@ mod limits;
 mod logging;
 mod monitor;
 mod mounts;
+#[path = "../common/odd_pictures.rs"]
+mod odd_pictures;
+mod pictures;
 #[path = "../common/program.rs"]
 mod program;
 mod report;

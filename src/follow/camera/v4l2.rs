@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use memchr::memmem::find;
 use nix::libc;
 use opencv::core::Mat;
 use opencv::prelude::*;
@@ -99,7 +100,8 @@ impl V4l2Source {
         }
         let data = self.picture.data_bytes()?;
         if self.undecoded {
-            if !jpeg::begins(data) {
+            // Some put a header of their own before it.
+            if find(data, &jpeg::BEGINNING).is_none() {
                 bail!("it gave a picture that is no JPEG");
             }
             return Ok(Picture::Jpeg(data.to_vec()));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Result;
 use log::warn;
 
-use super::{CameraSource, Frame, Grab};
+use super::{CameraSource, Frame, Grab, Picture, jpeg};
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
 use crate::base::clock::Clock;
@@ -137,7 +137,7 @@ impl Capture {
                 return Left::Stopped;
             }
             self.beat.turn();
-            let answer = source.grab(&self.stop);
+            let answer = source.grab(&self.stop).and_then(mended);
             let now = self.clock.now();
             let verdict = match answer {
                 Ok(Grab::Frame(mut frame)) => {
@@ -222,4 +222,14 @@ impl Capture {
             )
         );
     }
+}
+
+/// An encoded picture in the form that every decoder takes.
+fn mended(mut grab: Grab) -> Result<Grab> {
+    if let Grab::Frame(frame) = &mut grab
+        && let Picture::Jpeg(data) = &mut frame.picture
+    {
+        jpeg::extent::mend(data)?;
+    }
+    Ok(grab)
 }

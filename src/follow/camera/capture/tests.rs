@@ -16,6 +16,8 @@ use crate::follow::camera::Picture;
 #[derive(Clone, Copy)]
 enum Act {
     Picture,
+    /// One that needs mending.
+    Odd,
     /// So much time passes without a picture.
     Silence(Duration),
     Fail,
@@ -33,17 +35,26 @@ struct Scripted {
     number: u64,
 }
 
+impl Scripted {
+    fn picture(&mut self, data: Vec<u8>) -> Grab {
+        self.clock.advance(Duration::from_millis(33));
+        self.number += 1;
+        Grab::Frame(Frame {
+            number: self.number - 1,
+            captured: self.clock.now(),
+            picture: Picture::Jpeg(data),
+        })
+    }
+}
+
 impl CameraSource for Scripted {
     fn grab(&mut self, _: &Stop) -> Result<Grab> {
         match self.acts.pop_front().unwrap_or(Act::Gone) {
-            Act::Picture => {
-                self.clock.advance(Duration::from_millis(33));
-                self.number += 1;
-                Ok(Grab::Frame(Frame {
-                    number: self.number - 1,
-                    captured: self.clock.now(),
-                    picture: Picture::Jpeg(Vec::new()),
-                }))
+            Act::Picture => Ok(self.picture(Vec::new())),
+            Act::Odd => {
+                let whole = jpeg::small(1);
+                let cut = &whole[..whole.len() - 2];
+                Ok(self.picture([b"\r\n", cut].concat()))
             }
             Act::Silence(time) => {
                 self.clock.advance(time);
@@ -227,6 +238,13 @@ fn undecodable_pictures_open_a_camera_anew_but_not_a_file() {
     let file = run(false, 10, vec![pictures()]);
     assert_eq!(file.stats.camera_reinits.get(), 0);
     assert_eq!(file.stats.camera_faults.get(), 10);
+}
+
+#[test]
+fn a_picture_is_handed_on_as_decoders_take_it() {
+    let run = run(true, 0, vec![Some(vec![Act::Odd, Act::Stop])]);
+    let whole = Picture::Jpeg(jpeg::small(1));
+    assert!(matches!(run.slot.take(Duration::ZERO), Taken::Item(f) if f.picture == whole));
 }
 
 #[test]

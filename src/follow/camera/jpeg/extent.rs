@@ -1,30 +1,38 @@
 //! Which of the bytes that a camera sends are the picture, and whether its end is there.
 
+use anyhow::{Result, bail};
 use memchr::memmem::find;
 
 use super::walk::{Walk, Walked};
-use super::{BEGINNING, EOI};
+use super::{BEGINNING, EOI, head};
 
 /// The end marker.
 const END: [u8; 2] = [0xFF, EOI];
+/// Most scans of a picture, and most pixels of all of them together: programs write ten scans, a malicious picture has
+/// thousands, and each is a pass over all of it.
+const MAX_SCANS: u32 = 100;
+const MAX_PASSED: u64 = 128_000_000;
+/// Most pixels of a picture that has to be kept whole in memory, at up to six bytes each.
+const MAX_KEPT: u64 = 8 << 20;
 
 /// A picture among other bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent<'a> {
-    /// The picture, as far as it can be decoded.
-    pub jpeg: &'a [u8],
+pub struct Extent {
+    /// Where it begins.
+    pub start: usize,
+    /// Where it ends, as far as it can be decoded.
+    pub end: usize,
     /// Whether its end marker is there. Decoders wait for more than is there where it is not.
     pub ended: bool,
     /// Passes over the picture that decoding takes: 1, or some ten where it is progressive.
     pub scans: u32,
 }
 
-/// Finds the picture. Some cameras send bytes before it (a line end, a header of their own) and behind it (up to a full
-/// buffer), some leave out its end marker, and one that is cut short is as good as it goes. None where no picture data
-/// are there.
+/// Finds the picture. None where no picture data are there.
 #[must_use]
-pub fn extent(data: &[u8]) -> Option<Extent<'_>> {
-    let data = &data[find(data, &BEGINNING)?..];
+pub fn extent(data: &[u8]) -> Option<Extent> {
+    let start = find(data, &BEGINNING)?;
+    let data = &data[start..];
     let mut walk = Walk::new();
     let (end, ended) = match walk.step_over(data) {
         Walked::Whole(end) => (end, true),
@@ -33,26 +41,45 @@ pub fn extent(data: &[u8]) -> Option<Extent<'_>> {
         Walked::Unfinished => (walk.usable(data)?, false),
     };
     Some(Extent {
-        jpeg: &data[..end],
+        start,
+        end: start + end,
         ended,
         scans: walk.scans(),
     })
 }
 
-impl<'a> Extent<'a> {
-    /// The bytes for a decoder; `buffer` holds them where the end marker has to be added.
-    pub fn complete<'b>(&self, buffer: &'b mut Vec<u8>) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        if self.ended {
-            return self.jpeg;
+/// Brings a picture into the form that every decoder takes. Some cameras send bytes before it (a line end, a header of their
+/// own) and behind it (up to a full buffer), some leave out its end marker (OpenCV 4.10 then does not decode the last rows),
+/// and of one that is cut short as much can be seen as is there. What has no picture data is left as it is.
+///
+/// # Errors
+/// Decoding would take far more time or memory than any camera's pictures do.
+pub fn mend(data: &mut Vec<u8>) -> Result<()> {
+    let Some(extent) = extent(data) else {
+        return Ok(());
+    };
+    let scans = extent.scans;
+    if let Some(head) = head(&data[extent.start..extent.end]) {
+        let (width, height) = head.size;
+        let pixels = u64::from(width) * u64::from(height);
+        let kept = head.progressive || scans > 1;
+        if scans > MAX_SCANS
+            || pixels.saturating_mul(u64::from(scans)) > MAX_PASSED
+            || kept && pixels > MAX_KEPT
+        {
+            bail!(
+                "a picture of {width} x {height} pixels in {scans} scans would take too long to decode"
+            );
         }
-        buffer.clear();
-        buffer.extend_from_slice(self.jpeg);
-        buffer.extend_from_slice(&END);
-        buffer
     }
+    data.truncate(extent.end);
+    if !extent.ended {
+        data.extend_from_slice(&END);
+    }
+    if extent.start > 0 {
+        data.drain(..extent.start);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -70,18 +97,22 @@ mod tests {
         jpeg
     }
 
+    fn mended(data: &[u8]) -> Vec<u8> {
+        let mut data = data.to_vec();
+        mend(&mut data).unwrap();
+        data
+    }
+
     #[test]
     fn what_stands_before_and_behind_is_left_out() {
-        let whole = Extent {
-            jpeg: &picture(),
-            ended: true,
-            scans: 2,
-        };
+        let whole = picture();
         for before in [&b""[..], b"\r\n", b"\xFF\xD8\r\n\xFF"] {
             for behind in [&b""[..], b"\r\n", &[0; 100], b"\xFF\xD8\xFF\xD9"] {
-                let data = [before, whole.jpeg, behind].concat();
-                assert_eq!(extent(&data), Some(whole));
-                assert_eq!(extent(&data).unwrap().complete(&mut Vec::new()), whole.jpeg);
+                let data = [before, &whole, behind].concat();
+                let got = extent(&data).unwrap();
+                assert_eq!((got.start, got.scans), (before.len(), 2));
+                assert!(got.ended);
+                assert_eq!(mended(&data), whole);
             }
         }
     }
@@ -93,7 +124,6 @@ mod tests {
         let table = find(&whole, &[0xFF, 0xC4]).unwrap();
         let second = table + 6;
         for end in 0..whole.len() {
-            let got = extent(&whole[..end]);
             let want = match end {
                 _ if end < scan => None,
                 // The last byte may be half a marker.
@@ -103,12 +133,11 @@ mod tests {
                 _ if end < second + 6 => Some(second),
                 _ => Some(end - usize::from(whole[end - 1] == 0xFF)),
             };
-            assert_eq!(got.map(|e| e.jpeg.len()), want, "{end}");
-            if let Some(got) = got {
-                assert!(!got.ended);
-                let mut buffer = vec![1; 500];
-                let complete = got.complete(&mut buffer);
-                assert_eq!(complete, [got.jpeg, &[0xFF, 0xD9]].concat());
+            assert_eq!(extent(&whole[..end]).map(|e| e.end), want, "{end}");
+            let mended = mended(&whole[..end]);
+            match want {
+                Some(want) => assert_eq!(mended, [&whole[..want], &END].concat()),
+                None => assert_eq!(mended, whole[..end]),
             }
         }
     }
@@ -118,8 +147,7 @@ mod tests {
         let whole = picture();
         let cut = whole.len() - 4;
         let data = [&whole[..cut], &whole].concat();
-        let got = extent(&data).unwrap();
-        assert_eq!((got.jpeg, got.ended), (&whole[..cut], false));
+        assert_eq!(mended(&data), [&whole[..cut], &END].concat());
     }
 
     #[test]
@@ -129,7 +157,35 @@ mod tests {
         // A marker that nobody writes, and one of an application with a long body.
         for code in [0x17, 0xE5] {
             damaged[at + 1] = code;
-            assert_eq!(extent(&damaged).unwrap().jpeg.len(), damaged.len());
+            assert_eq!(mended(&damaged), damaged);
+        }
+    }
+
+    #[test]
+    fn what_would_take_too_long_is_refused() {
+        let scan = [0xFF, 0xDA, 0, 4, 5, 6, 1];
+        let picture = |width: u16, height: u16, code: u8, scans: usize| {
+            let mut jpeg = super::super::header(width, height);
+            jpeg.truncate(jpeg.len() - 2);
+            let frame = find(&jpeg, &[0xFF, 0xC0]).unwrap();
+            jpeg[frame + 1] = code;
+            jpeg.extend(scan.repeat(scans));
+            jpeg.extend(END);
+            jpeg
+        };
+        for (width, height, code, scans, fine) in [
+            (8000, 6000, 0xC0, 1, true),
+            (640, 480, 0xC2, 10, true),
+            (3840, 2160, 0xC2, 10, true),
+            (640, 480, 0xC2, 100, true),
+            (640, 480, 0xC2, 101, false),
+            (8, 8, 0xC2, 50_000, false),
+            (3840, 2160, 0xC2, 40, false),
+            (8000, 6000, 0xC2, 1, false),
+            (8000, 6000, 0xC0, 3, false),
+        ] {
+            let result = mend(&mut picture(width, height, code, scans));
+            assert_eq!(result.is_ok(), fine, "{width}x{height} {code:x} {scans}");
         }
     }
 
@@ -142,9 +198,16 @@ mod tests {
             all.truncate(data.len() % picture().len());
             all.extend(&data);
             for data in [&data, &all] {
-                if let Some(extent) = extent(data) {
-                    prop_assert!(extent.jpeg.len() <= data.len() && extent.scans > 0);
-                    prop_assert!(extent.complete(&mut Vec::new()).ends_with(&END));
+                let Some(extent) = extent(data) else {
+                    prop_assert_eq!(&mended(data), data);
+                    continue;
+                };
+                prop_assert!(extent.start < extent.end && extent.end <= data.len() && extent.scans > 0);
+                let mut once = data.clone();
+                if mend(&mut once).is_ok() {
+                    prop_assert!(once.starts_with(&BEGINNING) && once.ends_with(&END));
+                    prop_assert!(once.len() <= data.len() + 2);
+                    prop_assert_eq!(&mended(&once), &once, "once is enough");
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! JPEG without decoding: markers, size, where a picture begins and ends.
 
 pub mod extent;
+#[cfg(test)]
+mod odd_tests;
 pub mod walk;
 
 use std::ops::Range;
@@ -64,10 +66,24 @@ pub fn marker(data: &[u8], at: usize) -> Option<Place> {
     })
 }
 
-/// Width and height in pixels, from the frame header (SOF, ITU-T T.81 B.2.2). None if there is no
-/// readable header before the picture data; a size of zero counts as none.
+/// What the frame header (SOF, ITU-T T.81 B.2.2) says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+    /// Whether the picture comes in several passes, so that all of it has to be kept until the last one.
+    pub progressive: bool,
+}
+
+/// Width and height in pixels. None if there is no readable header before the picture data; a size of zero counts as none.
 #[must_use]
 pub fn size(data: &[u8]) -> Option<(u32, u32)> {
+    head(data).map(|head| head.size)
+}
+
+/// The frame header. None if there is no readable one before the picture data; a size of zero counts as none.
+#[must_use]
+pub fn head(data: &[u8]) -> Option<Head> {
     if !begins(data) {
         return None;
     }
@@ -75,12 +91,18 @@ pub fn size(data: &[u8]) -> Option<(u32, u32)> {
     loop {
         match marker(data, at)? {
             // SOF0 to SOF15, without DHT (C4), JPG (C8) and DAC (CC).
-            Place::Segment(0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF, body) => {
+            Place::Segment(
+                code @ (0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF),
+                body,
+            ) => {
                 // Precision (1), height (2), width (2).
                 let header = data.get(body)?.get(..5)?;
                 let height = u32::from(u16::from_be_bytes([header[1], header[2]]));
                 let width = u32::from(u16::from_be_bytes([header[3], header[4]]));
-                return (width > 0 && height > 0).then_some((width, height));
+                return (width > 0 && height > 0).then_some(Head {
+                    size: (width, height),
+                    progressive: code % 4 == 2,
+                });
             }
             // The scan begins, or the image is over: no frame header came before it.
             Place::Segment(SOS, _) | Place::Alone(SOI_CODE | EOI, _) | Place::Damaged => {
