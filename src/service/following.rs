@@ -8,6 +8,7 @@ use super::{HUNG, Service, Shared};
 use crate::base::beat::Beat;
 use crate::base::limited::Limited;
 use crate::base::slot::Slot;
+use crate::base::stop::lock;
 use crate::base::threads::Threads;
 use crate::config::Protocol;
 use crate::follow::camera::Env;
@@ -73,7 +74,10 @@ impl Service {
     ) -> Result<()> {
         let slot = Arc::new(Slot::default());
         let recording = kind.is_recording();
-        let feedback = Arc::new(CaptureFeedback::new(Arc::clone(&shared.stats)));
+        let follower = Arc::clone(&shared.follower);
+        let feedback = CaptureFeedback::new(Arc::clone(&shared.stats))
+            .on_a_mount(Arc::new(move || lock(&follower).measured()));
+        let feedback = Arc::new(feedback);
         let env = Env::new(Arc::clone(&self.clock), pose, &self.stop);
         let camera = self.config.camera.clone();
         let beat = shared.beats.watch("camera", HUNG, &self.clock);

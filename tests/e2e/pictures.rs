@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Scene, shared};
+use crate::harness::{Scene, Tool, free_port, shared, wait_until};
 use crate::odd_pictures;
+use crate::servos::Servos;
 
 /// The middle of the drawn face in pixels of a picture of 640 x 480.
 const FACE: (f64, f64) = (355.0, 247.0);
@@ -46,6 +47,47 @@ fn every_picture_that_cameras_send_is_seen() {
         assert!(!lines.is_empty(), "{name} was never looked at");
         assert!(lines.iter().any(|l| sees_the_face(l)), "{name}: {lines:?}");
     }
+}
+
+#[test]
+fn a_frozen_picture_is_noticed_and_not_followed() {
+    let Some(models) = shared("models") else {
+        return;
+    };
+    let scene = Scene::new();
+    let file = scene.path("still.avi");
+    let still = odd_pictures::picture("aside");
+    std::fs::write(&file, clip([still.as_slice()].into_iter(), 25)).unwrap();
+    let port = free_port();
+    let args = [port.to_string(), file.to_str().unwrap().to_owned()];
+    let _server = Tool::start("mjpeg_server.py", &[&args[0], &args[1]]);
+    let link = scene.path("servos");
+    let servos = Servos::start(&link, &scene.path("servos.jsonl"), &[])
+        .expect("python3 is needed (scripts/setup.sh test)");
+    wait_until("the servos' port", || link.exists(), String::new);
+    let scene = scene
+        .set("servo.enabled", json!(true))
+        .set("servo.port", json!(link))
+        .set("camera.enabled", json!(true))
+        .set("camera.source", json!(format!("http://127.0.0.1:{port}/")))
+        .set("detector.model_dir", json!(models));
+    let running = scene.run(&[]);
+    running.wait_for_log("the same picture, byte for byte, for");
+    // And once more, after it was opened again.
+    wait_until(
+        "a second time",
+        || scene.log().matches("[CAMERA_REINIT]").count() >= 2,
+        || scene.log(),
+    );
+    let (status, _) = running.stop();
+    assert_eq!(status.code(), Some(0));
+    // The face is 20 degrees aside, 228 steps: the mount goes there once and no farther, though the face seems to be as far
+    // aside as before.
+    let farthest = servos.goals("1").iter().map(|g| (g - 2048).abs()).max();
+    assert!(
+        (100..300).contains(&farthest.unwrap_or(0)),
+        "{farthest:?} steps"
+    );
 }
 
 /// An MJPEG AVI file with these pictures, so many a second.

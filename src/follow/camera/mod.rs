@@ -11,6 +11,7 @@
 pub mod avi;
 pub mod capture;
 pub mod devices;
+mod featureless;
 pub mod held;
 pub mod http;
 pub mod jpeg;

@@ -1,15 +1,28 @@
 //! What the detector finds out about pictures that the camera could not know.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::stats::Stats;
+use crate::follow::pose::Pose;
 
-/// Tells the capture thread of pictures that cannot be decoded.
-#[derive(Debug)]
+/// Tells the capture thread of pictures that cannot be decoded, and where the mount stands.
 pub struct CaptureFeedback {
     stats: Arc<Stats>,
     in_a_row: AtomicU32,
+    pose: PoseNow,
+}
+
+/// Where the mount stands; none without servos.
+type PoseNow = Arc<dyn Fn() -> Option<Pose> + Send + Sync>;
+
+impl fmt::Debug for CaptureFeedback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaptureFeedback")
+            .field("in_a_row", &self.in_a_row)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CaptureFeedback {
@@ -19,7 +32,21 @@ impl CaptureFeedback {
         Self {
             stats,
             in_a_row: AtomicU32::new(0),
+            pose: Arc::new(|| None),
         }
+    }
+
+    /// For a camera on a mount that moves.
+    #[must_use]
+    pub fn on_a_mount(mut self, pose: PoseNow) -> Self {
+        self.pose = pose;
+        self
+    }
+
+    /// Where the mount stands; none without servos.
+    #[must_use]
+    pub fn pose(&self) -> Option<Pose> {
+        (self.pose)()
     }
 
     /// A picture could not be decoded. Returns how many in a row that makes, so that only the first is

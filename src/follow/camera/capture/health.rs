@@ -30,6 +30,8 @@ pub enum Fault {
     Errors(u32),
     /// No fresh picture for this long.
     Stall(Duration),
+    /// The same picture, byte for byte, for this long.
+    Frozen(Duration),
     /// So many pictures in a row that could not be decoded.
     Undecodable(u32),
 }
@@ -66,6 +68,23 @@ impl Health {
             return CaptureVerdict::Reopen(Fault::Undecodable(undecodable));
         }
         CaptureVerdict::GoOn
+    }
+
+    /// The picture before came once more; `patience` says how many times longer than usual that is put up with.
+    pub fn again(&mut self, undecodable: u32, patience: u32, now: Monotime) -> CaptureVerdict {
+        let fresh = self.fresh;
+        let verdict = self.picture(undecodable, now);
+        self.fresh = fresh;
+        if verdict != CaptureVerdict::GoOn {
+            return verdict;
+        }
+        let same = now.since(fresh);
+        match self.stall {
+            Some(stall) if same >= stall.saturating_mul(patience) => {
+                CaptureVerdict::Reopen(Fault::Frozen(same))
+            }
+            _ => CaptureVerdict::GoOn,
+        }
     }
 
     /// Nothing came.
@@ -135,6 +154,24 @@ mod tests {
         assert_eq!(health.nothing(at(3999)), CaptureVerdict::GoOn);
         let stall = Fault::Stall(Duration::from_secs(3));
         assert_eq!(health.nothing(at(4000)), CaptureVerdict::Reopen(stall));
+    }
+
+    #[test]
+    fn the_same_picture_again_and_again_reopens_after_the_stall_time() {
+        let mut one = health(true);
+        assert_eq!(one.picture(0, at(1000)), CaptureVerdict::GoOn);
+        assert_eq!(one.again(0, 1, at(3999)), CaptureVerdict::GoOn);
+        let frozen = Fault::Frozen(Duration::from_secs(3));
+        assert_eq!(one.again(0, 1, at(4000)), CaptureVerdict::Reopen(frozen));
+        assert_eq!(one.again(0, 2, at(6999)), CaptureVerdict::GoOn);
+        let undecodable = Fault::Undecodable(10);
+        assert_eq!(
+            one.again(10, 2, at(6999)),
+            CaptureVerdict::Reopen(undecodable)
+        );
+        assert!(!one.mended());
+        let mut file = health(false);
+        assert_eq!(file.again(0, 1, at(60_000)), CaptureVerdict::GoOn);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod feedback;
 mod health;
+mod repeats;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use log::warn;
 
+use super::featureless::featureless;
 use super::{CameraSource, Frame, Grab, Picture, jpeg};
 use crate::base::backoff::Backoff;
 use crate::base::beat::Beat;
@@ -24,6 +26,7 @@ use crate::{say, say_info, say_warn};
 
 pub use feedback::CaptureFeedback;
 use health::{CaptureVerdict, Fault, Health};
+use repeats::Repeats;
 
 /// Longest pause before a name that could not be looked up is tried again: name servers come back with the network, and
 /// a camera is to be back within half a minute of that. Trying costs a packet.
@@ -77,6 +80,7 @@ impl Capture {
 
     fn keep_alive(&mut self) {
         let mut backoff = Backoff::device();
+        let mut repeats = Repeats::default();
         let mut waiting_for = None;
         while !self.stop.requested() {
             self.beat.turn();
@@ -97,7 +101,7 @@ impl Capture {
                     waiting_for = None;
                     let what = source.describe();
                     say_info!("camera opened: {what}", "カメラを開きました: {what}");
-                    match self.read(source.as_mut()) {
+                    match self.read(source.as_mut(), &mut repeats) {
                         Left::Stopped | Left::Ended => return,
                         Left::Faulty {
                             fault,
@@ -125,8 +129,8 @@ impl Capture {
         self.beat.wait(self.clock.as_ref(), &self.stop, pause)
     }
 
-    /// Reads the open camera until it has to be left.
-    fn read(&mut self, source: &mut dyn CameraSource) -> Left {
+    /// Reads the open camera until it has to be left. `repeats` knows the last picture, also of before it was opened.
+    fn read(&mut self, source: &mut dyn CameraSource, repeats: &mut Repeats) -> Left {
         let live = source.is_live();
         let mut health = Health::new(&self.camera, live, self.clock.now());
         let mut last = None;
@@ -146,11 +150,23 @@ impl Capture {
                         frame.number = self.next_number;
                         self.next_number += 1;
                     }
+                    let again = live && repeats.judge(&mut frame, self.feedback.pose());
                     if self.slot.put(frame).is_some() {
                         self.stats.frames_dropped.increment();
                     }
                     last = None;
-                    health.picture(self.feedback.in_a_row(), now)
+                    let undecodable = self.feedback.in_a_row();
+                    if again {
+                        let verdict = health.again(undecodable, repeats.patience(), now);
+                        let frozen = matches!(verdict, CaptureVerdict::Reopen(Fault::Frozen(_)));
+                        if frozen && repeats.featureless(featureless) {
+                            health.picture(undecodable, now)
+                        } else {
+                            verdict
+                        }
+                    } else {
+                        health.picture(undecodable, now)
+                    }
                 }
                 Ok(Grab::Nothing) => health.nothing(now),
                 Ok(Grab::End) => return Left::Ended,
@@ -172,10 +188,11 @@ impl Capture {
                     }
                 }
                 CaptureVerdict::Reopen(fault) => {
+                    let in_doubt = matches!(fault, Fault::Frozen(_)) && repeats.blamed();
                     return Left::Faulty {
                         fault,
                         last,
-                        mended: health.mended(),
+                        mended: health.mended() || in_doubt,
                     };
                 }
             }
@@ -208,6 +225,10 @@ impl Capture {
             Fault::Stall(silent) => say!(
                 "no fresh picture for {silent:.1?}",
                 "{silent:.1?} の間、新しい画像がありません"
+            ),
+            Fault::Frozen(time) => say!(
+                "the same picture, byte for byte, for {time:.1?}",
+                "{time:.1?} の間、まったく同じ画像が続いています"
             ),
             Fault::Undecodable(n) => say!(
                 "{n} pictures in a row cannot be decoded",

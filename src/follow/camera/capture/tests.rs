@@ -16,6 +16,8 @@ use crate::follow::camera::Picture;
 #[derive(Clone, Copy)]
 enum Act {
     Picture,
+    /// Always the same one.
+    Frozen,
     /// One that needs mending.
     Odd,
     /// So much time passes without a picture.
@@ -51,6 +53,7 @@ impl CameraSource for Scripted {
     fn grab(&mut self, _: &Stop) -> Result<Grab> {
         match self.acts.pop_front().unwrap_or(Act::Gone) {
             Act::Picture => Ok(self.picture(Vec::new())),
+            Act::Frozen => Ok(self.picture(vec![1; 10])),
             Act::Odd => {
                 let whole = jpeg::small(1);
                 let cut = &whole[..whole.len() - 2];
@@ -238,6 +241,26 @@ fn undecodable_pictures_open_a_camera_anew_but_not_a_file() {
     let file = run(false, 10, vec![pictures()]);
     assert_eq!(file.stats.camera_reinits.get(), 0);
     assert_eq!(file.stats.camera_faults.get(), 10);
+}
+
+#[test]
+fn the_same_picture_again_and_again_opens_a_camera_anew_with_growing_patience_but_not_a_file() {
+    let frozen = || Some(vec![Act::Frozen; 400]);
+    let camera = run(true, 0, vec![frozen(), frozen(), frozen(), None]);
+    // Three seconds, six, twelve: nothing has moved, so it may be a scene without noise. What was before counts.
+    let (first, second, third) = (92 * 33, 182 * 33, 364 * 33);
+    let openings = [
+        0,
+        first + 500,
+        first + second + 1000,
+        first + second + third + 1500,
+    ];
+    assert_eq!(camera.openings[..4], openings);
+    assert_eq!(camera.stats.camera_reinits.get(), 3);
+    let mut acts = vec![Act::Frozen; 400];
+    acts.push(Act::End);
+    let file = run(false, 0, vec![Some(acts)]);
+    assert_eq!(file.stats.camera_reinits.get(), 0);
 }
 
 #[test]
