@@ -326,6 +326,12 @@ impl Follower {
         self.face.is_some_and(|seen| now.since(seen) <= COAST) && !self.stillness.is_motionless()
     }
 
+    /// Whether the servos are without torque since the face before them has not moved for long.
+    #[must_use]
+    pub const fn rests_before_a_face(&self) -> bool {
+        self.rests_before_it
+    }
+
     /// What the mount is doing.
     #[must_use]
     pub const fn mode(&self) -> Mode {

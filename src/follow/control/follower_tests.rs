@@ -214,7 +214,7 @@ fn a_portrait_is_let_go_after_its_time_and_wakes_nobody() {
         }
         if ms == 58_000 || ms == 98_000 {
             assert_eq!(follower.mode(), Mode::Resting, "{ms}");
-            assert!(!follower.is_called(at(ms)));
+            assert!(follower.rests_before_a_face() && !follower.is_called(at(ms)));
         }
         if mount.pan.abs() < 1.0 && ms > 100_000 {
             home.get_or_insert(ms);

@@ -192,6 +192,12 @@ impl ServoLoop {
             said.holding = action.torque;
             if action.torque {
                 say_info!("servos hold", "サーボのトルクをオンにしました");
+            } else if lock(&self.follower).rests_before_a_face() {
+                let seconds = self.tracking.rest_after;
+                say_info!(
+                    "servos at rest, torque off: the face before them has not moved for {seconds} s",
+                    "サーボ待機中、トルクをオフにしました（顔が {seconds} 秒間動いていません）"
+                );
             } else {
                 say_info!(
                     "servos at rest, torque off",

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Zoned;
 
 use crate::base::clock::{Clock, Monotime, SystemClock};
-use crate::base::stop::{Reason, Stop};
+use crate::base::stop::{Reason, Stop, lock};
 use crate::config::Config;
-use crate::follow::control::{Axis, Mode};
+use crate::follow::control::{Axis, Follower, Mode};
 use crate::follow::optics::{Optics, from_room};
 use crate::follow::pose::Pose;
 
@@ -56,7 +56,12 @@ fn simulated() -> (Service, PoseHandle) {
 
 /// A picture by the mount in `pose` of a face that stands at [`ROOM`].
 fn see(service: &Service, frame: u64, pose: &PoseHandle) {
-    let (direction, _) = from_room(pose.now(), ROOM);
+    see_at(service, frame, pose, ROOM);
+}
+
+/// The same of one that stands there.
+fn see_at(service: &Service, frame: u64, pose: &PoseHandle, room: Pose) {
+    let (direction, _) = from_room(pose.now(), room);
     let pixel = Optics::new(&service.config.camera).pixel(direction, 640.0, 480.0);
     service.see(frame, pixel.map(|(x, y)| face_at(x as f32, y as f32)));
 }
@@ -99,6 +104,27 @@ fn goes_home_and_rests_when_nobody_is_there() {
     assert!(near(pose.now(), Pose::HOME));
     // A face wakes it up again.
     until_in_the_middle(&service, &pose);
+    service.end();
+}
+
+#[test]
+fn lets_go_before_a_face_that_does_not_move_and_follows_it_when_it_does() {
+    let mut service = Service::new();
+    service.config.tracking.rest_after = 2.0;
+    let (tracking, camera) = (&service.config.tracking, &service.config.camera);
+    let axes = &service.config.servo.axes;
+    *lock(&service.follower) = Follower::new(tracking, camera, axes);
+    let stop = service.stop.clone();
+    let servos = simulate(&mut service, &stop);
+    service.drive(servos.path());
+    let pose = servos.pose();
+    until_in_the_middle(&service, &pose);
+    let portrait = |frame| see(&service, frame, &pose);
+    service.until("torque off", portrait, || pose.torque() == [false; 3]);
+    assert!(near(pose.now(), ROOM), "it stands where it was");
+    let elsewhere = Pose { pan: -5.0, ..ROOM };
+    let moves = |frame| see_at(&service, frame, &pose, elsewhere);
+    service.until("the face elsewhere", moves, || near(pose.now(), elsewhere));
     service.end();
 }
 

@@ -18,7 +18,7 @@ use super::port::{self, SerialWire};
 ///
 /// # Errors
 /// No port can be opened; the message names each with its reason.
-pub(super) fn open(
+pub fn open(
     config: &config::Servo,
     broken: Option<&Path>,
     clock: &Arc<dyn Clock>,
