@@ -13,6 +13,8 @@ const SETTINGS: u8 = register::MODE - register::ID + 1;
 const TURN: (i32, i32) = (0, 4095);
 /// Attempts to hear a servo without anything broken.
 const ATTEMPTS: usize = 5;
+/// So many times a patient look asks one again that says nothing: an answer may be late by as many times the wait for it.
+const PATIENCE: usize = 2;
 /// Answers to one question that tell positions farther apart than this, in steps, are of two servos.
 const SAME: i32 = 3;
 
@@ -77,8 +79,8 @@ pub struct Found {
     pub settings: Settings,
 }
 
-/// Looks at a servo without changing anything. One that says nothing is asked once more by the `patient`, to whom a late
-/// answer is one.
+/// Looks at a servo without changing anything. One that says nothing is asked again by the `patient`, who
+/// tell a late answer from none.
 ///
 /// # Errors
 /// It does not answer, or [`Fault::NeverWhole`] where all that comes is broken: two servos with its id, unless others are
@@ -124,7 +126,7 @@ fn hear<W: Wire>(bus: &mut Bus<W>, id: u8, patient: bool) -> Result<(Reading, Vo
             // Noise, unless it comes again and again.
             _ if !heard.broken.is_empty() => answer = answer.or(heard.readings.first().copied()),
             _ if heard.late => return Err(Fault::Late { id }),
-            _ if patient && attempt == 0 => {}
+            _ if patient && attempt < PATIENCE => {}
             _ => return Err(Fault::Silent { id }),
         }
     }
