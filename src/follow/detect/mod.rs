@@ -159,6 +159,8 @@ pub enum Look {
     Coarse,
     /// At a square, for a tenth of the cost of a fine look.
     Part(Square),
+    /// At the surroundings of a place as closely as in a fine look, a quarter of the picture for a third of its cost.
+    Nearby(Point),
 }
 
 /// A square of a picture, in pixels of the full one. It may reach over the edges.

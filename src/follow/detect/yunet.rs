@@ -303,6 +303,30 @@ impl YuNet {
         }
         Ok(())
     }
+
+    fn nearby(&mut self, picture: &Picture, centre: Point, found: &mut Vec<Face>) -> Result<()> {
+        let decoded = self.decoder.decode(picture, Pixels::Colour, FINE)?;
+        let fine = input_size(decoded.mat.cols(), decoded.mat.rows());
+        let part = |a: i32, b: i32| b as f32 / a.max(1) as f32;
+        // Pixels of the full picture to one of a fine look's input.
+        let scale = part(fine.0, decoded.mat.cols()).max(part(fine.1, decoded.mat.rows()))
+            * decoded.reduction as f32;
+        let size = half(fine);
+        let side = size.0.min(size.1) as f32 * scale;
+        let scale = self.cutter.cut(&decoded, centre, side, size)?;
+        let keep = self.nets.model.scores.keep_fine;
+        self.nets
+            .look(size, keep, &self.cutter.part, &mut self.found)?;
+        let corner = (
+            centre.x - size.0 as f32 * scale / 2.0,
+            centre.y - size.1 as f32 * scale / 2.0,
+        );
+        for row in 0..self.found.rows() {
+            let face = face(self.found.at_row::<f32>(row)?, scale);
+            found.extend(face.map(|f| f.moved(corner.0, corner.1)));
+        }
+        Ok(())
+    }
 }
 
 impl Detector for YuNet {
@@ -330,6 +354,7 @@ impl Detector for YuNet {
             }
             Look::Coarse => self.whole(picture, true, scores.keep_coarse, found),
             Look::Part(square) => self.part(picture, square, found),
+            Look::Nearby(place) => self.nearby(picture, place, found),
         }
     }
 

@@ -16,6 +16,8 @@ use super::schedule::{Outline, Plan, Schedule, is_small};
 
 /// Side of a part, in sizes of the face; more for one that moves, by its speed in widths a second, up to this much more.
 const SIDE: f32 = 2.2;
+/// The same for the second look at a face that the first one has not shown well: what one scale hides another shows.
+const CLOSER_SIDE: f32 = 1.6;
 const MOST_WIDER: f32 = 0.5;
 /// A pose may be off by so many seconds of the mount's movement.
 const JITTER: f64 = 0.015;
@@ -180,22 +182,52 @@ impl Looker {
         let due = self.tracks.shown().filter(due);
         self.due.extend(due.map(|t| t.id));
         self.part_by_part(glass)?;
-        let missed = |t: &Track| self.due.contains(&t.id) && !t.detected;
-        let Some(smallest) = self
-            .tracks
-            .shown()
-            .filter(|t| missed(t))
-            .map(|t| t.face)
-            .min_by(|a, b| a.w.total_cmp(&b.w))
-        else {
+        if !self.misses(|_| true) {
             return Ok(());
-        };
-        let look = if is_small(&smallest, outline.size) {
-            Look::Fine
-        } else {
-            Look::Coarse
-        };
-        self.look_at_all(glass, look)
+        }
+        let size = outline.size;
+        if self.misses(|t| !is_small(&t.face, size)) {
+            return self.look_at_all(glass, Look::Coarse);
+        }
+        // A coarse look does not show small faces, and a fine one costs more than to look around where they were.
+        self.look_nearby(glass)?;
+        // Whoever is elsewhere is looked for from the next picture on.
+        let due = &self.due;
+        self.tracks.hide(|t| due.contains(&t.id));
+        Ok(())
+    }
+
+    /// Whether a face that was due was not found.
+    fn misses(&self, which: impl Fn(&Track) -> bool) -> bool {
+        let mut shown = self.tracks.shown();
+        shown.any(|t| self.due.contains(&t.id) && !t.detected && which(t))
+    }
+
+    /// Looks around where those of `due` should be that were not found.
+    fn look_nearby(&mut self, glass: &mut Glass<'_>) -> Result<()> {
+        let outline = glass.outline;
+        for n in 0..self.due.len() {
+            let id = self.due[n];
+            let Some(place) = self
+                .tracks
+                .get(id)
+                .filter(|t| !t.detected)
+                .map(|t| t.face.centre())
+            else {
+                continue;
+            };
+            self.found.clear();
+            glass.look(Look::Nearby(place), &mut self.found)?;
+            keep_best(&mut self.found);
+            self.tracks.assign(
+                outline.at,
+                &self.found,
+                self.scores.find_coarse,
+                &mut self.taken,
+                !moves(outline.gaze),
+            );
+        }
+        Ok(())
     }
 
     /// Looks at the parts where those of `due` should be, from more pixels where few do not show them.
@@ -207,8 +239,7 @@ impl Looker {
                 if track.detected || !self.due.contains(&track.id) {
                     continue;
                 }
-                let worth =
-                    is_small(&track.face, self.size) || track.score < self.scores.weak + UNSURE;
+                let worth = track.score < self.scores.weak + UNSURE;
                 if worth && !closer {
                     // Only once, and from more pixels.
                     continue;
@@ -218,6 +249,10 @@ impl Looker {
             }
             // Parts of faces that are near each other show the same faces.
             keep_best(&mut self.found);
+            if !closer {
+                // The box of what is seen badly is a bad one: the second look is for these, too.
+                self.found.retain(|f| f.score >= self.scores.weak);
+            }
             self.tracks.assign(
                 at,
                 &self.found,
@@ -311,6 +346,7 @@ impl Looker {
             };
             if new && self.tracks.all().len() < MOST_FACES {
                 self.tracks.admit(now, face);
+                self.schedule.met(now);
             }
         }
         if waiting {
@@ -347,7 +383,8 @@ impl Looker {
         };
         let at = glass.outline.at;
         // Only in a picture that is decoded anyway.
-        if self.roll.is_due(at, track.id) && track.detected {
+        let small = is_small(&track.face, self.size);
+        if self.roll.is_due(at, track.id, small) && track.detected {
             let face = track.face;
             let degrees = glass.detector.lean(glass.picture, &face)?;
             self.roll.looked(at, glass.outline.gaze, degrees);
@@ -425,9 +462,10 @@ fn square(track: &Track, view: &View, at: Monotime, gaze: Gaze, closer: bool) ->
         Gaze::Fixed | Gaze::Unknown => 0.0,
     };
     let wider = ((track.speed() * dt + turned) as f32).min(MOST_WIDER);
+    let side = if closer { CLOSER_SIDE } else { SIDE };
     Square {
         centre: track.face.centre(),
-        side: SIDE * size * (1.0 + wider),
+        side: side * size * (1.0 + wider),
         closer,
     }
 }

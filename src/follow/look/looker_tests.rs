@@ -32,7 +32,7 @@ impl Detector for Scripted {
         let kind = match look {
             Look::Fine => 0,
             Look::Coarse => 1,
-            Look::Part(_) => 2,
+            Look::Part(_) | Look::Nearby(_) => 2,
         };
         self.looks[kind] += 1;
         found.extend(self.faces.iter().filter(|f| shows(look, f)));
@@ -85,6 +85,10 @@ fn shows(look: Look, face: &Face) -> bool {
     match look {
         Look::Fine => face.w > 30.0,
         Look::Coarse => face.w > 60.0,
+        Look::Nearby(place) => {
+            let at = face.centre();
+            (at.x - place.x).abs() < 140.0 && (at.y - place.y).abs() < 100.0
+        }
         Look::Part(square) => {
             let (at, half) = (face.centre(), square.side / 2.0);
             let within = |a: f32, b: f32, length: f32| (a - b).abs() + length / 2.0 <= half;

@@ -12,10 +12,12 @@ use crate::follow::detect::Face;
 use crate::follow::pose::Gaze;
 
 /// Seconds between two closer looks at a head that is held still, and at one that is not; and pictures, where they are few.
-const CALM: (f64, u32) = (1.0, 20);
+const CALM: (f64, u32) = (0.7, 18);
 const LIVELY: (f64, u32) = (0.25, 6);
+/// The eyes of a small face tell little, so that it is not worth more than this.
+const SMALL: (f64, u32) = (2.0, 60);
 /// Degrees from one look to the next from which on a head is not held still.
-const LEANT: f32 = 5.0;
+const LEANT: f32 = 2.0;
 /// After so long without a closer look that succeeded the angle is forgotten.
 const FORGET: Duration = Duration::from_secs(4);
 /// Most degrees that are believed; a face that leans more is not found in the first place.
@@ -52,7 +54,7 @@ fn rolled(gaze: Gaze) -> Option<(f32, bool)> {
 
 impl Roll {
     /// Whether this face is to be looked at closely now; to be asked at every picture.
-    pub fn is_due(&mut self, now: Monotime, id: u64) -> bool {
+    pub fn is_due(&mut self, now: Monotime, id: u64, small: bool) -> bool {
         if self.of != Some(id) {
             *self = Self {
                 of: Some(id),
@@ -60,7 +62,11 @@ impl Roll {
             };
         }
         self.pictures = self.pictures.saturating_add(1);
-        let (seconds, pictures) = if self.lively { LIVELY } else { CALM };
+        let (seconds, pictures) = match self.lively {
+            _ if small => SMALL,
+            true => LIVELY,
+            false => CALM,
+        };
         self.looked.is_none_or(|looked| {
             self.pictures >= pictures && now.since(looked).as_secs_f64() >= seconds
         })
@@ -133,7 +139,7 @@ mod tests {
     #[test]
     fn the_angle_is_one_of_the_room_and_turns_about_the_aim() {
         let mut roll = Roll::default();
-        assert!(roll.is_due(at(0), 1));
+        assert!(roll.is_due(at(0), 1, false));
         roll.looked(at(0), rolled(5.0), Some(12.0));
         let shown = roll.shown(at(300), rolled(10.0), face());
         assert!((shown.roll_degrees() - 7.0).abs() < 0.01);
@@ -155,7 +161,7 @@ mod tests {
         let mut roll = Roll::default();
         let mut looks = Vec::new();
         for ms in (0..5000).step_by(50) {
-            if roll.is_due(at(ms), 1) {
+            if roll.is_due(at(ms), 1, false) {
                 looks.push(ms);
                 // It begins to lean after two seconds.
                 let angle = (ms.max(2000) - 2000).min(1000) as f32 * 0.02;
@@ -167,7 +173,7 @@ mod tests {
             within(500, 2000) <= 2 && within(2000, 3500) >= 3,
             "{looks:?}"
         );
-        assert!(roll.is_due(at(5000), 2));
+        assert!(roll.is_due(at(5000), 2, false));
         let unknown = roll.shown(at(5000), Gaze::Fixed, face());
         assert_eq!(unknown.left_eye, unknown.right_eye);
     }
@@ -175,7 +181,7 @@ mod tests {
     #[test]
     fn absurd_angles_are_bounded() {
         let mut roll = Roll::default();
-        roll.is_due(at(0), 1);
+        roll.is_due(at(0), 1, false);
         roll.looked(at(0), Gaze::Fixed, Some(89.0));
         let shown = roll.shown(at(0), Gaze::Fixed, face());
         assert!((shown.roll_degrees() - MOST).abs() < 0.1);

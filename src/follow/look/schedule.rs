@@ -21,6 +21,7 @@ const BY_SPEED: f64 = 0.2;
 /// The same for a face that is not followed.
 const OTHER_PERIODS: f64 = 3.0;
 const OTHER_LONGEST: f64 = 0.25;
+const OTHER_WRONG: f64 = 0.25;
 /// A face is looked at in every picture until it was detected so often, and while the last prediction was wrong by more
 /// than so many widths.
 const YOUNG: u32 = 3;
@@ -87,6 +88,8 @@ pub struct Schedule {
     /// When a face was shown last, and when something has moved last, and since when without a face.
     face: Option<Monotime>,
     stirred: Option<(Monotime, Monotime)>,
+    /// When a new face was found last.
+    met: Option<Monotime>,
     before: Option<Monotime>,
     /// Seconds between two pictures, smoothed.
     period: f64,
@@ -156,7 +159,9 @@ impl Schedule {
         if !has_parts || self.passed(now, self.fine, FINE_EVERY) {
             return Plan::Fine;
         }
-        let lost = |t: &Track| t.hidden && now.since(t.seen) <= SEARCH;
+        // Who came after somebody was lost is probably the same, elsewhere.
+        let replaced = |t: &Track| self.met.is_some_and(|met| met > t.seen);
+        let lost = |t: &Track| t.hidden && now.since(t.seen) <= SEARCH && !replaced(t);
         if (self.cut || wanted || tracks.all().iter().any(lost)) && self.pay() {
             return Plan::Fine;
         }
@@ -219,20 +224,19 @@ impl Schedule {
     /// Whether a face is to be looked at in this picture.
     #[must_use]
     pub fn due(&self, picture: &Outline, track: &Track, followed: bool) -> bool {
-        let scores_low = track.score < self.weak;
+        let (periods, longest, wrong) = if followed {
+            (PERIODS, LONGEST, WRONG)
+        } else {
+            (OTHER_PERIODS, OTHER_LONGEST, OTHER_WRONG)
+        };
         if track.detections < YOUNG
-            || track.error > WRONG
-            || scores_low
+            || track.error > wrong
+            || track.score < self.weak
             || turning(picture)
             || over_edge(track, picture.size)
         {
             return true;
         }
-        let (periods, longest) = if followed {
-            (PERIODS, LONGEST)
-        } else {
-            (OTHER_PERIODS, OTHER_LONGEST)
-        };
         let interval = (periods * self.period)
             .min(longest)
             .min(BY_SPEED / (track.speed() + 1.0));
@@ -262,6 +266,11 @@ impl Schedule {
     pub fn saw_face(&mut self, now: Monotime) {
         self.face = Some(now);
         self.stirred = None;
+    }
+
+    /// Somebody new was found in this picture.
+    pub fn met(&mut self, now: Monotime) {
+        self.met = Some(now);
     }
 
     /// The next picture is to be looked at as a whole.

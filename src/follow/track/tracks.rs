@@ -15,8 +15,9 @@ const MEMORY: Duration = Duration::from_millis(700);
 const GATE: f64 = 1.2;
 /// Widening of the gate for every second that the face was not seen.
 const GATE_GROWTH: f64 = 2.0;
-/// A face does not grow or shrink by more than this (in area) from one detection to the next.
-const AREA_RATIO: f32 = 4.0;
+/// A face does not grow or shrink by more than this (in area) from one detection to the next, or after it was missed.
+const AREA_RATIO: f32 = 2.5;
+const MISSED_AREA_RATIO: f32 = 4.0;
 /// Who was missed may have stood still meanwhile; where they should have gone is more likely by so many box sizes.
 const STAYED: f64 = 0.4;
 /// A doubling of the area counts as much as so many box sizes of distance.
@@ -205,7 +206,12 @@ impl Tracks {
 /// How far a face is from where this one is expected, in box sizes; none if it cannot be the same.
 fn distance(now: Monotime, track: &Track, face: &Face) -> Option<f64> {
     let ratio = face.area() / track.face.area();
-    if !(1.0 / AREA_RATIO..=AREA_RATIO).contains(&ratio) {
+    let most = if track.hidden {
+        MISSED_AREA_RATIO
+    } else {
+        AREA_RATIO
+    };
+    if !(1.0 / most..=most).contains(&ratio) {
         return None;
     }
     let size = f64::from(track.face.area().max(face.area())).sqrt();
