@@ -10,6 +10,7 @@ use super::doctor::DoctorOptions;
 use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
 use super::seconds::seconds;
+use super::servo::ServoOptions;
 use super::soak::SoakOptions;
 use super::supervise::SuperviseOptions;
 use crate::config::Level;
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Soak(SoakOptions),
     /// Keeps a service running where there is no systemd: starts it again when it ends, grows or falls silent
     Supervise(SuperviseOptions),
+    /// Commissioning of the servos: measures camera and mount against each other
+    Servo(ServoOptions),
     /// The program held against a simulation: how well it follows a face
     Bench(BenchOptions),
     /// Reads logs back: figures, shapes, alarms and restarts; a page with plots, a table for a spreadsheet

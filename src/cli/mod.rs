@@ -16,6 +16,7 @@ mod reload;
 mod report;
 mod run;
 mod seconds;
+mod servo;
 mod soak;
 mod status;
 mod supervise;
@@ -86,6 +87,7 @@ pub fn main() -> u8 {
         Command::Reload(options) => reload::reload(&options),
         Command::Soak(options) => soak::soak(&options),
         Command::Supervise(options) => supervise::supervise(&options),
+        Command::Servo(options) => servo::servo(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),

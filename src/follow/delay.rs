@@ -47,6 +47,12 @@ impl Kept {
         }
     }
 
+    /// The file that it is kept in.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     fn all(&self) -> BTreeMap<String, f64> {
         // A file that is damaged is learned anew.
         let text = files::read(&self.file, MOST).unwrap_or_default();

@@ -10,6 +10,7 @@
 //! beside them; [`vision`] is the thread from a picture to the follower, [`delay`] keeps what that learns of the camera. [`view`] is for simulations: what a camera
 //! would see.
 
+pub mod calibrate;
 pub mod camera;
 pub mod control;
 pub mod delay;

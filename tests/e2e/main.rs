@@ -4,6 +4,7 @@ mod at_rest;
 mod attendance;
 mod attendance_command;
 mod bench;
+mod calibrate;
 #[path = "../common/card.rs"]
 mod card;
 mod cards;

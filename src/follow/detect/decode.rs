@@ -28,7 +28,7 @@ pub enum Pixels {
 }
 
 /// Decodes pictures into the same memory again and again, each at each size at most once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decoder {
     full: (u32, u32),
     plates: Vec<Plate>,
@@ -64,15 +64,6 @@ pub fn reduction((width, height): (u32, u32), long_side: u32) -> u32 {
 }
 
 impl Decoder {
-    /// A decoder that was not shown any picture.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            full: (0, 0),
-            plates: Vec::new(),
-        }
-    }
-
     /// The next picture. Reads its size, and decodes nothing.
     ///
     /// # Errors
@@ -268,7 +259,7 @@ mod tests {
 
     #[test]
     fn full_size_is_known_though_the_reduced_one_is_rounded_up() {
-        let mut decoder = Decoder::new();
+        let mut decoder = Decoder::default();
         let raw = Picture::Bgr {
             width: 643,
             height: 481,
@@ -293,7 +284,7 @@ mod tests {
 
     #[test]
     fn each_picture_is_decoded_anew() {
-        let mut decoder = Decoder::new();
+        let mut decoder = Decoder::default();
         for level in [20u8, 200] {
             let picture = Picture::Bgr {
                 width: 640,
@@ -310,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_decoded_is_refused_and_the_next_picture_works() {
-        let mut decoder = Decoder::new();
+        let mut decoder = Decoder::default();
         let good = Picture::Jpeg(encoded(640, 480));
         decode(&mut decoder, &good).unwrap();
         for (bad, part) in [
@@ -354,7 +345,7 @@ mod tests {
                 data[at] = value;
             }
             data.truncate(end.index(data.len()));
-            if let Ok(decoded) = decode(&mut Decoder::new(), &Picture::Jpeg(data)) {
+            if let Ok(decoded) = decode(&mut Decoder::default(), &Picture::Jpeg(data)) {
                 prop_assert!(!decoded.mat.empty());
             }
         }

@@ -100,7 +100,7 @@ impl Haar {
             eyes: load(EYE)?,
             folder: folder.to_owned(),
             min_face,
-            decoder: Decoder::new(),
+            decoder: Decoder::default(),
             even: Mat::default(),
             enlarged: Mat::default(),
             found: Vector::new(),

@@ -16,6 +16,7 @@ use anyhow::Result;
 use crate::follow::camera::Picture;
 
 pub use choose::open;
+pub use decode::{Decoder, Pixels};
 
 /// A point in pixels of the full picture, from its left top corner.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

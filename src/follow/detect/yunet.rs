@@ -126,7 +126,7 @@ impl YuNet {
                 shaped: Vec::new(),
             },
             min_face,
-            decoder: Decoder::new(),
+            decoder: Decoder::default(),
             fitter: Fitter::default(),
             cutter: Cutter {
                 map: Mat::new_rows_cols_with_default(2, 3, CV_64FC1, Scalar::default())?,
