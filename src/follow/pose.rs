@@ -123,6 +123,14 @@ impl PoseHistory {
     /// By how many degrees the axis that moved most has moved between two times; none before the first measurement.
     #[must_use]
     pub fn spread(&self, from: Monotime, to: Monotime) -> Option<f64> {
+        let (low, high) = self.range(from, to)?;
+        let moved = high.zip(low, |high, low| high - low);
+        Some(moved.pan.max(moved.tilt).max(moved.roll))
+    }
+
+    /// The least and the greatest angle of each axis between two times; none before the first measurement.
+    #[must_use]
+    pub fn range(&self, from: Monotime, to: Monotime) -> Option<(Pose, Pose)> {
         let (first, last) = (self.at(from)?, self.at(to)?);
         let between = self.measured.partition_point(|(t, _)| *t <= from);
         let (mut low, mut high) = (first.zip(last, f64::min), first.zip(last, f64::max));
@@ -130,8 +138,7 @@ impl PoseHistory {
             low = low.zip(*pose, f64::min);
             high = high.zip(*pose, f64::max);
         }
-        let moved = high.zip(low, |high, low| high - low);
-        Some(moved.pan.max(moved.tilt).max(moved.roll))
+        Some((low, high))
     }
 
     /// Forgets everything, as after a reconnection.

@@ -76,7 +76,7 @@ impl Service {
         let recording = kind.is_recording();
         let follower = Arc::clone(&shared.follower);
         let feedback = CaptureFeedback::new(Arc::clone(&shared.stats))
-            .on_a_mount(Arc::new(move || lock(&follower).measured()));
+            .on_a_mount(Arc::new(move |stamp| lock(&follower).views(stamp)));
         let feedback = Arc::new(feedback);
         let env = Env::new(Arc::clone(&self.clock), pose, &self.stop);
         let camera = self.config.camera.clone();

@@ -332,6 +332,12 @@ impl Follower {
         self.rests_before_it
     }
 
+    /// From where a picture may have been taken that is stamped with `at`: least and greatest angles; none without servos.
+    #[must_use]
+    pub fn views(&self, at: Monotime) -> Option<(Pose, Pose)> {
+        self.locator.latency.views(at, &self.locator.history)
+    }
+
     /// What the mount is doing.
     #[must_use]
     pub const fn mode(&self) -> Mode {

@@ -4,18 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::base::clock::Monotime;
 use crate::base::stats::Stats;
 use crate::follow::pose::Pose;
 
-/// Tells the capture thread of pictures that cannot be decoded, and where the mount stands.
+/// Tells the capture thread of pictures that cannot be decoded, and from where the camera looks.
 pub struct CaptureFeedback {
     stats: Arc<Stats>,
     in_a_row: AtomicU32,
-    pose: PoseNow,
+    views: Views,
 }
 
-/// Where the mount stands; none without servos.
-type PoseNow = Arc<dyn Fn() -> Option<Pose> + Send + Sync>;
+/// From where a picture with this time stamp may have been taken, least and greatest angles; none without servos.
+type Views = Arc<dyn Fn(Monotime) -> Option<(Pose, Pose)> + Send + Sync>;
 
 impl fmt::Debug for CaptureFeedback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,21 +33,21 @@ impl CaptureFeedback {
         Self {
             stats,
             in_a_row: AtomicU32::new(0),
-            pose: Arc::new(|| None),
+            views: Arc::new(|_| None),
         }
     }
 
     /// For a camera on a mount that moves.
     #[must_use]
-    pub fn on_a_mount(mut self, pose: PoseNow) -> Self {
-        self.pose = pose;
+    pub fn on_a_mount(mut self, views: Views) -> Self {
+        self.views = views;
         self
     }
 
-    /// Where the mount stands; none without servos.
+    /// From where a picture with this time stamp may have been taken; none without servos.
     #[must_use]
-    pub fn pose(&self) -> Option<Pose> {
-        (self.pose)()
+    pub fn views(&self, stamp: Monotime) -> Option<(Pose, Pose)> {
+        (self.views)(stamp)
     }
 
     /// A picture could not be decoded. Returns how many in a row that makes, so that only the first is

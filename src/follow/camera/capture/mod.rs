@@ -68,6 +68,8 @@ enum Left {
         fault: Fault,
         last: Option<String>,
         mended: bool,
+        /// It may be in order.
+        in_doubt: bool,
     },
 }
 
@@ -107,11 +109,17 @@ impl Capture {
                             fault,
                             last,
                             mended,
+                            in_doubt,
                         } => {
-                            if mended {
+                            if mended || in_doubt {
                                 backoff.reset();
                             }
-                            let pause = backoff.pause();
+                            // A source that is perhaps in order is disturbed as little as can be.
+                            let pause = if in_doubt {
+                                Duration::ZERO
+                            } else {
+                                backoff.pause()
+                            };
                             self.tell_reinit(&what, fault, last.as_deref(), pause);
                             // Closed before the pause: the driver needs the time to let the device go.
                             drop(source);
@@ -150,7 +158,8 @@ impl Capture {
                         frame.number = self.next_number;
                         self.next_number += 1;
                     }
-                    let again = live && repeats.judge(&mut frame, self.feedback.pose());
+                    let again =
+                        live && repeats.judge(&mut frame, |stamp| self.feedback.views(stamp));
                     if self.slot.put(frame).is_some() {
                         self.stats.frames_dropped.increment();
                     }
@@ -192,7 +201,8 @@ impl Capture {
                     return Left::Faulty {
                         fault,
                         last,
-                        mended: health.mended() || in_doubt,
+                        mended: health.mended(),
+                        in_doubt,
                     };
                 }
             }

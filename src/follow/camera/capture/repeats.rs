@@ -5,6 +5,8 @@
 //! taken; a face in it says nothing of now. Only encoded pictures are compared: a video codec repeats a scene that stands
 //! still exactly, and so does a drawn one.
 
+use std::time::Duration;
+
 use crate::base::clock::Monotime;
 use crate::follow::camera::{Frame, Picture};
 use crate::follow::pose::Pose;
@@ -14,12 +16,19 @@ const STANDS: f64 = 0.25;
 /// So many times longer than usual a picture is waited for at most that does not change while nothing moves.
 const PATIENCE: u32 = 64;
 
+/// For so long after a new picture it gets clearer from where it was taken.
+const YOUNG: Duration = Duration::from_millis(200);
+
+/// Least and greatest angles from where a picture may have been taken.
+type Views = (Pose, Pose);
+
 /// The last picture that was new, and how it came again.
 #[derive(Debug)]
 pub struct Repeats {
     last: Vec<u8>,
-    /// Where the mount stood when it came, or when that was known for the first time.
-    pose: Option<Pose>,
+    /// When it was taken for the first time, and from where, once that is known.
+    born: Monotime,
+    views: Option<Views>,
     /// When it was taken, as far as the loop is concerned.
     taken: Monotime,
     /// Whether the mount has been elsewhere since, so that it cannot be what the camera sees.
@@ -33,7 +42,8 @@ impl Default for Repeats {
     fn default() -> Self {
         Self {
             last: Vec::new(),
-            pose: None,
+            born: Monotime::default(),
+            views: None,
             taken: Monotime::default(),
             disproved: false,
             featureless: None,
@@ -43,31 +53,32 @@ impl Default for Repeats {
 }
 
 impl Repeats {
-    /// Whether the picture is the one before once more, with the mount at `pose` now. It then gets the time at which that
-    /// was taken, unless the mount still stands there: the two cannot be told apart then, and need not be.
-    pub fn judge(&mut self, frame: &mut Frame, pose: Option<Pose>) -> bool {
+    /// Whether the picture is the one before once more; `views` tells from where a picture with a stamp may have been taken.
+    /// It then gets the time at which that was taken, unless the mount still stands there: the two cannot be told apart
+    /// then, and need not be.
+    pub fn judge(&mut self, frame: &mut Frame, views: impl Fn(Monotime) -> Option<Views>) -> bool {
         let Picture::Jpeg(data) = &frame.picture else {
             self.last.clear();
             return false;
         };
+        let stamp = frame.captured;
         if data.is_empty() || *data != self.last {
             self.last.clear();
             self.last.extend_from_slice(data);
-            (self.pose, self.taken) = (pose, frame.captured);
+            (self.born, self.taken, self.views) = (stamp, stamp, None);
             (self.disproved, self.featureless, self.patience) = (false, None, 1);
             return false;
         }
+        if self.views.is_none() || stamp.since(self.born) <= YOUNG {
+            self.views = views(self.born);
+        }
+        let moved = self.views.zip(views(stamp));
         // Once it cannot be true, it stays so: the mount may come by there again.
-        self.pose = self.pose.or(pose);
-        let moved = self
-            .pose
-            .zip(pose)
-            .map(|(before, now)| farthest(before, now));
-        self.disproved |= moved.is_some_and(|moved| moved > STANDS);
+        self.disproved |= moved.is_some_and(|(then, now)| apart(then, now) > STANDS);
         if self.disproved {
-            frame.captured = self.taken.min(frame.captured);
+            frame.captured = self.taken.min(stamp);
         } else {
-            self.taken = frame.captured;
+            self.taken = stamp;
         }
         true
     }
@@ -92,24 +103,25 @@ impl Repeats {
     }
 }
 
-/// By how many degrees the axis that differs most differs.
-fn farthest(a: Pose, b: Pose) -> f64 {
-    let apart = a.zip(b, |a, b| (a - b).abs());
-    apart.pan.max(apart.tilt).max(apart.roll)
+/// By how many degrees the two miss each other on the axis on which they miss most.
+fn apart(a: Views, b: Views) -> f64 {
+    let above = a.0.zip(b.1, |low, high| low - high);
+    let below = b.0.zip(a.1, |low, high| low - high);
+    let gap = above.zip(below, f64::max);
+    gap.pan.max(gap.tilt).max(gap.roll)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(ms: u64) -> Monotime {
         Monotime::from_zero(Duration::from_millis(ms))
     }
 
-    fn pan(pan: f64) -> Option<Pose> {
-        Some(Pose { pan, ..Pose::HOME })
+    fn pan(pan: f64) -> Option<Views> {
+        let pose = Pose { pan, ..Pose::HOME };
+        Some((pose, pose))
     }
 
     fn jpeg(data: u8, captured: u64) -> Frame {
@@ -123,7 +135,10 @@ mod tests {
     /// Whether it is a repeat, and the time it got.
     fn judge(repeats: &mut Repeats, data: u8, captured: u64, pose: f64) -> (bool, u64) {
         let mut frame = jpeg(data, captured);
-        let again = repeats.judge(&mut frame, pan(pose));
+        // At the moment of an earlier stamp it stood where it began.
+        let again = repeats.judge(&mut frame, |stamp| {
+            pan(if stamp == at(captured) { pose } else { 0.0 })
+        });
         let ms = frame.captured.since_zero().as_millis();
         (again, u64::try_from(ms).unwrap())
     }
@@ -136,26 +151,44 @@ mod tests {
         assert_eq!(judge(&mut repeats, 1, 66, 0.5), (true, 33));
         assert_eq!(judge(&mut repeats, 1, 99, 9.0), (true, 33));
         assert_eq!(judge(&mut repeats, 1, 110, 0.0), (true, 33), "back again");
-        assert_eq!(judge(&mut repeats, 2, 132, 12.0), (false, 132));
-        assert_eq!(judge(&mut repeats, 2, 165, 12.0), (true, 165));
+        assert_eq!(judge(&mut repeats, 2, 132, 0.0), (false, 132));
+        assert_eq!(judge(&mut repeats, 2, 165, 0.2), (true, 165));
     }
 
     #[test]
-    fn without_servos_nothing_moves_and_one_that_comes_later_begins_where_it_stands() {
+    fn without_servos_nothing_moves_and_ones_that_come_later_begin_where_they_stand() {
         let mut repeats = Repeats::default();
-        for (captured, pose) in [
+        for (captured, views) in [
             (0, None),
-            (33, None),
-            (66, pan(20.0)),
-            (99, None),
-            (132, pan(20.1)),
+            (330, None),
+            (660, pan(20.0)),
+            (990, None),
+            (1320, pan(20.1)),
         ] {
             let mut frame = jpeg(1, captured);
-            repeats.judge(&mut frame, pose);
+            repeats.judge(&mut frame, |_| views);
             assert_eq!(frame.captured, at(captured));
         }
-        let mut frame = jpeg(1, 165);
-        assert!(repeats.judge(&mut frame, pan(21.0)) && frame.captured == at(132));
+        let mut frame = jpeg(1, 1650);
+        assert!(repeats.judge(&mut frame, |_| pan(21.0)) && frame.captured == at(1320));
+    }
+
+    #[test]
+    fn while_it_is_not_known_how_late_a_camera_is_it_is_given_time_to_show_a_movement() {
+        // The mount turns from 0 to 20 degrees between 100 and 300 ms; the camera may be up to 600 ms late.
+        let pose = |ms: u64| (ms.clamp(100, 300) - 100) as f64 / 10.0;
+        let views = |stamp: Monotime| {
+            let ms = u64::try_from(stamp.since_zero().as_millis()).unwrap();
+            let of = |pan| Pose { pan, ..Pose::HOME };
+            Some((of(pose(ms.saturating_sub(600))), of(pose(ms))))
+        };
+        let mut repeats = Repeats::default();
+        for ms in (0..=1000).step_by(50) {
+            let mut frame = jpeg(1, ms);
+            repeats.judge(&mut frame, views);
+            let want = if ms <= 700 { ms } else { 700 };
+            assert_eq!(frame.captured, at(want), "{ms}");
+        }
     }
 
     #[test]
@@ -168,7 +201,7 @@ mod tests {
                 height: 1,
                 data: vec![0; 3],
             };
-            assert!(!repeats.judge(&mut frame, None));
+            assert!(!repeats.judge(&mut frame, |_| None));
         }
     }
 
@@ -184,8 +217,8 @@ mod tests {
         judge(&mut repeats, 1, 20, 3.0);
         assert_eq!(repeats.patience(), 1);
         assert!(!repeats.blamed());
-        judge(&mut repeats, 2, 30, 3.0);
-        judge(&mut repeats, 2, 40, 3.0);
+        judge(&mut repeats, 2, 30, 0.0);
+        judge(&mut repeats, 2, 40, 0.0);
         assert_eq!(repeats.patience(), 1, "another picture");
     }
 

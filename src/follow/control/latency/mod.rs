@@ -23,7 +23,7 @@ use crate::config;
 use self::fit::Refutation;
 use self::learner::Learner;
 use self::swing::Swing;
-use crate::follow::pose::PoseHistory;
+use crate::follow::pose::{Pose, PoseHistory};
 
 /// No camera is later than this, as far as is known: so long the mount has to have stood.
 const LATEST: Duration = Duration::from_millis(720);
@@ -191,6 +191,18 @@ impl Latency {
             None if self.stood(at, history) => Some((at - self.latest / 2, false)),
             None => None,
         }
+    }
+
+    /// From where a picture may have been taken that is stamped with `at`, least and greatest angles, as far as it is known
+    /// how late the camera is. Where that is known, the pose at the time of the stamp stands for it: a picture that goes on
+    /// showing what was there before is to be doubted at the first movement.
+    #[must_use]
+    pub fn views(&self, at: Monotime, history: &PoseHistory) -> Option<(Pose, Pose)> {
+        let late = match self.known {
+            Some(_) => Duration::ZERO,
+            None => self.latest,
+        };
+        history.range(at - late, at)
     }
 
     fn stood(&self, at: Monotime, history: &PoseHistory) -> bool {
