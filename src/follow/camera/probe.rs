@@ -35,9 +35,12 @@ pub fn probe(camera: &config::Camera, clock: &Arc<dyn Clock>) -> Result<String> 
     let mut last = None;
     while clock.now() < deadline {
         match opened.grab(&stop) {
-            Ok(Grab::Frame(frame)) => {
-                let (size, format) = match &frame.picture {
-                    Picture::Jpeg(data) => (jpeg::size(data), "MJPG"),
+            Ok(Grab::Frame(mut frame)) => {
+                let (size, format) = match &mut frame.picture {
+                    Picture::Jpeg(data) => {
+                        jpeg::extent::mend(data)?;
+                        (jpeg::size(data), "MJPG")
+                    }
                     Picture::Bgr { width, height, .. } => (Some((*width, *height)), "BGR"),
                 };
                 let size = size.map_or_else(|| "?".to_owned(), |(w, h)| format!("{w}x{h}"));
