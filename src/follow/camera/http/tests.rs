@@ -240,15 +240,19 @@ fn a_stop_ends_the_wait_for_the_head() {
 
 #[test]
 fn something_else_than_pictures_is_a_failure_and_the_next_picture_is_taken() {
-    let (url, server) = serve(|socket| {
+    let (told, wait) = std::sync::mpsc::channel::<()>();
+    let (url, server) = serve(move |socket| {
         socket.write_all(HEAD).unwrap();
         socket.write_all(&part(b"GIF89a").repeat(3)).unwrap();
+        // Where a picture has come with them, nobody minds.
+        assert!(wait.recv().is_err());
         socket.write_all(&part(&picture(64, 48))).unwrap();
     });
     let stop = Stop::new();
     let mut source = open(&url, &stop).unwrap();
     let why = next(&mut source, &stop).unwrap_err().to_string();
     assert!(why.contains("not a JPEG"), "{why}");
+    drop(told);
     assert_eq!(next(&mut source, &stop).unwrap().number, 0);
     server.join().unwrap();
 }
