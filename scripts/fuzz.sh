@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Feeds what comes from outside with mutated bytes: the answers of cards and servers, what cameras and clips send, the
+# Feeds what comes from outside with mutated bytes: the answers of cards, servers and servos, what cameras and clips send, the
 # configuration, the ledger's file. Stops at the first finding, which lies in fuzz/artifacts then, and returns 1.
 #
 #   scripts/fuzz.sh [SECONDS [TARGET...]]
 #
-# So many seconds for each of the targets apdu, answer, avi, config, ledger, multipart and rpicam; 60 if nothing is said.
-# What was learnt stays in fuzz/corpus for the next run. Needs a nightly Rust and cargo-fuzz (rustup toolchain install
+# So many seconds for each of the targets apdu, answer, avi, config, ledger, multipart, rpicam and
+# servo; 60 if nothing is said. What was learnt stays in fuzz/corpus for the next run. Needs a nightly Rust and cargo-fuzz (rustup toolchain install
 # nightly; cargo install cargo-fuzz); the first build takes some minutes.
 
 set -euo pipefail
@@ -23,7 +23,7 @@ seconds=${1:-60}
 [[ $# -eq 0 ]] || shift
 targets=("$@")
 if [[ ${#targets[@]} -eq 0 ]]; then
-    targets=(apdu answer avi config ledger multipart rpicam)
+    targets=(apdu answer avi config ledger multipart rpicam servo)
 fi
 
 find_rust
