@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Feeds what comes from outside with mutated bytes: the answers of cards, servers and servos, what cameras and clips send, the
-# configuration, the ledger's file. Stops at the first finding, which lies in fuzz/artifacts then, and returns 1.
+# Feeds what comes from outside with mutated bytes: the answers of cards, servers and servos, what cameras and clips send,
+# the configuration, the ledger's file. Stops at the first finding, which lies in fuzz/artifacts then, and returns 1.
 #
 #   scripts/fuzz.sh [SECONDS [TARGET...]]
 #
-# So many seconds for each of the targets apdu, answer, avi, config, ledger, multipart, rpicam and
-# servo; 60 if nothing is said. What was learnt stays in fuzz/corpus for the next run. Needs a nightly Rust and cargo-fuzz (rustup toolchain install
-# nightly; cargo install cargo-fuzz); the first build takes some minutes.
+# So many seconds for each of the targets apdu, answer, avi, config, ledger, multipart, rpicam and servo; 60 if nothing
+# is said. What was learnt stays in fuzz/corpus for the next run. Needs a nightly Rust and cargo-fuzz (rustup toolchain
+# install nightly; cargo install cargo-fuzz); the first build takes some minutes.
 
 set -euo pipefail
 # shellcheck source=scripts/lib/rust.sh
