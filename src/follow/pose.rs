@@ -61,6 +61,21 @@ pub enum Gaze {
     Unknown,
 }
 
+/// Degrees a second up to which the mount counts as standing.
+const STANDS: f64 = 2.0;
+
+impl Gaze {
+    /// Whether the picture may have moved because the mount did.
+    #[must_use]
+    pub fn moves(self) -> bool {
+        match self {
+            Self::Fixed => false,
+            Self::Known { speed, .. } => speed > STANDS,
+            Self::Unknown => true,
+        }
+    }
+}
+
 /// The measured poses of the last seconds: a picture is judged by the pose at the time it was taken, not
 /// by the one when its result is ready.
 #[derive(Debug, Default)]

@@ -21,8 +21,6 @@ const CLOSER_SIDE: f32 = 1.6;
 const MOST_WIDER: f32 = 0.5;
 /// A pose may be off by so many seconds of the mount's movement.
 const JITTER: f64 = 0.015;
-/// Degrees a second up to which the mount counts as standing.
-const STANDS: f64 = 2.0;
 /// A smoothed score below this by so much above `weak` is worth a closer part.
 const UNSURE: f32 = 0.1;
 
@@ -153,7 +151,7 @@ impl Looker {
         if plan == Plan::Glance {
             self.schedule.looked(at, Plan::Glance);
             let (points, _) = glass.detector.brightness(picture)?;
-            if self.motion.see(points) && !moves(gaze) {
+            if self.motion.see(points) && !gaze.moves() {
                 self.schedule.stirred(at);
                 let next = self.schedule.plan(&outline, &self.tracks, self.has_parts);
                 if matches!(next, Plan::Fine | Plan::Coarse) {
@@ -224,7 +222,7 @@ impl Looker {
                 &self.found,
                 self.scores.find_coarse,
                 &mut self.taken,
-                !moves(outline.gaze),
+                !outline.gaze.moves(),
             );
         }
         Ok(())
@@ -258,7 +256,7 @@ impl Looker {
                 &self.found,
                 self.scores.find_coarse,
                 &mut self.taken,
-                !moves(gaze),
+                !gaze.moves(),
             );
         }
         Ok(())
@@ -267,7 +265,7 @@ impl Looker {
     /// Looks at the whole picture: who is known, who is new, and who is missed and so has to be looked for.
     fn look_at_all(&mut self, glass: &mut Glass<'_>, look: Look) -> Result<()> {
         let outline = glass.outline;
-        let (at, steady) = (outline.at, !moves(outline.gaze));
+        let (at, steady) = (outline.at, !outline.gaze.moves());
         let coarse = look == Look::Coarse;
         self.schedule
             .looked(at, if coarse { Plan::Coarse } else { Plan::Fine });
@@ -442,14 +440,6 @@ impl Glass<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn moves(gaze: Gaze) -> bool {
-    match gaze {
-        Gaze::Fixed => false,
-        Gaze::Known { speed, .. } => speed > STANDS,
-        Gaze::Unknown => true,
     }
 }
 

@@ -23,16 +23,24 @@ impl Tracker {
         Self::default()
     }
 
-    /// Takes the faces of the next picture and returns them with their identities, in the order in which
-    /// they came. Boxes without a finite, positive size are left out; at most one face is followed.
-    pub fn update(&mut self, now: Monotime, faces: &[Face]) -> Vec<TrackedFace> {
+    /// Takes the faces of the next picture, which showed the room so, and returns them with their identities, in the order
+    /// in which they came. Boxes without a finite, positive size are left out; at most one face is followed. `steady`: the
+    /// camera did not turn.
+    pub fn update(
+        &mut self,
+        now: Monotime,
+        faces: &[Face],
+        view: View,
+        steady: bool,
+    ) -> Vec<TrackedFace> {
         let mut faces: Vec<Face> = faces.iter().copied().filter(usable).collect();
         if faces.len() > MOST_FACES {
             faces.sort_by(|a, b| b.area().total_cmp(&a.area()));
             faces.truncate(MOST_FACES);
         }
-        self.tracks.begin(now, View::Flat);
-        self.tracks.assign(now, &faces, 0.0, &mut self.taken, true);
+        self.tracks.begin(now, view);
+        self.tracks
+            .assign(now, &faces, 0.0, &mut self.taken, steady);
         for (face, taken) in faces.iter().zip(&self.taken) {
             if !taken {
                 self.tracks.admit(now, *face);
@@ -66,6 +74,13 @@ mod tests {
     use crate::follow::detect::Point;
     use proptest::prelude::*;
 
+    impl Tracker {
+        /// With a camera that stands.
+        fn see(&mut self, now: Monotime, faces: &[Face]) -> Vec<TrackedFace> {
+            self.update(now, faces, View::Flat, true)
+        }
+    }
+
     fn at(ms: u64) -> Monotime {
         Monotime::from_zero(Duration::from_millis(ms))
     }
@@ -89,9 +104,9 @@ mod tests {
     #[test]
     fn identities_survive_movement_crossing_and_missed_detections() {
         let mut tracker = Tracker::new();
-        let first = tracker.update(at(0), &[face(100.0, 100.0, 60.0), face(400.0, 100.0, 60.0)]);
+        let first = tracker.see(at(0), &[face(100.0, 100.0, 60.0), face(400.0, 100.0, 60.0)]);
         assert_eq!((first[0].id, first[1].id), (1, 2));
-        let swapped = tracker.update(
+        let swapped = tracker.see(
             at(33),
             &[face(390.0, 100.0, 60.0), face(120.0, 110.0, 60.0)],
         );
@@ -100,10 +115,10 @@ mod tests {
             (2, 1),
             "order does not matter"
         );
-        tracker.update(at(300), &[]);
-        let back = tracker.update(at(500), &[face(130.0, 110.0, 60.0)]);
+        tracker.see(at(300), &[]);
+        let back = tracker.see(at(500), &[face(130.0, 110.0, 60.0)]);
         assert_eq!(back[0].id, 1);
-        let late = tracker.update(at(1300), &[face(130.0, 110.0, 60.0)]);
+        let late = tracker.see(at(1300), &[face(130.0, 110.0, 60.0)]);
         assert_eq!(late[0].id, 3, "never used again");
     }
 
@@ -111,12 +126,12 @@ mod tests {
     fn the_largest_is_followed_and_kept_against_a_slightly_larger_one() {
         let mut tracker = Tracker::new();
         let small = face(100.0, 100.0, 50.0);
-        let seen = tracker.update(at(0), &[small, face(400.0, 100.0, 80.0)]);
+        let seen = tracker.see(at(0), &[small, face(400.0, 100.0, 80.0)]);
         assert_eq!(followed(&seen), None, "seen once");
-        let seen = tracker.update(at(10), &[small, face(400.0, 100.0, 80.0)]);
+        let seen = tracker.see(at(10), &[small, face(400.0, 100.0, 80.0)]);
         assert_eq!(followed(&seen), Some(2));
         for i in 1..100 {
-            let seen = tracker.update(
+            let seen = tracker.see(
                 at(i * 33),
                 &[face(100.0, 100.0, 90.0), face(400.0, 100.0, 80.0)],
             );
@@ -127,15 +142,15 @@ mod tests {
     #[test]
     fn a_clearly_larger_face_takes_over_after_a_full_second() {
         let mut tracker = Tracker::new();
-        tracker.update(at(0), &[face(100.0, 100.0, 60.0)]);
+        tracker.see(at(0), &[face(100.0, 100.0, 60.0)]);
         let both = [face(100.0, 100.0, 60.0), face(400.0, 100.0, 90.0)];
-        assert_eq!(followed(&tracker.update(at(100), &both)), Some(1));
-        assert_eq!(followed(&tracker.update(at(600), &both)), Some(1));
+        assert_eq!(followed(&tracker.see(at(100), &both)), Some(1));
+        assert_eq!(followed(&tracker.see(at(600), &both)), Some(1));
         // It was smaller for one frame: the second begins anew.
-        tracker.update(at(700), &[both[0], face(400.0, 100.0, 60.0)]);
-        tracker.update(at(800), &both);
-        assert_eq!(followed(&tracker.update(at(1300), &both)), Some(1));
-        assert_eq!(followed(&tracker.update(at(1800), &both)), Some(2));
+        tracker.see(at(700), &[both[0], face(400.0, 100.0, 60.0)]);
+        tracker.see(at(800), &both);
+        assert_eq!(followed(&tracker.see(at(1300), &both)), Some(1));
+        assert_eq!(followed(&tracker.see(at(1800), &both)), Some(2));
     }
 
     #[test]
@@ -143,13 +158,13 @@ mod tests {
         let mut tracker = Tracker::new();
         let other = face(400.0, 100.0, 60.0);
         for ms in [0, 33] {
-            tracker.update(at(ms), &[face(100.0, 100.0, 70.0), other]);
+            tracker.see(at(ms), &[face(100.0, 100.0, 70.0), other]);
         }
         for ms in [100, 300, 500, 733] {
-            assert_eq!(followed(&tracker.update(at(ms), &[other])), None, "{ms}");
+            assert_eq!(followed(&tracker.see(at(ms), &[other])), None, "{ms}");
         }
-        assert_eq!(followed(&tracker.update(at(734), &[other])), Some(2));
-        assert_eq!(followed(&tracker.update(at(2000), &[])), None);
+        assert_eq!(followed(&tracker.see(at(734), &[other])), Some(2));
+        assert_eq!(followed(&tracker.see(at(2000), &[])), None);
     }
 
     #[test]
@@ -174,8 +189,8 @@ mod tests {
             },
             good,
         ];
-        tracker.update(at(0), &bad);
-        let seen = tracker.update(at(33), &bad);
+        tracker.see(at(0), &bad);
+        let seen = tracker.see(at(33), &bad);
         assert_eq!(seen.len(), 1);
         assert_eq!((seen[0].id, seen[0].followed), (1, true));
     }
@@ -183,14 +198,14 @@ mod tests {
     #[test]
     fn what_shows_in_one_picture_is_not_followed() {
         let mut tracker = Tracker::new();
-        tracker.update(at(0), &[face(100.0, 100.0, 60.0)]);
+        tracker.see(at(0), &[face(100.0, 100.0, 60.0)]);
         for i in 1..200 {
             // Every tenth picture a large face flashes up.
             let mut faces = vec![face(100.0, 100.0, 60.0)];
             if i % 10 == 0 {
                 faces.push(face(400.0, 200.0, 300.0));
             }
-            assert_eq!(followed(&tracker.update(at(i * 33), &faces)), Some(1));
+            assert_eq!(followed(&tracker.see(at(i * 33), &faces)), Some(1));
         }
     }
 
@@ -199,17 +214,14 @@ mod tests {
         let mut tracker = Tracker::new();
         let portrait = face(100.0, 100.0, 120.0);
         for i in 0..400 {
-            tracker.update(at(i * 33), &[portrait]);
+            tracker.see(at(i * 33), &[portrait]);
         }
-        assert_eq!(
-            followed(&tracker.update(at(400 * 33), &[portrait])),
-            Some(1)
-        );
+        assert_eq!(followed(&tracker.see(at(400 * 33), &[portrait])), Some(1));
         let mut switched = None;
         for i in 401..2000u64 {
             // A smaller face walks in, stops, and breathes.
             let x = 600.0 - 4.0 * ((i - 401).min(60) as f32) + 12.0 * (i as f32 * 0.02).sin();
-            let seen = tracker.update(at(i * 33), &[portrait, face(x, 100.0, 70.0)]);
+            let seen = tracker.see(at(i * 33), &[portrait, face(x, 100.0, 70.0)]);
             if followed(&seen) == Some(2) {
                 switched.get_or_insert(i);
             } else {
@@ -221,7 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn two_who_cross_keep_their_numbers() {
+    fn two_who_cross_keep_their_numbers_when_pictures_come_unsteadily() {
+        for late in [[0, 0, 0, 0, 0], [0, 25, 8, 30, 2], [12, 0, 40, 5, 33]] {
+            two_cross(|i| at(100 + i * 33 + late[i as usize % 5]));
+        }
+    }
+
+    fn two_cross(time: impl Fn(u64) -> Monotime) {
         let mut tracker = Tracker::new();
         for i in 0..120u64 {
             let t = i as f32 * 0.033;
@@ -231,7 +249,7 @@ mod tests {
             if (a - b).abs() > 40.0 {
                 faces.push(face(a, 100.0, 60.0));
             }
-            let seen = tracker.update(at(i * 33), &faces);
+            let seen = tracker.see(time(i), &faces);
             assert_eq!(seen[0].id, 1, "{i}");
             if let Some(seen) = seen.get(1) {
                 assert_eq!(seen.id, 2, "{i}");
@@ -257,7 +275,7 @@ mod tests {
                     .into_iter()
                     .map(|(x, y, w, h)| Face { x, y, w, h, ..face(0.0, 0.0, 1.0) })
                     .collect();
-                let seen = tracker.update(at(ms), &faces);
+                let seen = tracker.see(at(ms), &faces);
                 prop_assert!(seen.iter().filter(|f| f.followed).count() <= 1);
                 let mut ids: Vec<u64> = seen.iter().map(|f| f.id).collect();
                 ids.sort_unstable();

@@ -20,6 +20,9 @@ const AREA_RATIO: f32 = 2.5;
 const MISSED_AREA_RATIO: f32 = 4.0;
 /// Who was missed may have stood still meanwhile; where they should have gone is more likely by so many box sizes.
 const STAYED: f64 = 0.4;
+/// Where somebody is seen and somebody else is hidden, what shows is the first one, unless the other is nearer by so many
+/// box sizes: two who cross are in one place, and the times of pictures are not exact.
+const HIDDEN: f64 = 0.5;
 /// A doubling of the area counts as much as so many box sizes of distance.
 const RESIZED: f64 = 0.35;
 /// Where one face alone was in the picture before, and one alone is in this one, it may have moved by any distance if no
@@ -225,8 +228,9 @@ fn distance(now: Monotime, track: &Track, face: &Face) -> Option<f64> {
     if track.hidden {
         moved = moved.min(from(&track.stayed) + STAYED);
     }
+    let behind = if track.hidden { HIDDEN } else { 0.0 };
     // Not (moved <= ...) refuses a NaN too.
-    (moved <= gate).then(|| moved + RESIZED * f64::from(ratio).log2().abs())
+    (moved <= gate).then(|| moved + behind + RESIZED * f64::from(ratio).log2().abs())
 }
 
 /// Whether a box can be reckoned with, and can be a face's.

@@ -11,7 +11,7 @@ use super::scenario::Scenario;
 use crate::config::Config;
 use crate::follow::control::{AxisFeedback, Each, Feedback, Follower, Observation};
 use crate::follow::detect::Face;
-use crate::follow::pose::Pose;
+use crate::follow::pose::{Gaze, Pose};
 use crate::follow::servo::steps::{STEPS_PER_DEGREE, acceleration_limit, speed_limit};
 use crate::follow::view::PICTURE;
 
@@ -124,6 +124,10 @@ struct Ours {
 impl Controller for Ours {
     fn caps(&self) -> Caps {
         self.caps
+    }
+
+    fn gaze(&self, picture: &Picture) -> Gaze {
+        self.follower.gaze(at((self.time)(picture)))
     }
 
     fn see(&mut self, picture: &Picture, face: Option<Face>) {

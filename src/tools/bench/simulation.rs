@@ -10,10 +10,12 @@ use super::mount::Mount;
 use super::scenario::Scenario;
 use crate::config::Config;
 use crate::follow::control::Each;
+use crate::follow::optics::Optics;
 use crate::follow::pose::Pose;
 use crate::follow::servo::drive::PERIOD;
 use crate::follow::servo::steps::Steps;
-use crate::follow::track::Tracker;
+use crate::follow::track::{Tracker, View};
+use crate::follow::view::PICTURE;
 
 /// Time between two samples of a recording, in ms.
 pub const SAMPLE_MS: u64 = 10;
@@ -59,18 +61,22 @@ pub fn run(scenario: &'static Scenario, delay_ms: u32, law: Law, seed: u64) -> R
 }
 
 /// Who is followed, person by person.
-#[derive(Default)]
-struct Gaze {
+struct Attention {
     tracker: Tracker,
+    optics: Optics,
     person: Option<usize>,
     switches: u32,
 }
 
-impl Gaze {
+impl Attention {
     /// Shows a picture to the tracker as the service does, and the face that it follows to the controller.
     fn take(&mut self, picture: &Picture, controller: &mut dyn Controller) {
         let faces: Vec<_> = picture.faces.iter().map(|(_, face)| *face).collect();
-        let tracked = self.tracker.update(at(picture.ready), &faces);
+        let gaze = controller.gaze(picture);
+        let view = View::new(self.optics, PICTURE, gaze);
+        let tracked = self
+            .tracker
+            .update(at(picture.ready), &faces, view, !gaze.moves());
         let followed = tracked.iter().find(|f| f.followed).map(|f| f.face);
         let person = picture
             .faces
@@ -94,7 +100,12 @@ pub(super) fn play(
 ) -> Recording {
     let mut camera = Camera::new(scenario, &config.camera, delay_ms, seed);
     let mut mount = Mount::new(&config.servo.axes, controller.caps());
-    let mut gaze = Gaze::default();
+    let mut attention = Attention {
+        tracker: Tracker::default(),
+        optics: Optics::new(&config.camera),
+        person: None,
+        switches: 0,
+    };
     let mut on_the_way: VecDeque<Picture> = VecDeque::new();
     let mut goals = None;
     let mut samples = Vec::new();
@@ -104,7 +115,7 @@ pub(super) fn play(
         on_the_way.extend(camera.look(ms, mount.camera()));
         while on_the_way.front().is_some_and(|p| p.ready <= ms) {
             if let Some(picture) = on_the_way.pop_front() {
-                gaze.take(&picture, controller.as_mut());
+                attention.take(&picture, controller.as_mut());
             }
         }
         if ms % period == 0 {
@@ -125,6 +136,6 @@ pub(super) fn play(
     }
     Recording {
         samples,
-        switches: gaze.switches,
+        switches: attention.switches,
     }
 }
