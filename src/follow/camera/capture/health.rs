@@ -44,6 +44,9 @@ pub struct Health {
     /// None for a file: it plays by the clock, and opening it again would not make it faster.
     stall: Option<Duration>,
     opened: Monotime,
+    /// The last picture, new or not.
+    arrived: Monotime,
+    /// The last new one.
     fresh: Monotime,
 }
 
@@ -55,6 +58,7 @@ impl Health {
             limit: camera.errors_before_reinit,
             stall: live.then(|| Duration::from_secs_f64(camera.stall_seconds)),
             opened: now,
+            arrived: now,
             fresh: now,
         }
     }
@@ -62,6 +66,7 @@ impl Health {
     /// A fresh picture came, and the detector has reported so many undecodable ones in a row.
     pub fn picture(&mut self, undecodable: u32, now: Monotime) -> CaptureVerdict {
         self.errors = 0;
+        self.arrived = now;
         self.fresh = now;
         // A damaged file does not get better by opening it again.
         if self.stall.is_some() && undecodable >= self.limit {
@@ -89,7 +94,7 @@ impl Health {
 
     /// Nothing came.
     pub fn nothing(&self, now: Monotime) -> CaptureVerdict {
-        let silent = now.since(self.fresh);
+        let silent = now.since(self.arrived);
         match self.stall {
             Some(stall) if silent >= stall => CaptureVerdict::Reopen(Fault::Stall(silent)),
             _ => CaptureVerdict::GoOn,
@@ -170,6 +175,10 @@ mod tests {
             CaptureVerdict::Reopen(undecodable)
         );
         assert!(!one.mended());
+        // It is not silent: what goes for repeats goes for a moment between two of them, too.
+        assert_eq!(one.nothing(at(7100)), CaptureVerdict::GoOn);
+        let stall = Fault::Stall(Duration::from_secs(3));
+        assert_eq!(one.nothing(at(9999)), CaptureVerdict::Reopen(stall));
         let mut file = health(false);
         assert_eq!(file.again(0, 1, at(60_000)), CaptureVerdict::GoOn);
     }
