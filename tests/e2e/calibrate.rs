@@ -119,7 +119,8 @@ fn a_picture_that_does_not_answer_is_refused_and_the_servos_hardly_move_and_are_
     assert_eq!(kept(&scene), Value::Null);
     // From 5 degrees, three to either side: 34 steps, and never a leap.
     let goals = servos.goals("1");
-    assert!(goals.len() > 200, "{}", goals.len());
+    // A goal that stays is not sent again.
+    assert!(goals.len() > 50, "{}", goals.len());
     assert_eq!(goals[0], 2105);
     assert!(
         goals.iter().all(|g| (2105 - 35..=2105 + 35).contains(g)),

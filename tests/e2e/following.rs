@@ -86,7 +86,8 @@ fn a_clip_turns_the_servos_towards_the_face_and_a_stop_releases_them() {
     );
 
     let pan = servos.goals("1");
-    assert!(pan.len() > 300, "{} goals", pan.len());
+    // A goal that stays is not sent again.
+    assert!(pan.len() > 100, "{} goals", pan.len());
     // 50 degrees are 569 steps from the centre at 2048.
     assert!(
         pan.iter().all(|g| (1479..=2617).contains(g)),
