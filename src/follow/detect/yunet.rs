@@ -63,9 +63,8 @@ const OVERLAP: f32 = 0.3;
 /// Most candidates that are looked at.
 const CANDIDATES: i32 = 500;
 
-/// Input sizes: 4:3, 16:9, upright 3:4 and 9:16, square. The network is shaped for one size, and shaping
-/// it anew costs as much as a look, so each size that occurs keeps its own. Sides are multiples
-/// of 32, which the network wants (240 is 7.5 of them, and measured to work).
+/// Input sizes: 4:3, 16:9, upright 3:4 and 9:16, square. Sides are multiples of 32, which the network wants (240 is 7.5 of
+/// them, and measured to work).
 const SIZES: [(i32, i32); 5] = [(320, 240), (320, 192), (240, 320), (192, 320), (256, 256)];
 /// The input of a look at a part.
 const PART: (i32, i32) = (64, 64);
@@ -83,6 +82,7 @@ const CLOSE_SCORE: f32 = 0.5;
 
 /// The detector.
 pub struct YuNet {
+    path: PathBuf,
     nets: Nets,
     min_face: u32,
     decoder: Decoder,
@@ -91,11 +91,15 @@ pub struct YuNet {
     found: Mat,
 }
 
-/// The networks of one model file, by input size; each is made when it is first wanted.
+/// Two networks of one model. A network is shaped for one size, and shaping it anew takes 0.4 ms: parts, which are looked
+/// at most often, have one of their own; looks at the whole, coarse or fine, share the other one, for each would take
+/// several megabytes.
 struct Nets {
-    path: PathBuf,
     model: Model,
-    shaped: Vec<((i32, i32), Ptr<FaceDetectorYN>)>,
+    part: Ptr<FaceDetectorYN>,
+    whole: Ptr<FaceDetectorYN>,
+    /// The input that `whole` is shaped for.
+    shape: (i32, i32),
 }
 
 /// Fits pictures into inputs, in the same memory again and again.
@@ -120,10 +124,12 @@ impl YuNet {
     pub fn open(path: &Path, model: Model, min_face: u32) -> Result<Self> {
         opencv_runtime::prepare();
         let mut yunet = Self {
+            path: path.to_owned(),
             nets: Nets {
-                path: path.to_owned(),
                 model,
-                shaped: Vec::new(),
+                part: net(path, PART)?,
+                whole: net(path, SIZES[0])?,
+                shape: SIZES[0],
             },
             min_face,
             decoder: Decoder::default(),
@@ -134,33 +140,27 @@ impl YuNet {
             },
             found: Mat::default(),
         };
-        let (width, height) = SIZES[0];
-        let grey = Scalar::new(128.0, 128.0, 128.0, 0.0);
-        let trial = Mat::new_rows_cols_with_default(height, width, CV_8UC3, grey)?;
-        yunet
-            .nets
-            .of(SIZES[0])?
-            .detect(&trial, &mut yunet.found)
-            .map_err(|e| anyhow!("it loads but does not run ({})", first_line(&e.message)))?;
+        for (width, height) in [SIZES[0], PART] {
+            let grey = Scalar::new(128.0, 128.0, 128.0, 0.0);
+            let trial = Mat::new_rows_cols_with_default(height, width, CV_8UC3, grey)?;
+            let net = yunet.nets.of((width, height))?;
+            net.detect(&trial, &mut yunet.found)
+                .map_err(|e| anyhow!("it loads but does not run ({})", first_line(&e.message)))?;
+        }
         Ok(yunet)
     }
 }
 
 impl Nets {
     fn of(&mut self, size: (i32, i32)) -> Result<&mut Ptr<FaceDetectorYN>> {
-        let at = match self.shaped.iter().position(|(s, _)| *s == size) {
-            Some(at) => at,
-            None => {
-                let path = self.path.to_str().context("the path is not UTF-8")?;
-                let (input, threshold) = (Size::new(size.0, size.1), self.model.scores.find_fine);
-                let net =
-                    FaceDetectorYN::create(path, "", input, threshold, OVERLAP, CANDIDATES, 0, 0)
-                        .map_err(|e| anyhow!("it does not load ({})", first_line(&e.message)))?;
-                self.shaped.push((size, net));
-                self.shaped.len() - 1
-            }
-        };
-        Ok(&mut self.shaped[at].1)
+        if size == PART {
+            return Ok(&mut self.part);
+        }
+        if self.shape != size {
+            self.whole.set_input_size(Size::new(size.0, size.1))?;
+            self.shape = size;
+        }
+        Ok(&mut self.whole)
     }
 
     /// Looks for faces of at least this score in an input of the given size; a row of `found` for each.
@@ -177,6 +177,14 @@ impl Nets {
             .map_err(|e| anyhow!("YuNet failed ({})", first_line(&e.message)))?;
         Ok(())
     }
+}
+
+/// A network for inputs of this size. The score that is enough is set with each look.
+fn net(path: &Path, size: (i32, i32)) -> Result<Ptr<FaceDetectorYN>> {
+    let path = path.to_str().context("the path is not UTF-8")?;
+    let (input, threshold) = (Size::new(size.0, size.1), CLOSE_SCORE);
+    FaceDetectorYN::create(path, "", input, threshold, OVERLAP, CANDIDATES, 0, 0)
+        .map_err(|e| anyhow!("it does not load ({})", first_line(&e.message)))
 }
 
 /// OpenCV's messages run over several lines.
@@ -408,7 +416,7 @@ impl Detector for YuNet {
 
     fn describe(&self) -> String {
         let (width, height) = SIZES[0];
-        let (path, version) = (self.nets.path.display(), opencv_runtime::version());
+        let (path, version) = (self.path.display(), opencv_runtime::version());
         format!("YuNet ({path}, input {width}x{height}, OpenCV {version})")
     }
 }
