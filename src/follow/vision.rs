@@ -28,6 +28,8 @@ use crate::{say, say_error, say_info, say_warn};
 
 /// How long a wait for a picture lasts before the order to stop is looked at again.
 const WAIT: Duration = Duration::from_millis(100);
+/// After so many pictures the service works as it will go on to.
+const SETTLED: u32 = 60;
 /// How long opening the detector is waited for: its models come from an SD card.
 const OPENING: Duration = Duration::from_secs(20);
 
@@ -85,6 +87,7 @@ impl Vision {
         residency::drop_code();
         let mut looker = Looker::new(detector.as_ref(), self.optics, self.rolls);
         let mut on_target = false;
+        let mut pictures = 0;
         while !self.stop.requested() {
             self.beat.turn();
             let frame = match self.slot.take(WAIT) {
@@ -104,6 +107,11 @@ impl Vision {
                 Err(e) => self.unusable(frame.number, e),
             }
             self.follow(&frame, seen.ok(), &looker, &mut on_target);
+            pictures = (pictures + 1).min(SETTLED + 1);
+            if pictures == SETTLED {
+                // So has every kind of look when it was taken first.
+                residency::drop_code();
+            }
         }
     }
 
