@@ -40,7 +40,7 @@ const VIGIL_FINE: f64 = 0.15;
 const STIRRED: Duration = Duration::from_millis(700);
 const STIRRED_LONG: f64 = 0.5;
 /// Nobody is there: a glance whether anything moves, a coarse look, a fine one.
-const GLANCE_EVERY: f64 = 0.066;
+const GLANCE_EVERY: f64 = 0.2;
 const QUIET_WHOLE: f64 = 2.0;
 const QUIET_FINE: f64 = 4.0;
 /// A picture that is larger or smaller than the one before by this part is another scene.
