@@ -196,21 +196,27 @@ fn a_planned_restart_in_place_keeps_process_taps_and_descriptors() {
             .unwrap()
             .count()
     };
-    let starts = |n| {
+    let starts = |n, look: &mut dyn FnMut()| {
         let log = || watched.scene.log();
-        wait_until(
-            "the restarts",
-            || log().matches("[SERVER_START]").count() >= n,
-            log,
-        );
+        let begun = || {
+            look();
+            log().matches("[SERVER_START]").count() >= n
+        };
+        wait_until("the restarts", begun, log);
     };
-    starts(2);
-    watched.wait_for_status("pictures", |s| s["devices"]["camera"] == true);
-    let before = fds();
+    // From one start to the next, what is open changes: the most of a whole part is compared with that of a later one.
+    let most_until = |n| {
+        let mut most = 0;
+        starts(n, &mut || most = most.max(fds()));
+        most
+    };
+    most_until(2);
+    let before = most_until(3);
     let taps = watched.cards.tap(&watched.scene, 5);
-    starts(5);
-    watched.wait_for_status("pictures", |s| s["devices"]["camera"] == true);
-    assert!(fds() <= before + 2, "{before} {}", fds());
+    most_until(6);
+    most_until(9);
+    let after = most_until(10);
+    assert!(after <= before + 4, "{before} {after}");
     let more = watched.cards.tap(&watched.scene, 5);
     assert_eq!(
         those(&taps, "counted").len() + those(&more, "counted").len(),
