@@ -37,6 +37,12 @@ impl Pose {
         }
     }
 
+    /// The largest of the three angles.
+    #[must_use]
+    pub fn largest(self) -> f64 {
+        self.pan.max(self.tilt).max(self.roll)
+    }
+
     /// The pose `part` (0 to 1) of the way to `other`.
     #[must_use]
     pub fn towards(self, other: Self, part: f64) -> Self {
@@ -139,8 +145,7 @@ impl PoseHistory {
     #[must_use]
     pub fn spread(&self, from: Monotime, to: Monotime) -> Option<f64> {
         let (low, high) = self.range(from, to)?;
-        let moved = high.zip(low, |high, low| high - low);
-        Some(moved.pan.max(moved.tilt).max(moved.roll))
+        Some(high.zip(low, |high, low| high - low).largest())
     }
 
     /// The least and the greatest angle of each axis between two times; none before the first measurement.

@@ -107,10 +107,12 @@ impl Vision {
                 Err(e) => self.unusable(frame.number, e),
             }
             self.follow(&frame, seen.ok(), &looker, &mut on_target);
-            pictures = (pictures + 1).min(SETTLED + 1);
-            if pictures == SETTLED {
-                // So has every kind of look when it was taken first.
-                residency::drop_code();
+            if pictures < SETTLED {
+                pictures += 1;
+                if pictures == SETTLED {
+                    // So has every kind of look when it was taken first.
+                    residency::drop_code();
+                }
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::follow::camera::source::{self, SourceKind};
 use crate::follow::delay::{Keeper, Kept};
 use crate::follow::optics::Optics;
 use crate::follow::pose::Pose;
-use crate::follow::servo::{self, ServoLoop, SimulatedServos};
+use crate::follow::servo::{ServoLoop, SimulatedServos};
 use crate::follow::vision::Vision;
 use crate::say_error;
 
@@ -42,10 +42,9 @@ impl Service {
             return Ok(ahead);
         }
         let mut pose = ahead;
-        if config.port == servo::SIMULATED {
-            let clock = Arc::clone(&self.clock);
-            let servos = SimulatedServos::start(&config.axes, clock, &self.stop, threads)?;
-            config.port = servos.path().display().to_string();
+        let simulated =
+            SimulatedServos::start_if_wanted(&mut config, &self.clock, &self.stop, threads)?;
+        if let Some(servos) = simulated {
             let handle = servos.pose();
             pose = Arc::new(move || handle.now());
         }

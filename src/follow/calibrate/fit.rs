@@ -4,6 +4,7 @@
 //! there may be the one is taken at which a straight line through shifts and poses leaves least over; its slope is the focal
 //! length.
 
+use crate::base::parabola::extremum;
 use crate::config::Lens;
 
 /// Candidates for the delay: from 0, in steps of so many seconds, so many.
@@ -190,17 +191,11 @@ fn line(shifts: &[Shift], stands: &[Stand]) -> Result<Line, Unclear> {
         .min_by(|a, b| a.1.left.total_cmp(&b.1.left))
         .ok_or(Unclear::HardlyMoved)?;
     let (i, line) = best;
-    // The lowest point of the parabola through three neighbours.
     let around = i
         .checked_sub(1)
         .and_then(|b| Some((lines[b], *lines.get(i + 1)?)));
     let part = around.map_or(0.0, |(before, after)| {
-        let curve = before.left - 2.0 * line.left + after.left;
-        if curve > 0.0 {
-            ((before.left - after.left) / (2.0 * curve)).clamp(-0.5, 0.5)
-        } else {
-            0.0
-        }
+        extremum(before.left, line.left, after.left)
     });
     Ok(Line {
         delay: (line.delay + part * STEP).max(0.0),

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::follow::camera::{CameraSource, Env, Grab, Holder, source};
 use crate::follow::detect::{Decoder, Pixels};
 use crate::follow::pose::Pose;
-use crate::follow::servo::{self, SimulatedServos};
+use crate::follow::servo::SimulatedServos;
 use crate::say;
 use opencv::prelude::MatTraitConst as _;
 
@@ -91,9 +91,7 @@ fn measure(
     }
     let mut servo = config.servo.clone();
     let mut pose: Arc<dyn Fn() -> Pose + Send + Sync> = Arc::new(|| Pose::HOME);
-    if servo.port == servo::SIMULATED {
-        let servos = SimulatedServos::start(&servo.axes, Arc::clone(clock), ending, threads)?;
-        servo.port = servos.path().display().to_string();
+    if let Some(servos) = SimulatedServos::start_if_wanted(&mut servo, clock, ending, threads)? {
         let handle = servos.pose();
         pose = Arc::new(move || handle.now());
     }

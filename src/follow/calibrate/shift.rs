@@ -5,6 +5,8 @@ use opencv::core::{Mat, Point, Rect, Size};
 use opencv::imgproc::{TM_CCOEFF_NORMED, match_template_def};
 use opencv::prelude::*;
 
+use crate::base::parabola::extremum;
+
 /// Windows that are looked at, one above the other in the middle column: there a turn shifts everything alike, and one of
 /// them may have somebody in it.
 const WINDOWS: usize = 3;
@@ -153,18 +155,9 @@ fn find(
     let at = |dx: i32, dy: i32| -> Result<f64> {
         Ok(f64::from(*like.at_2d::<f32>(place.y + dy, place.x + dx)?))
     };
-    // The highest point of the parabola through three neighbours.
-    let part_of = |before: f64, after: f64| {
-        let curve = before - 2.0 * best + after;
-        if curve < 0.0 {
-            ((before - after) / (2.0 * curve)).clamp(-0.5, 0.5)
-        } else {
-            0.0
-        }
-    };
     let (x, y) = (
-        part_of(at(-1, 0)?, at(1, 0)?),
-        part_of(at(0, -1)?, at(0, 1)?),
+        extremum(at(-1, 0)?, best, at(1, 0)?),
+        extremum(at(0, -1)?, best, at(0, 1)?),
     );
     Ok(Some([
         f64::from(left + place.x - window.x) + x,

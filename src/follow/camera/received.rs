@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use super::{Frame, Picture};
 use crate::base::clock::Monotime;
 
 /// A picture, and when its first byte arrived.
@@ -11,6 +12,18 @@ pub struct Arrived {
     pub jpeg: Vec<u8>,
     /// When its first byte came.
     pub begun: Monotime,
+}
+
+impl Arrived {
+    /// The frame that it is, with this number.
+    #[must_use]
+    pub fn frame(self, number: u64) -> Frame {
+        Frame {
+            number,
+            captured: self.begun,
+            picture: Picture::Jpeg(self.jpeg),
+        }
+    }
 }
 
 /// What was received and not yet taken.

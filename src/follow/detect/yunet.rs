@@ -299,17 +299,16 @@ impl YuNet {
     fn part(&mut self, picture: &Picture, square: Square, found: &mut Vec<Face>) -> Result<()> {
         let long_side = if square.closer { FINE } else { COARSE };
         let decoded = self.decoder.decode(picture, Pixels::Colour, long_side)?;
-        let (centre, side) = (square.centre, square.side);
-        let scale = self.cutter.cut(&decoded, centre, side, PART)?;
-        let keep = self.nets.model.scores.keep_part;
-        self.nets
-            .look(PART, keep, &self.cutter.part, &mut self.found)?;
-        for row in 0..self.found.rows() {
-            let face = face(self.found.at_row::<f32>(row)?, scale);
-            let corner = (centre.x - side / 2.0, centre.y - side / 2.0);
-            found.extend(face.map(|f| f.moved(corner.0, corner.1)));
-        }
-        Ok(())
+        let scale = self
+            .cutter
+            .cut(&decoded, square.centre, square.side, PART)?;
+        self.look_at_cut(
+            PART,
+            self.nets.model.scores.keep_part,
+            square.centre,
+            scale,
+            found,
+        )
     }
 
     fn nearby(&mut self, picture: &Picture, centre: Point, found: &mut Vec<Face>) -> Result<()> {
@@ -322,16 +321,25 @@ impl YuNet {
         let size = half(fine);
         let side = size.0.min(size.1) as f32 * scale;
         let scale = self.cutter.cut(&decoded, centre, side, size)?;
-        let keep = self.nets.model.scores.keep_fine;
+        self.look_at_cut(size, self.nets.model.scores.keep_fine, centre, scale, found)
+    }
+
+    /// Looks at what was cut out around `centre` for an input of this size; one of its pixels is `scale` of the full picture.
+    fn look_at_cut(
+        &mut self,
+        size: (i32, i32),
+        keep: f32,
+        centre: Point,
+        scale: f32,
+        found: &mut Vec<Face>,
+    ) -> Result<()> {
         self.nets
             .look(size, keep, &self.cutter.part, &mut self.found)?;
-        let corner = (
-            centre.x - size.0 as f32 * scale / 2.0,
-            centre.y - size.1 as f32 * scale / 2.0,
-        );
+        let corner = |centre: f32, length: i32| centre - length as f32 * scale / 2.0;
+        let (left, top) = (corner(centre.x, size.0), corner(centre.y, size.1));
         for row in 0..self.found.rows() {
             let face = face(self.found.at_row::<f32>(row)?, scale);
-            found.extend(face.map(|f| f.moved(corner.0, corner.1)));
+            found.extend(face.map(|f| f.moved(left, top)));
         }
         Ok(())
     }

@@ -64,6 +64,12 @@ impl Fault {
     }
 }
 
+/// Whether broken answers are the fault of the line, and not of two servos with one id: nobody is heard whole. Of each servo
+/// that was looked at, what went wrong.
+pub fn all_broken<'a>(mut looks: impl ExactSizeIterator<Item = Option<&'a Fault>>) -> bool {
+    looks.len() > 1 && looks.all(|fault| matches!(fault, Some(Fault::NeverWhole { .. })))
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -11,7 +11,7 @@ use crate::base::stats::Stats;
 use crate::config;
 
 use super::bus::Bus;
-use super::fault::Fault;
+use super::fault::{Fault, all_broken};
 use super::health::{Health, Servo};
 use super::steps::{self, Steps, within_reach};
 use super::sts::{self, register};
@@ -58,8 +58,7 @@ impl<W: Wire> Line<W> {
                 Err(fault) => Some(fault),
             });
         }
-        let broken = |fault: &Option<Fault>| matches!(fault, Some(Fault::NeverWhole { .. }));
-        let all_broken = faults.len() > 1 && faults.iter().all(broken);
+        let all_broken = all_broken(faults.iter().map(Option::as_ref));
         for (i, fault) in faults.into_iter().enumerate() {
             match fault {
                 None => {}

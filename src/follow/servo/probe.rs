@@ -10,14 +10,13 @@ use crate::base::stop::{Reason, Stop};
 use crate::base::threads::Threads;
 use crate::config;
 
-use super::SIMULATED;
 use super::bus::Bus;
-use super::fault::Fault;
+use super::fault::{Fault, all_broken};
 use super::mount::configured;
 use super::simulated::SimulatedServos;
 use super::steps::{Mounting, Steps};
 use super::sts;
-use super::survey::{Found, Voice, survey};
+use super::survey::{Voice, survey};
 use super::unfit::Unfit;
 use super::wire::Wire;
 use crate::say;
@@ -32,13 +31,7 @@ pub fn probe(mut config: config::Servo) -> Result<String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stop = Stop::new();
     let mut threads = Threads::default();
-    let simulated = if config.port == SIMULATED {
-        let servos = SimulatedServos::start(&config.axes, Arc::clone(&clock), &stop, &mut threads)?;
-        config.port = servos.path().to_string_lossy().into_owned();
-        Some(servos)
-    } else {
-        None
-    };
+    let simulated = SimulatedServos::start_if_wanted(&mut config, &clock, &stop, &mut threads)?;
     let result =
         super::opening::open(&config, None, &clock, &stop).and_then(|bus| look(bus, &config));
     if simulated.is_some() {
@@ -53,8 +46,7 @@ fn look<W: Wire>(mut bus: Bus<W>, config: &config::Servo) -> Result<String> {
     let looks: Vec<_> = configured(&config.axes)
         .map(|(axis, servo)| (axis.name(), servo, survey(&mut bus, servo.id, true)))
         .collect();
-    let broken = |look: &Result<Found, Fault>| matches!(look, Err(Fault::NeverWhole { .. }));
-    let all_broken = looks.iter().all(|(_, _, look)| broken(look));
+    let all_broken = all_broken(looks.iter().map(|(_, _, look)| look.as_ref().err()));
     let (mut missing, mut unfit) = (Vec::new(), false);
     for (name, servo, look) in looks {
         let (id, mounting) = (servo.id, Mounting::new(servo));

@@ -13,6 +13,7 @@ use crate::config;
 use crate::follow::control::{Axis, Each};
 use crate::follow::pose::Pose;
 
+use super::SIMULATED;
 use super::model::Model;
 use super::mount::configured;
 use super::port::{self, Pair};
@@ -73,6 +74,24 @@ impl SimulatedServos {
             serve(pair, &axes, clock.as_ref(), &ordered);
         })?;
         Ok(Self { path, pose })
+    }
+
+    /// Starts them where this configuration asks for them, and puts their port into its place.
+    ///
+    /// # Errors
+    /// As of [`start`](Self::start).
+    pub fn start_if_wanted(
+        config: &mut config::Servo,
+        clock: &Arc<dyn Clock>,
+        stop: &Stop,
+        threads: &mut Threads,
+    ) -> Result<Option<Self>> {
+        if config.port != SIMULATED {
+            return Ok(None);
+        }
+        let servos = Self::start(&config.axes, Arc::clone(clock), stop, threads)?;
+        config.port = servos.path().to_string_lossy().into_owned();
+        Ok(Some(servos))
     }
 
     /// The serial port at which they answer.

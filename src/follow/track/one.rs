@@ -281,7 +281,6 @@ impl Track {
     /// Places mean something else from this picture on: `before` is the view of the one before.
     pub fn change_view(&mut self, before: &View, view: &View) {
         let translate = |place: Place| before.pixel(place).map(|(x, y)| view.place(x, y));
-        let width = self.width;
         // A tenth of a second of its way is short enough to be straight in both.
         if let (Some(place), Some(ahead)) = (translate(self.place), translate(self.ahead(0.1))) {
             self.speed = minus(ahead, place).map(|d| d / 0.1);
@@ -290,7 +289,7 @@ impl Track {
             self.speed = [0.0; 2];
         }
         self.width = width_in(view, &self.last);
-        if !(width.is_finite() && self.speed.iter().all(|s| s.is_finite())) {
+        if !self.speed.iter().all(|s| s.is_finite()) {
             self.speed = [0.0; 2];
         }
         self.stirring.smooth = self.place;

@@ -107,8 +107,7 @@ impl Repeats {
 fn apart(a: Views, b: Views) -> f64 {
     let above = a.0.zip(b.1, |low, high| low - high);
     let below = b.0.zip(a.1, |low, high| low - high);
-    let gap = above.zip(below, f64::max);
-    gap.pan.max(gap.tilt).max(gap.roll)
+    above.zip(below, f64::max).largest()
 }
 
 #[cfg(test)]

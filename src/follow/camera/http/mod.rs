@@ -22,7 +22,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::NAME;
 use super::received::Arrived;
-use super::{CameraSource, Frame, Grab, Picture, jpeg, plain};
+use super::{CameraSource, Grab, jpeg, plain};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::names::Names;
 use crate::base::stop::Stop;
@@ -235,17 +235,13 @@ impl HttpSource {
 
 impl CameraSource for HttpSource {
     fn grab(&mut self, _stop: &Stop) -> Result<Grab> {
-        let Some(Arrived { jpeg, begun }) = self.newest()? else {
+        let Some(picture) = self.newest()? else {
             return Ok(Grab::Nothing);
         };
-        self.size = self.size.or_else(|| jpeg::size(&jpeg));
+        self.size = self.size.or_else(|| jpeg::size(&picture.jpeg));
         let number = self.number;
         self.number += 1;
-        Ok(Grab::Frame(Frame {
-            number,
-            captured: begun,
-            picture: Picture::Jpeg(jpeg),
-        }))
+        Ok(Grab::Frame(picture.frame(number)))
     }
 
     fn describe(&self) -> String {

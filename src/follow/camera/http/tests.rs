@@ -7,6 +7,7 @@ use super::*;
 use crate::base::beat::Beat;
 use crate::base::clock::SystemClock;
 use crate::base::stop::Reason;
+use crate::follow::camera::{Frame, Picture};
 
 /// Reads a request.
 fn request(socket: &mut TcpStream) -> String {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 
 use super::received::Arrived;
-use super::{CameraSource, Frame, Grab, Picture, jpeg, plain};
+use super::{CameraSource, Grab, jpeg, plain};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;
 use crate::config;
@@ -187,16 +187,12 @@ impl CameraSource for RpicamSource {
             Some(first) => Some(first),
             None => self.newest()?,
         };
-        let Some(Arrived { jpeg, begun }) = newest else {
+        let Some(picture) = newest else {
             return Ok(Grab::Nothing);
         };
         let number = self.number;
         self.number += 1;
-        Ok(Grab::Frame(Frame {
-            number,
-            captured: begun,
-            picture: Picture::Jpeg(jpeg),
-        }))
+        Ok(Grab::Frame(picture.frame(number)))
     }
 
     fn describe(&self) -> String {

@@ -8,6 +8,7 @@ use super::*;
 use crate::base::clock::SystemClock;
 use crate::base::stop::Reason;
 use crate::config::Config;
+use crate::follow::camera::{Frame, Picture};
 
 /// A folder with the stand-in and what it does.
 struct Stage {

@@ -12,6 +12,7 @@
 //! pictures, if that is the delay: what moves in those is the face, and it has to be explained as well there.
 
 use super::sums::{Moments, Path, Sums};
+use crate::base::parabola::extremum;
 
 /// From one candidate to the next, in seconds.
 pub const STEP: f64 = 0.02;
@@ -311,15 +312,8 @@ impl Fit {
         {
             return None;
         }
-        // The lowest point of the parabola through three neighbours.
         let part = best.checked_sub(1).map_or(0.0, |before| {
-            let (before, after) = (made.left[before], made.left[best + 1]);
-            let curve = before - 2.0 * least + after;
-            if curve > 0.0 {
-                ((before - after) / (2.0 * curve)).clamp(-0.5, 0.5)
-            } else {
-                0.0
-            }
+            extremum(made.left[before], least, made.left[best + 1])
         });
         Some((best as f64 + part) * STEP)
     }
