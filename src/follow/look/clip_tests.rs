@@ -536,7 +536,7 @@ fn a_noisy_room_without_anybody_costs_next_to_nothing() {
     assert!(f.cost() <= 0.06, "{}, {f:?}", f.cost());
 }
 
-/// The table that the figures in `docs/looking.md` are from.
+/// What each clip costs, and what of its faces is found.
 #[test]
 #[ignore = "a measurement: run it alone, with --ignored --nocapture"]
 fn measure_the_schedule() {

@@ -175,8 +175,7 @@ impl Looker {
     fn look_at_parts(&mut self, glass: &mut Glass<'_>) -> Result<()> {
         let outline = glass.outline;
         self.due.clear();
-        let followed = self.tracks.followed();
-        let due = |t: &&Track| self.schedule.due(&outline, t, followed == Some(t.id));
+        let due = |t: &&Track| self.schedule.due(&outline, t, &self.tracks);
         let due = self.tracks.shown().filter(due);
         self.due.extend(due.map(|t| t.id));
         self.part_by_part(glass)?;

@@ -15,9 +15,9 @@ use crate::follow::pose::Gaze;
 const CALM: (f64, u32) = (0.7, 18);
 const LIVELY: (f64, u32) = (0.25, 6);
 /// The eyes of a small face tell little, so that it is not worth more than this.
-const SMALL: (f64, u32) = (2.0, 60);
+const SMALL: (f64, u32) = (2.0, 24);
 /// Degrees from one look to the next from which on a head is not held still.
-const LEANT: f32 = 2.0;
+const LEANT: f32 = 3.0;
 /// After so long without a closer look that succeeded the angle is forgotten.
 const FORGET: Duration = Duration::from_secs(4);
 /// Most degrees that are believed; a face that leans more is not found in the first place.

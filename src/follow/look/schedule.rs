@@ -13,20 +13,38 @@ use crate::follow::track::{Track, Tracks};
 /// While somebody is there: so long after the last fine look, and after the last whole one of either kind, comes the next.
 const FINE_EVERY: f64 = 3.0;
 const WHOLE_EVERY: f64 = 1.0;
-/// Longest time between two detections of a face, in pictures and in seconds; less for one that moves: so much divided by
-/// one more than its speed in widths a second.
-const PERIODS: f64 = 2.0;
-const LONGEST: f64 = 0.17;
-const BY_SPEED: f64 = 0.2;
-/// The same for a face that is not followed.
-const OTHER_PERIODS: f64 = 3.0;
-const OTHER_LONGEST: f64 = 0.25;
-const OTHER_WRONG: f64 = 0.25;
-/// A face is looked at in every picture until it was detected so often, and while the last prediction was wrong by more
-/// than so many widths.
-const YOUNG: u32 = 3;
-const WRONG: f64 = 0.12;
-/// And while the mount turns faster than this, in degrees a second: then the follower wants to know most.
+/// How often a face is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Longest time between two detections, in pictures and in seconds.
+    periods: f64,
+    longest: f64,
+    /// Less for one that moves: so much divided by one more than its speed in widths a second.
+    by_speed: f64,
+    /// In every picture until it was detected so often, and while the last prediction was wrong by more than so many widths.
+    young: u32,
+    wrong: f64,
+}
+
+const FOLLOWED: Pace = Pace {
+    periods: 2.0,
+    longest: 0.17,
+    by_speed: 0.2,
+    young: 3,
+    wrong: 0.12,
+};
+/// A face that is not followed.
+const OTHER: Pace = Pace {
+    periods: 3.0,
+    longest: 0.25,
+    by_speed: 0.4,
+    young: 2,
+    wrong: 0.25,
+};
+/// It waits for a picture that is looked at for the followed one, but not longer than this after its last detection.
+const WAIT: f64 = 0.35;
+/// Every face is looked at in every picture while the mount turns faster than this, in degrees a second: then the follower
+/// wants to know most.
 const TURNING: f64 = 8.0;
 /// More faces than this at once are cheaper to look at as a whole.
 const MANY: usize = 4;
@@ -168,9 +186,10 @@ impl Schedule {
         if self.cut || self.passed(now, self.whole, WHOLE_EVERY) {
             return Plan::Coarse;
         }
-        let followed = tracks.followed();
-        let due = |t: &&Track| self.due(picture, t, followed == Some(t.id));
-        let due = tracks.shown().filter(due).count();
+        let due = tracks
+            .shown()
+            .filter(|t| self.due(picture, t, tracks))
+            .count();
         match due {
             0 => Plan::Skip,
             _ if due <= MANY => Plan::Parts,
@@ -221,25 +240,34 @@ impl Schedule {
         paid
     }
 
-    /// Whether a face is to be looked at in this picture.
+    /// Whether a face is to be looked at in this picture. One that is not followed waits for a picture that has to be
+    /// decoded for the one that is.
     #[must_use]
-    pub fn due(&self, picture: &Outline, track: &Track, followed: bool) -> bool {
-        let (periods, longest, wrong) = if followed {
-            (PERIODS, LONGEST, WRONG)
-        } else {
-            (OTHER_PERIODS, OTHER_LONGEST, OTHER_WRONG)
-        };
-        if track.detections < YOUNG
-            || track.error > wrong
+    pub fn due(&self, picture: &Outline, track: &Track, tracks: &Tracks) -> bool {
+        let followed = tracks.followed().and_then(|id| tracks.get(id));
+        match followed {
+            Some(followed) if followed.id != track.id => {
+                let waits = !followed.hidden
+                    && since(picture.at, Some(track.seen)) < WAIT
+                    && !self.due_at(picture, followed, FOLLOWED);
+                !waits && self.due_at(picture, track, OTHER)
+            }
+            _ => self.due_at(picture, track, FOLLOWED),
+        }
+    }
+
+    fn due_at(&self, picture: &Outline, track: &Track, pace: Pace) -> bool {
+        if track.detections < pace.young
+            || track.error > pace.wrong
             || track.score < self.weak
             || turning(picture)
             || over_edge(track, picture.size)
         {
             return true;
         }
-        let interval = (periods * self.period)
-            .min(longest)
-            .min(BY_SPEED / (track.speed() + 1.0));
+        let interval = (pace.periods * self.period)
+            .min(pace.longest)
+            .min(pace.by_speed / (track.speed() + 1.0));
         self.passed(picture.at, Some(track.seen), interval)
     }
 
