@@ -60,7 +60,7 @@ fn wait_for_frames(scene: &Scene, more: usize) {
 
 #[test]
 fn its_pictures_are_processed_and_a_stop_takes_it_along() {
-    let scene = scene(r#"[{"chunk": 1000, "garbage": "noise\n", "complain": 100}]"#);
+    let scene = scene(r#"[{"chunk": 1000, "stray": "noise\n", "complain": 100}]"#);
     let running = run(&scene);
     wait_for_frames(&scene, 30);
     let child = launches(&scene)[0];
@@ -70,11 +70,46 @@ fn its_pictures_are_processed_and_a_stop_takes_it_along() {
     assert_eq!(launches(&scene).len(), 1);
     let log = scene.log();
     assert!(
-        log.contains("camera opened: rpicam-vid: 640x480 MJPEG at 30/s"),
+        log.contains("camera opened: rpicam-vid: 640x480 as 320x240 YUV420 at 30/s"),
         "{log}"
     );
-    assert!(!log.to_lowercase().contains("error"), "{log}");
     assert!(!log.contains("complaint"), "{log}");
+}
+
+#[test]
+fn an_older_version_gives_jpegs_and_that_is_said_once() {
+    let scene = scene(
+        r#"[{"refuses": ["yuv420"], "chunk": 1000, "garbage": "noise\n", "complain": 100, "frames": 40}]"#,
+    );
+    let running = run(&scene);
+    running.wait_for_log("[CAMERA_REINIT]");
+    wait_until("a third", || launches(&scene).len() == 3, || scene.log());
+    wait_for_frames(&scene, 10);
+    assert_eq!(running.stop().0.code(), Some(0));
+    let log = scene.log();
+    let opened = "camera opened: rpicam-vid: 640x480 MJPEG at 30/s";
+    assert_eq!(log.matches(opened).count(), 2, "{log}");
+    let told = "its JPEGs are taken, which costs more (rpicam-vid has ended with status 255: unrecognised codec";
+    assert_eq!(log.matches(told).count(), 1, "{log}");
+    assert!(!log.to_lowercase().contains("error"), "{log}");
+}
+
+#[test]
+fn a_raw_picture_that_comes_again_and_again_counts_as_a_stall() {
+    let scene = scene("[{}]");
+    let still: Vec<u8> = (0..320 * 240 * 3 / 2).map(|n| (n % 250) as u8).collect();
+    std::fs::write(scene.path("bin/picture.yuv"), still).unwrap();
+    let running = run(&scene);
+    running.wait_for_log("the same picture, byte for byte");
+    assert_eq!(running.stop().0.code(), Some(0));
+
+    // Black is with the light off.
+    let scene = self::scene("[{}]");
+    std::fs::write(scene.path("bin/picture.yuv"), [0; 320 * 240 * 3 / 2]).unwrap();
+    let running = run(&scene);
+    wait_for_frames(&scene, 90);
+    assert_eq!(running.stop().0.code(), Some(0));
+    assert!(!scene.log().contains("[CAMERA_REINIT]"), "{}", scene.log());
 }
 
 #[test]
@@ -192,7 +227,7 @@ fn check_takes_one_picture() {
         .unwrap();
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(
-        table.contains("rpicam-vid: 640x480 MJPEG at 30/s; picture: 640x480 MJPG"),
+        table.contains("rpicam-vid: 640x480 as 320x240 YUV420 at 30/s; picture: 320x240 YUV420"),
         "{table}"
     );
     assert!(!runs(launches(&scene)[0]));

@@ -4,17 +4,15 @@ use anyhow::Result;
 use opencv::core::{Mat, min_max_loc, no_array};
 use opencv::imgcodecs::{IMREAD_IGNORE_ORIENTATION, IMREAD_REDUCED_GRAYSCALE_8, imdecode};
 
-use super::jpeg;
+use super::{jpeg, raw};
 
-/// Brightness of the darkest and of the brightest place differ by no more than this, of 255.
-const FLAT: f64 = 12.0;
 /// Larger pictures are not decoded for this.
 const MAX_PIXELS: u64 = 16 << 20;
 
 /// Whether the picture is of one brightness all over: black, with the light off or the lens covered.
 #[must_use]
 pub fn featureless(picture: &[u8]) -> bool {
-    spread(picture).is_ok_and(|spread| spread.is_some_and(|spread| spread <= FLAT))
+    spread(picture).is_ok_and(|spread| spread.is_some_and(|spread| spread <= f64::from(raw::FLAT)))
 }
 
 /// The difference between the brightest and the darkest place, seen at an eighth of the size.

@@ -19,6 +19,7 @@ pub mod opencv_runtime;
 mod other;
 mod pace;
 pub mod probe;
+pub mod raw;
 pub mod received;
 pub mod rpicam;
 pub mod simulated;
@@ -35,6 +36,7 @@ pub use devices::{Device, list};
 pub use held::Holder;
 pub use opencv_runtime::environment;
 pub use probe::probe;
+pub use raw::{Raw, Refusals};
 pub use source::{SourceKind, classify, open};
 
 use crate::base::beat::Beat;
@@ -46,11 +48,13 @@ use crate::follow::pose::Pose;
 /// Time for the look-up of a server's name.
 const NAME: Duration = Duration::from_secs(5);
 
-/// What a picture consists of.
+/// What a picture consists of. `follow::detect::Decoder` makes pixels of any kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Picture {
     /// A JPEG file, not yet decoded.
     Jpeg(Vec<u8>),
+    /// What a camera gives without encoding it, perhaps smaller than the full picture.
+    Raw(Raw),
     /// Rows of blue, green, red bytes without padding.
     Bgr {
         /// Pixels in a row.
@@ -116,6 +120,8 @@ pub struct Env {
     pub stop: Stop,
     /// Finds the addresses of servers.
     pub names: Arc<Names>,
+    /// What earlier openings have found out about raw pictures.
+    pub raw: Arc<Refusals>,
 }
 
 impl Env {
@@ -132,6 +138,7 @@ impl Env {
             stop: stop.clone(),
             // The waiting thread has no heartbeat.
             names: Arc::new(Names::new("camera-names", stop, &Beat::default())),
+            raw: Arc::default(),
         }
     }
 }

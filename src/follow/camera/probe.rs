@@ -41,6 +41,10 @@ pub fn probe(camera: &config::Camera, clock: &Arc<dyn Clock>) -> Result<String> 
                         jpeg::extent::mend(data)?;
                         (jpeg::size(data), "MJPG")
                     }
+                    Picture::Raw(raw) => {
+                        let layout = raw.layout();
+                        (Some((layout.width, layout.height)), layout.packing.name())
+                    }
                     Picture::Bgr { width, height, .. } => (Some((*width, *height)), "BGR"),
                 };
                 let size = size.map_or_else(|| "?".to_owned(), |(w, h)| format!("{w}x{h}"));

@@ -264,7 +264,7 @@ pub fn open(
             Box::new(HttpSource::open(url, clock, &env.stop, &env.names)?)
         }
         SourceKind::Simulated => Box::new(SimulatedSource::new(camera, env)?),
-        SourceKind::Rpicam => Box::new(RpicamSource::open(camera, clock, &env.stop)?),
+        SourceKind::Rpicam => Box::new(RpicamSource::open(camera, clock, &env.stop, &env.raw)?),
         SourceKind::OtherFile(path) => Box::new(OtherSource::file(path, camera.repeat, clock)?),
         SourceKind::OtherUrl(url) => {
             // FFmpeg would look it up without a limit.

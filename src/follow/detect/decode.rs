@@ -13,7 +13,8 @@ use opencv::imgcodecs::{
 use opencv::imgproc::{COLOR_BGR2GRAY, INTER_AREA, cvt_color_def, resize};
 use opencv::prelude::*;
 
-use crate::follow::camera::{Picture, jpeg};
+use crate::follow::camera::raw::Developer;
+use crate::follow::camera::{Picture, Raw, jpeg};
 
 /// Most pixels of a full picture. A damaged header may claim four thousand million.
 const MAX_PIXELS: u64 = 50_000_000;
@@ -32,6 +33,7 @@ pub enum Pixels {
 pub struct Decoder {
     full: (u32, u32),
     plates: Vec<Plate>,
+    developer: Developer,
 }
 
 /// One size and kind of pixels, in memory of its own.
@@ -76,6 +78,7 @@ impl Decoder {
                 Some(full) => full,
                 None => bail!("the picture is not a JPEG, or its header is damaged"),
             },
+            Picture::Raw(raw) => raw.layout().full(),
             Picture::Bgr { width, height, .. } => (*width, *height),
         };
         check(full)?;
@@ -89,7 +92,8 @@ impl Decoder {
         Ok(full)
     }
 
-    /// The picture that was shown, with its longer side at this length or longer.
+    /// The picture that was shown, with its longer side at this length or longer; a raw picture that has come smaller
+    /// stays as small as it is.
     ///
     /// # Errors
     /// It is damaged beyond decoding.
@@ -100,7 +104,10 @@ impl Decoder {
         long_side: u32,
     ) -> Result<Decoded<'_>> {
         let full = self.full;
-        let reduction = reduction(full, long_side);
+        let mut reduction = reduction(full, long_side);
+        if let Picture::Raw(raw) = picture {
+            reduction = reduction.max(raw.layout().shrunk);
+        }
         let fits = |p: &Plate| p.pixels == pixels && p.reduction == reduction;
         let at = match self.plates.iter().position(fits) {
             Some(at) => at,
@@ -119,6 +126,7 @@ impl Decoder {
         if !plate.exposed {
             match picture {
                 Picture::Jpeg(data) => plate.jpeg(full, data)?,
+                Picture::Raw(raw) => plate.raw(raw, &mut self.developer)?,
                 Picture::Bgr { data, .. } => plate.bgr(full, data)?,
             }
             plate.exposed = true;
@@ -153,6 +161,14 @@ impl Plate {
             bail!("the JPEG picture is damaged");
         }
         Ok(())
+    }
+
+    fn raw(&mut self, raw: &Raw, developer: &mut Developer) -> Result<()> {
+        let times = (self.reduction / raw.layout().shrunk).max(1);
+        match self.pixels {
+            Pixels::Colour => developer.colour(raw, times, &mut self.mat),
+            Pixels::Grey => developer.grey(raw, times, &mut self.mat),
+        }
     }
 
     fn bgr(&mut self, full: (u32, u32), data: &[u8]) -> Result<()> {
@@ -228,6 +244,8 @@ mod tests {
     use opencv::imgcodecs::imencode_def;
     use proptest::prelude::*;
 
+    use crate::follow::camera::raw::{Layout, Packing, Range};
+
     fn encoded(width: i32, height: i32) -> Vec<u8> {
         let colour = Scalar::new(10.0, 100.0, 200.0, 0.0);
         let mat = Mat::new_rows_cols_with_default(height, width, CV_8UC3, colour).unwrap();
@@ -280,6 +298,68 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn raw(full: (u32, u32), shrunk: u32, level: u8) -> Picture {
+        let (width, height) = (full.0 / shrunk, full.1 / shrunk);
+        let layout = Layout {
+            packing: Packing::I420(Range::Full),
+            width,
+            height,
+            stride: width + 64,
+            shrunk,
+        };
+        let mut data = vec![128; usize::try_from(layout.bytes()).unwrap()];
+        data[..layout.stride as usize * height as usize].fill(level);
+        Picture::Raw(Raw::new(layout, data).unwrap())
+    }
+
+    #[test]
+    fn a_raw_picture_counts_as_the_full_one_and_is_never_enlarged() {
+        let mut decoder = Decoder::default();
+        for (shrunk, wanted) in [
+            (
+                1,
+                [
+                    (320, (320, 240), 2),
+                    (160, (160, 120), 4),
+                    (80, (80, 60), 8),
+                ],
+            ),
+            (
+                2,
+                [
+                    (320, (320, 240), 2),
+                    (160, (160, 120), 4),
+                    (80, (80, 60), 8),
+                ],
+            ),
+            (
+                4,
+                [
+                    (320, (160, 120), 4),
+                    (160, (160, 120), 4),
+                    (80, (80, 60), 8),
+                ],
+            ),
+        ] {
+            let picture = raw((640, 480), shrunk, 99);
+            assert_eq!(decoder.show(&picture).unwrap(), (640, 480));
+            for (long_side, size, reduction) in wanted {
+                for (pixels, channels) in [(Pixels::Colour, 3), (Pixels::Grey, 1)] {
+                    let decoded = decoder.decode(&picture, pixels, long_side).unwrap();
+                    assert_eq!(decoded.reduction, reduction);
+                    assert_eq!((decoded.mat.cols(), decoded.mat.rows()), size);
+                    assert_eq!(decoded.mat.channels(), channels);
+                    let bytes = decoded.mat.data_bytes().unwrap();
+                    assert!(bytes.iter().all(|b| *b == 99));
+                }
+            }
+        }
+        let other = raw((640, 480), 2, 7);
+        decoder.show(&other).unwrap();
+        let decoded = decoder.decode(&other, Pixels::Grey, 80).unwrap();
+        assert_eq!(decoded.mat.data_bytes().unwrap()[0], 7);
     }
 
     #[test]

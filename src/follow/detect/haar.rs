@@ -10,7 +10,7 @@ use opencv::prelude::*;
 
 use super::decode::{Decoder, Pixels};
 use super::{Detector, Face, Look, Point, Scores};
-use crate::follow::camera::{Picture, opencv_runtime};
+use crate::follow::camera::{Picture, opencv_runtime, raw};
 
 /// Where distributions and OpenCV's own installation put the cascades.
 pub const FOLDERS: [&str; 3] = [
@@ -33,7 +33,7 @@ const GROWTH: f64 = 1.15;
 const AGREEMENT: i32 = 2;
 
 /// The longer side of what is looked at, and of what tells whether anything moves.
-const LONG_SIDE: u32 = 320;
+const LONG_SIDE: u32 = raw::LOOKED_AT;
 const TINY: u32 = 80;
 /// Whatever two windows agree on is a face; alone it has to be found twice, unless six agree.
 const SCORES: Scores = Scores {

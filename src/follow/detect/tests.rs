@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::haar::Haar;
 use super::*;
 use crate::config::{self, DetectorKind};
-use crate::follow::camera::avi;
+use crate::follow::camera::raw::{Layout, Packing, Range};
+use crate::follow::camera::{Raw, avi};
 
 /// The folder of models and clips; None, loudly, where it is absent.
 pub(crate) fn shared() -> Option<PathBuf> {
@@ -33,6 +34,28 @@ pub(crate) fn yunet(shared: &Path) -> Box<dyn Detector> {
         min_face: 40,
     };
     open(&config, Path::new("/no/data")).unwrap()
+}
+
+/// A clip's picture as a camera gives it raw, half as large.
+fn raw(jpeg: Vec<u8>) -> Picture {
+    use opencv::core::{Mat, Size};
+    use opencv::imgproc::{COLOR_BGR2YUV_I420, INTER_AREA, cvt_color_def, resize};
+    use opencv::prelude::*;
+    let (mut decoder, picture) = (Decoder::default(), Picture::Jpeg(jpeg));
+    decoder.show(&picture).unwrap();
+    let full = decoder.decode(&picture, Pixels::Colour, 640).unwrap();
+    let (mut half, mut planes) = (Mat::default(), Mat::default());
+    let size = Size::new(320, 240);
+    resize(full.mat, &mut half, size, 0.0, 0.0, INTER_AREA).unwrap();
+    cvt_color_def(&half, &mut planes, COLOR_BGR2YUV_I420).unwrap();
+    let layout = Layout {
+        packing: Packing::I420(Range::Limited),
+        width: 320,
+        height: 240,
+        stride: 320,
+        shrunk: 2,
+    };
+    Picture::Raw(Raw::new(layout, planes.data_bytes().unwrap().to_vec()).unwrap())
 }
 
 /// A face of the ground truth.
@@ -222,4 +245,26 @@ fn haar_finds_most_upright_faces_of_the_clips() {
             "{clip}: {result:?}"
         );
     }
+}
+
+#[test]
+fn faces_are_found_where_they_are_in_raw_pictures_of_half_the_size() {
+    let Some(shared) = shared() else { return };
+    let mut detector = yunet(&shared);
+    let clip = shared.join("data/videos/carphone.avi");
+    let (mut both, mut one) = (0, 0);
+    for (_, jpeg) in avi::pictures(&clip).unwrap().into_iter().step_by(8) {
+        let whole = detector.detect(&Picture::Jpeg(jpeg.clone())).unwrap();
+        let half = detector.detect(&raw(jpeg)).unwrap();
+        assert_eq!((half.width, half.height), (640, 480));
+        match (whole.faces.as_slice(), half.faces.as_slice()) {
+            ([a], [b]) => {
+                assert!(a.overlap(b) > 0.85, "{a:?} {b:?}");
+                both += 1;
+            }
+            (a, b) if a.len() == b.len() => {}
+            _ => one += 1,
+        }
+    }
+    assert!(both >= 10 && one <= 1, "{both} {one}");
 }

@@ -12,7 +12,7 @@ use opencv::prelude::*;
 
 use super::decode::{Decoded, Decoder, Pixels};
 use super::{Detector, Face, Look, Point, Scores, Square};
-use crate::follow::camera::{Picture, opencv_runtime};
+use crate::follow::camera::{Picture, opencv_runtime, raw};
 
 /// A file of the model and what its scores mean.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +69,8 @@ const SIZES: [(i32, i32); 5] = [(320, 240), (320, 192), (240, 320), (192, 320), 
 /// The input of a look at a part.
 const PART: (i32, i32) = (64, 64);
 /// The longer side of what is decoded for a fine look and for a coarse one. A part is cut from either.
-const FINE: u32 = 320;
-const COARSE: u32 = 160;
+const FINE: u32 = raw::LOOKED_AT;
+const COARSE: u32 = FINE / 2;
 /// The same for a look at nothing but brightness.
 const TINY: u32 = 80;
 

@@ -131,7 +131,7 @@ impl Looker {
         }
         let bytes = match picture {
             Picture::Jpeg(data) => Some(data.len()),
-            Picture::Bgr { .. } => None,
+            Picture::Raw(_) | Picture::Bgr { .. } => None,
         };
         let outline = Outline {
             at,

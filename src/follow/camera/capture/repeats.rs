@@ -2,8 +2,8 @@
 //!
 //! A driver, a program or a server that hangs may go on giving its last picture. A sensor never gives the same bytes twice:
 //! its noise is in every picture. So a picture that is byte for byte the one before is the one before, taken when that was
-//! taken; a face in it says nothing of now. Only encoded pictures are compared: a video codec repeats a scene that stands
-//! still exactly, and so does a drawn one.
+//! taken; a face in it says nothing of now. Only pictures as a camera gives them are compared, encoded or raw: a video codec
+//! repeats a scene that stands still exactly, and so does a drawn one.
 
 use std::time::Duration;
 
@@ -22,10 +22,50 @@ const YOUNG: Duration = Duration::from_millis(200);
 /// Least and greatest angles from where a picture may have been taken.
 type Views = (Pose, Pose);
 
+/// What is kept of a picture to know it again.
+#[derive(Debug, Default)]
+enum Kept {
+    /// There was none, or one that is not compared.
+    #[default]
+    Nothing,
+    /// All of it.
+    Jpeg(Vec<u8>),
+    /// Its fingerprint: to copy it would cost more than to look at it.
+    Raw(u64),
+}
+
+impl Kept {
+    /// Whether this is the picture that is kept; if not, it is from now on. None for one that is not compared.
+    fn again(&mut self, picture: &Picture) -> Option<bool> {
+        match (picture, &mut *self) {
+            (Picture::Bgr { .. }, kept) => {
+                *kept = Self::Nothing;
+                return None;
+            }
+            (Picture::Jpeg(data), Self::Jpeg(last)) => {
+                if !data.is_empty() && data == last {
+                    return Some(true);
+                }
+                last.clear();
+                last.extend_from_slice(data);
+            }
+            (Picture::Jpeg(data), kept) => *kept = Self::Jpeg(data.clone()),
+            (Picture::Raw(raw), kept) => {
+                let new = raw.fingerprint();
+                if matches!(kept, Self::Raw(last) if *last == new) {
+                    return Some(true);
+                }
+                *kept = Self::Raw(new);
+            }
+        }
+        Some(false)
+    }
+}
+
 /// The last picture that was new, and how it came again.
 #[derive(Debug)]
 pub struct Repeats {
-    last: Vec<u8>,
+    last: Kept,
     /// When it was taken for the first time, and from where, once that is known.
     born: Monotime,
     views: Option<Views>,
@@ -41,7 +81,7 @@ pub struct Repeats {
 impl Default for Repeats {
     fn default() -> Self {
         Self {
-            last: Vec::new(),
+            last: Kept::default(),
             born: Monotime::default(),
             views: None,
             taken: Monotime::default(),
@@ -57,17 +97,18 @@ impl Repeats {
     /// It then gets the time at which that was taken, unless the mount still stands there: the two cannot be told apart
     /// then, and need not be.
     pub fn judge(&mut self, frame: &mut Frame, views: impl Fn(Monotime) -> Option<Views>) -> bool {
-        let Picture::Jpeg(data) = &frame.picture else {
-            self.last.clear();
+        let Some(again) = self.last.again(&frame.picture) else {
             return false;
         };
         let stamp = frame.captured;
-        if data.is_empty() || *data != self.last {
-            self.last.clear();
-            self.last.extend_from_slice(data);
+        if !again {
             (self.born, self.taken, self.views) = (stamp, stamp, None);
             (self.disproved, self.featureless, self.patience) = (false, None, 1);
             return false;
+        }
+        if let Picture::Raw(raw) = &frame.picture {
+            // Nothing of it is kept that could be looked at later.
+            self.featureless.get_or_insert_with(|| raw.is_flat());
         }
         if self.views.is_none() || stamp.since(self.born) <= YOUNG {
             self.views = views(self.born);
@@ -86,7 +127,11 @@ impl Repeats {
     /// Whether the picture shows nothing at all, by `look`: with the light off or the lens covered the noise of some
     /// cameras is gone, too, and such a picture misleads nobody.
     pub fn featureless(&mut self, look: impl FnOnce(&[u8]) -> bool) -> bool {
-        *self.featureless.get_or_insert_with(|| look(&self.last))
+        let last = match &self.last {
+            Kept::Jpeg(data) => data.as_slice(),
+            Kept::Nothing | Kept::Raw(_) => &[],
+        };
+        *self.featureless.get_or_insert_with(|| look(last))
     }
 
     /// So many times longer than usual it is waited for a new one.
@@ -113,6 +158,7 @@ fn apart(a: Views, b: Views) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::follow::camera::raw::{Layout, Packing, Range, Raw};
 
     fn at(ms: u64) -> Monotime {
         Monotime::from_zero(Duration::from_millis(ms))
@@ -188,6 +234,43 @@ mod tests {
             let want = if ms <= 700 { ms } else { 700 };
             assert_eq!(frame.captured, at(want), "{ms}");
         }
+    }
+
+    #[test]
+    fn raw_pictures_are_known_again_by_their_brightness() {
+        let layout = Layout {
+            packing: Packing::I420(Range::Full),
+            width: 32,
+            height: 24,
+            stride: 32,
+            shrunk: 1,
+        };
+        let raw = |spot: u8| Frame {
+            number: 0,
+            captured: at(5),
+            picture: Picture::Raw({
+                let mut data = vec![9; 32 * 24 * 3 / 2];
+                data[..32 * 8].fill(spot);
+                Raw::new(layout, data).unwrap()
+            }),
+        };
+        let mut repeats = Repeats::default();
+        for (spot, again, flat) in [
+            (80, false, false),
+            (80, true, false),
+            (81, false, false),
+            (9, false, true),
+            (9, true, true),
+            (80, false, false),
+        ] {
+            assert_eq!(repeats.judge(&mut raw(spot), |_| None), again, "{spot}");
+            if again {
+                assert_eq!(repeats.featureless(|_| panic!("no bytes are kept")), flat);
+            }
+        }
+        // A JPEG after it is another picture.
+        assert!(!repeats.judge(&mut jpeg(1, 5), |_| None));
+        assert!(repeats.judge(&mut jpeg(1, 5), |_| None));
     }
 
     #[test]

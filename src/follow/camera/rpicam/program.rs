@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
+use super::announced::Announced;
 use super::tail::Tail;
 use crate::base::child::end_with_this_thread;
 use crate::base::clock::Clock;
@@ -127,17 +128,47 @@ impl Program {
         Ok(())
     }
 
+    /// Makes its output wait in the kernel up to so many bytes, so that a picture is written and read at once. A kernel
+    /// that does not allow it is put up with.
+    pub fn widen(&self, bytes: usize) {
+        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+        let _ = fcntl(&self.output, FcntlArg::F_SETPIPE_SZ(bytes));
+    }
+
+    /// What it has said of its pictures.
+    pub const fn announced(&self) -> Option<&Announced> {
+        self.tail.announced()
+    }
+
     /// Reads output once, waiting up to `timeout` for it. What the program complains of meanwhile is
     /// taken in as well, so that it never waits for us.
     ///
     /// # Errors
     /// The pipe failed.
     pub fn read(&mut self, buffer: &mut [u8], timeout: Duration) -> io::Result<Output> {
-        let waited = match self.ready(Duration::ZERO)? {
-            true => false,
-            false if timeout.is_zero() || !self.ready(timeout)? => return Ok(Output::Nothing),
-            false => true,
-        };
+        match self.wait(timeout)? {
+            Some(waited) => self.read_ready(buffer, waited),
+            None => Ok(Output::Nothing),
+        }
+    }
+
+    /// Waits up to `timeout` for output, or for its end. Whether there was none at first; nothing if none has come.
+    ///
+    /// # Errors
+    /// The pipe failed.
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<Option<bool>> {
+        Ok(match self.ready(Duration::ZERO)? {
+            true => Some(false),
+            false if timeout.is_zero() || !self.ready(timeout)? => None,
+            false => Some(true),
+        })
+    }
+
+    /// Reads the output that [`wait`](Self::wait) has found.
+    ///
+    /// # Errors
+    /// The pipe failed.
+    pub fn read_ready(&mut self, buffer: &mut [u8], waited: bool) -> io::Result<Output> {
         match self.output.read(buffer) {
             Ok(0) => Ok(Output::Over),
             Ok(count) => Ok(Output::Bytes { count, waited }),

@@ -1,6 +1,8 @@
-//! The last lines that a program wrote to standard error.
+//! The last lines that a program wrote to standard error, and the one that tells of its pictures.
 
 use std::collections::VecDeque;
+
+use super::announced::{self, Announced};
 
 /// Lines that are kept, and characters of each.
 const LINES: usize = 3;
@@ -10,6 +12,7 @@ const LENGTH: usize = 200;
 #[derive(Debug, Default)]
 pub struct Tail {
     lines: VecDeque<String>,
+    announced: Option<Announced>,
     /// The line that has not ended yet, as far as it is kept.
     open: Vec<u8>,
 }
@@ -26,6 +29,11 @@ impl Tail {
         }
     }
 
+    /// What it has said of its pictures last.
+    pub const fn announced(&self) -> Option<&Announced> {
+        self.announced.as_ref()
+    }
+
     /// The last lines, joined; empty if nothing was said.
     pub fn text(&mut self) -> String {
         self.end_line();
@@ -35,6 +43,9 @@ impl Tail {
     fn end_line(&mut self) {
         let line = String::from_utf8_lossy(&self.open).into_owned();
         self.open.clear();
+        if let Some(announced) = announced::parse(&line) {
+            self.announced = Some(announced);
+        }
         if let Some(line) = essence(&line) {
             if self.lines.len() == LINES {
                 self.lines.pop_front();
@@ -87,6 +98,17 @@ mod tests {
             "ERROR V4L2 v4l2_device.cpp:390 busy; no cameras available"
         );
         assert_eq!(last_words(b""), "");
+    }
+
+    #[test]
+    fn what_is_said_of_the_pictures_is_kept_whatever_follows() {
+        let mut tail = Tail::default();
+        for line in ["(0) 640x480-YUV420", "(0) 320x240-YUV420/sYCC (1) 9x9-R"] {
+            tail.push(format!("INFO Camera configuring streams: {line}\nx\n").as_bytes());
+        }
+        let said = tail.announced().unwrap();
+        assert_eq!((said.width, said.height), (320, 240));
+        assert_eq!(tail.text(), "x; x");
     }
 
     #[test]
