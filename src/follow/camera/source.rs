@@ -257,8 +257,8 @@ pub fn open(
                 .map_err(|why| anyhow!(usage(&path.display().to_string(), &why)))?;
             return open(&kind, camera, env);
         }
-        SourceKind::Auto => Box::new(v4l2::open_automatic(camera, clock)?),
-        SourceKind::V4l2(path) => Box::new(V4l2Source::open(path, camera, clock)?),
+        SourceKind::Auto => Box::new(v4l2::open_automatic(camera, clock, &env.raw)?),
+        SourceKind::V4l2(path) => Box::new(V4l2Source::open(path, camera, clock, &env.raw)?),
         SourceKind::MjpegAvi(path) => Box::new(AviSource::open(path, camera, clock)?),
         SourceKind::HttpMjpeg(url) => {
             Box::new(HttpSource::open(url, clock, &env.stop, &env.names)?)

@@ -1,6 +1,9 @@
 //! A V4L2 camera through OpenCV.
 
-use std::fs::OpenOptions;
+mod choice;
+mod modes;
+
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,18 +19,19 @@ use opencv::videoio::{
     CAP_PROP_FRAME_WIDTH, CAP_PROP_POS_MSEC, CAP_V4L2, VideoCapture, VideoWriter,
 };
 
-use super::{CameraSource, Frame, Grab, Picture, devices, jpeg, opencv_runtime, plain};
+use super::raw::{Layout, Packing, Refusals, Standing};
+use super::{CameraSource, Frame, Grab, Picture, Raw, devices, jpeg, opencv_runtime, plain};
 use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::Stop;
 use crate::config;
-use crate::say;
+use crate::{say, say_info};
 
 /// A camera that the kernel knows.
 pub struct V4l2Source {
     path: PathBuf,
     capture: VideoCapture,
-    /// Whether the camera's JPEG arrives undecoded.
-    undecoded: bool,
+    form: Form,
+    known: Arc<Refusals>,
     width: f64,
     height: f64,
     fps: f64,
@@ -37,28 +41,55 @@ pub struct V4l2Source {
     number: u64,
 }
 
+/// In which form pictures arrive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    /// As the camera's JPEGs.
+    Jpeg,
+    /// Raw, as the camera takes them.
+    Raw(Layout),
+    /// Decoded by OpenCV: in a format that we do not read ourselves.
+    Decoded,
+}
+
 /// Opens the camera that `"auto"` means at this moment.
 ///
 /// # Errors
 /// There is none, or it cannot be opened.
-pub fn open_automatic(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<V4l2Source> {
+pub fn open_automatic(
+    camera: &config::Camera,
+    clock: Arc<dyn Clock>,
+    known: &Arc<Refusals>,
+) -> Result<V4l2Source> {
     let path = devices::automatic().ok_or_else(|| {
         anyhow!(say!(
             "no camera found; plug one in, or name it in camera.source (facetap devices lists them; \"rpicam\" is the connector of a Raspberry Pi)",
             "カメラが見つかりません。接続するか camera.source で指定してください (一覧: facetap devices。Raspberry Pi のカメラコネクタは \"rpicam\")"
         ))
     })?;
-    V4l2Source::open(&path, camera, clock)
+    V4l2Source::open(&path, camera, clock, known)
 }
 
 impl V4l2Source {
-    /// Opens a device and asks it for MJPG in the configured size and rate; it may give something else.
+    /// Opens a device and asks it for what is cheapest of what it offers ([`choice::choose`]), else for MJPG in the
+    /// configured size and rate; it may give something else.
     ///
     /// # Errors
     /// The device is absent, in use, not permitted, or not a camera.
-    pub fn open(path: &Path, camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn open(
+        path: &Path,
+        camera: &config::Camera,
+        clock: Arc<dyn Clock>,
+        known: &Arc<Refusals>,
+    ) -> Result<Self> {
         opencv_runtime::prepare();
-        check(path)?;
+        let raw = {
+            let device = check(path)?;
+            choice::choose(&modes::of(&device, &choice::sizes(camera)), camera)
+        };
+        // One that gave no raw picture is tried without once, and then again: perhaps it was unplugged.
+        let raw = raw.filter(|_| known.get() == Standing::Wanted);
+        known.set(Standing::Wanted);
         let name = path.display();
         let mut capture = VideoCapture::from_file(path, CAP_V4L2)
             .with_context(|| format!("{name}: cannot be opened as a camera"))?;
@@ -68,21 +99,14 @@ impl V4l2Source {
                 "{name}: カメラとして応答しません。別の種類のデバイスか、他のプログラムが使用中です"
             ));
         }
-        // The order matters: each of these makes OpenCV negotiate anew and forget the conversion.
-        let mjpg = f64::from(VideoWriter::fourcc('M', 'J', 'P', 'G')?);
-        capture.set(CAP_PROP_FOURCC, mjpg)?;
-        capture.set(CAP_PROP_FRAME_WIDTH, f64::from(camera.width))?;
-        capture.set(CAP_PROP_FRAME_HEIGHT, f64::from(camera.height))?;
-        capture.set(CAP_PROP_FPS, camera.fps)?;
-        capture.set(CAP_PROP_CONVERT_RGB, 0.0)?;
-        let undecoded =
-            capture.get(CAP_PROP_FOURCC)? == mjpg && capture.get(CAP_PROP_CONVERT_RGB)? == 0.0;
-        if !undecoded {
-            capture.set(CAP_PROP_CONVERT_RGB, 1.0)?;
-        }
+        let form = match raw {
+            Some(layout) if take_raw(&mut capture, &layout, camera.fps)? => Form::Raw(layout),
+            _ => take_jpegs(&mut capture, camera)?,
+        };
         Ok(Self {
             path: path.to_owned(),
-            undecoded,
+            form,
+            known: Arc::clone(known),
             width: capture.get(CAP_PROP_FRAME_WIDTH)?,
             height: capture.get(CAP_PROP_FRAME_HEIGHT)?,
             fps: capture.get(CAP_PROP_FPS)?,
@@ -98,16 +122,75 @@ impl V4l2Source {
         if !self.capture.retrieve(&mut self.picture, 0)? || self.picture.empty() {
             bail!("it gave an empty picture");
         }
-        let data = self.picture.data_bytes()?;
-        if self.undecoded {
-            // Some put a header of their own before it.
-            if find(data, &jpeg::BEGINNING).is_none() {
-                bail!("it gave a picture that is no JPEG");
+        match self.form {
+            Form::Decoded => opencv_runtime::bgr(&self.picture),
+            Form::Raw(layout) => {
+                let data = self.picture.data_bytes()?.to_vec();
+                Ok(Picture::Raw(Raw::new(layout, data)?))
             }
-            return Ok(Picture::Jpeg(data.to_vec()));
+            Form::Jpeg => {
+                let data = self.picture.data_bytes()?;
+                // Some put a header of their own before it.
+                if find(data, &jpeg::BEGINNING).is_none() {
+                    bail!("it gave a picture that is no JPEG");
+                }
+                Ok(Picture::Jpeg(data.to_vec()))
+            }
         }
-        opencv_runtime::bgr(&self.picture)
     }
+}
+
+impl Drop for V4l2Source {
+    fn drop(&mut self) {
+        if matches!(self.form, Form::Raw(_)) && self.number == 0 {
+            // The bus may have no room for it, beside other devices.
+            self.known.set(Standing::Doubtful);
+            let name = self.path.display();
+            say_info!(
+                "{name}: no raw picture has come; the next time its JPEGs are asked for",
+                "{name}: RAW 画像が来なかったため、次は JPEG で開きます"
+            );
+        }
+    }
+}
+
+/// Asks for what OpenCV is to hand over as it comes. Whether it does. The order matters: each of these makes OpenCV
+/// negotiate anew and forget the conversion.
+fn ask(
+    capture: &mut VideoCapture,
+    format: f64,
+    (width, height): (u32, u32),
+    fps: f64,
+) -> Result<bool> {
+    capture.set(CAP_PROP_FOURCC, format)?;
+    capture.set(CAP_PROP_FRAME_WIDTH, f64::from(width))?;
+    capture.set(CAP_PROP_FRAME_HEIGHT, f64::from(height))?;
+    capture.set(CAP_PROP_FPS, fps)?;
+    capture.set(CAP_PROP_CONVERT_RGB, 0.0)?;
+    Ok(capture.get(CAP_PROP_FOURCC)? == format && capture.get(CAP_PROP_CONVERT_RGB)? == 0.0)
+}
+
+/// Asks for raw pictures. False if others would come.
+fn take_raw(capture: &mut VideoCapture, layout: &Layout, fps: f64) -> Result<bool> {
+    let format = match layout.packing {
+        Packing::Yuyv => VideoWriter::fourcc('Y', 'U', 'Y', 'V')?,
+        Packing::Grey => VideoWriter::fourcc('G', 'R', 'E', 'Y')?,
+        Packing::I420(_) => return Ok(false),
+    };
+    let size = (layout.width, layout.height);
+    Ok(ask(capture, f64::from(format), size, fps)?
+        && capture.get(CAP_PROP_FRAME_WIDTH)? == f64::from(size.0)
+        && capture.get(CAP_PROP_FRAME_HEIGHT)? == f64::from(size.1))
+}
+
+/// Asks for JPEGs, or whatever the camera has instead.
+fn take_jpegs(capture: &mut VideoCapture, camera: &config::Camera) -> Result<Form> {
+    let mjpg = f64::from(VideoWriter::fourcc('M', 'J', 'P', 'G')?);
+    if ask(capture, mjpg, (camera.width, camera.height), camera.fps)? {
+        return Ok(Form::Jpeg);
+    }
+    capture.set(CAP_PROP_CONVERT_RGB, 1.0)?;
+    Ok(Form::Decoded)
 }
 
 impl CameraSource for V4l2Source {
@@ -144,11 +227,12 @@ impl CameraSource for V4l2Source {
         let Self {
             width, height, fps, ..
         } = self;
-        let format = if self.undecoded { "MJPG" } else { "decoded" };
-        format!(
-            "{}: {width}x{height} {format} at {fps}/s",
-            self.path.display()
-        )
+        let what = match self.form {
+            Form::Raw(layout) => layout.describe(),
+            Form::Jpeg => format!("{width}x{height} MJPG"),
+            Form::Decoded => format!("{width}x{height} decoded"),
+        };
+        format!("{}: {what} at {fps}/s", self.path.display())
     }
 
     fn is_live(&self) -> bool {
@@ -156,8 +240,8 @@ impl CameraSource for V4l2Source {
     }
 }
 
-/// Opens the device only to learn the error, which OpenCV does not report.
-fn check(path: &Path) -> Result<()> {
+/// Opens the device to learn the error, which OpenCV does not report, and what it offers.
+fn check(path: &Path) -> Result<File> {
     let name = path.display();
     // Without O_NONBLOCK a serial line that was named by mistake would wait for a carrier.
     let opened = OpenOptions::new()
@@ -165,8 +249,8 @@ fn check(path: &Path) -> Result<()> {
         .write(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path);
-    match opened.and_then(|file| file.metadata()) {
-        Ok(about) if about.file_type().is_char_device() => Ok(()),
+    match opened.and_then(|file| Ok((file.metadata()?, file))) {
+        Ok((about, file)) if about.file_type().is_char_device() => Ok(file),
         Ok(_) => bail!(say!(
             "{name} is not a camera",
             "{name} はカメラではありません"
@@ -245,7 +329,8 @@ mod tests {
 
     fn refusal(path: &str) -> String {
         let clock = Arc::new(SystemClock);
-        let opened = V4l2Source::open(Path::new(path), &Config::default().camera, clock);
+        let known = Arc::default();
+        let opened = V4l2Source::open(Path::new(path), &Config::default().camera, clock, &known);
         format!("{:#}", opened.err().unwrap())
     }
 
@@ -271,7 +356,11 @@ mod tests {
             eprintln!("SKIPPED: this machine has a camera");
             return;
         }
-        let opened = open_automatic(&Config::default().camera, Arc::new(SystemClock));
+        let opened = open_automatic(
+            &Config::default().camera,
+            Arc::new(SystemClock),
+            &Arc::default(),
+        );
         let why = opened.err().unwrap().to_string();
         assert!(
             why.contains("no camera found") && why.contains("camera.source"),
