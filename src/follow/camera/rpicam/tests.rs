@@ -8,8 +8,8 @@ use super::*;
 use crate::base::clock::SystemClock;
 use crate::base::stop::Reason;
 use crate::config::Config;
-use crate::follow::camera::Frame;
-use crate::follow::camera::raw::{Layout, Packing, Range};
+use crate::follow::camera::jpeg;
+use crate::follow::camera::raw::{Layout, Packing, Range, Refusals, Standing};
 
 /// A folder with the stand-in and what it does.
 struct Stage {
