@@ -18,6 +18,7 @@ use crate::config::{self, Loaded};
 use crate::follow::calibrate::fit::Measured;
 use crate::follow::calibrate::{Calibration, calibrate};
 use crate::follow::delay::Kept;
+use crate::follow::servo::protocol;
 use crate::say;
 use crate::watch::health::state;
 
@@ -88,18 +89,16 @@ fn measure(options: &CalibrateOptions) -> Result<u8> {
             ));
         }
     }
-    if loaded.config.servo.protocol != config::Protocol::Sts {
-        bail!(say!(
-            "servo.protocol: only \"sts\" is there in this version",
-            "サーボ: servo.protocol はこのバージョンでは \"sts\" のみです"
-        ));
-    }
     super::prepare_libraries();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stop = Stop::new();
     let mut threads = Threads::default();
     signals::watch(&mut threads, &stop, || ())?;
     if !options.json {
+        let protocol = protocol::of(loaded.config.servo.protocol);
+        if let Some(what) = protocol.shortcomings() {
+            super::print(format!("{}: {what}", protocol.name()));
+        }
         super::print(say!(
             "the pan axis moves a few degrees to and fro for ten seconds (Ctrl-C ends it)",
             "パン軸を約10秒間、数度だけ動かします (Ctrl-Cで中断)"

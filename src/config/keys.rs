@@ -2,8 +2,7 @@
 
 use super::key::{Key, KeyKind, key};
 
-/// Bit rates that STS servos can be set to (register 6 of the memory table), and those of the other
-/// protocols that will follow.
+/// Bit rates that servos of one family or another can be set to.
 const BAUDS: &[i64] = &[
     9_600, 19_200, 38_400, 57_600, 76_800, 115_200, 128_000, 250_000, 500_000, 1_000_000,
     2_000_000, 3_000_000, 4_000_000,
@@ -54,7 +53,7 @@ pub const KEYS: &[Key] = &[
     key("servo", KeyKind::Group, "the servos"),
     key("servo.enabled", KeyKind::Bool, "whether there are any"),
     key("servo.port", KeyKind::Text, "serial port: \"auto\", a path, or \"simulated\""),
-    key("servo.baud", KeyKind::OneOfNumbers(BAUDS), "bits a second"),
+    key("servo.baud", KeyKind::OneOfNumbers(BAUDS), "bits a second; by default as the servos are delivered: 1000000 (sts, scs), 115200 (maestro), 57600 (dynamixel)"),
     key("servo.protocol", KeyKind::OneOf(&["sts", "scs", "maestro", "dynamixel"]), "what the servos speak"),
     key("servo.axes", KeyKind::Group, "the axes; roll may be left out"),
     key("servo.axes.pan", KeyKind::Group, "left and right"),

@@ -258,6 +258,29 @@ pub enum Protocol {
     Dynamixel,
 }
 
+impl Protocol {
+    /// The bit rate of its servos as delivered: `servo.baud` where that is not given. A Maestro takes any by USB; by wires it
+    /// finds out the rate by itself, up to this one.
+    #[must_use]
+    pub const fn usual_baud(self) -> u32 {
+        match self {
+            Self::Sts | Self::Scs => 1_000_000,
+            Self::Maestro => 115_200,
+            Self::Dynamixel => 57_600,
+        }
+    }
+
+    /// The highest number that an axis can have, and what it is.
+    #[must_use]
+    pub const fn highest_id(self) -> (u8, &'static str) {
+        match self {
+            Self::Sts | Self::Scs => (253, "the servo's id"),
+            Self::Maestro => (23, "the channel of the controller"),
+            Self::Dynamixel => (252, "the servo's id"),
+        }
+    }
+}
+
 /// The axes of the mount.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

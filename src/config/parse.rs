@@ -58,11 +58,15 @@ pub fn parse(text: &str) -> Result<(Config, Vec<&'static str>), Vec<String>> {
     // Axes are given as a whole: a mount without roll is one whose "axes" do not name it.
     let gives_axes = given.get("servo").and_then(|s| s.get("axes"));
     let leaves_roll_out = gives_axes.is_some_and(|a| a.get("roll").is_none());
+    let gives_baud = given.get("servo").is_some_and(|s| s.get("baud").is_some());
     merge(&mut merged, Value::Object(given));
     if leaves_roll_out {
         merged["servo"]["axes"]["roll"] = Value::Null;
     }
-    let config: Config = serde_json::from_value(merged).map_err(|e| vec![e.to_string()])?;
+    let mut config: Config = serde_json::from_value(merged).map_err(|e| vec![e.to_string()])?;
+    if !gives_baud {
+        config.servo.baud = config.servo.protocol.usual_baud();
+    }
     let problems = relations(&config);
     if problems.is_empty() {
         Ok((config, checked.not_built))
@@ -222,7 +226,14 @@ fn relations(config: &Config) -> Vec<String> {
     let axes = &config.servo.axes;
     let mut named = vec![("pan", &axes.pan), ("tilt", &axes.tilt)];
     named.extend(axes.roll.as_ref().map(|roll| ("roll", roll)));
+    let (most, what) = config.servo.protocol.highest_id();
     for (i, (name, axis)) in named.iter().enumerate() {
+        if axis.id > most {
+            problems.push(format!(
+                "\"servo.axes.{name}.id\" is {}; with this \"servo.protocol\" it is {what}, 0 to {most}",
+                axis.id
+            ));
+        }
         if axis.min >= axis.max {
             problems.push(format!(
                 "\"servo.axes.{name}\" has min {} and max {}; the minimum must be the smaller one",
@@ -319,6 +330,37 @@ mod tests {
             config.servo.axes.roll.map(|r| (r.id, r.invert)),
             Some((2, true))
         );
+    }
+
+    #[test]
+    fn the_bit_rate_is_that_of_the_protocol_unless_it_is_given() {
+        let baud = |text: &str| parse(text).unwrap().0.servo.baud;
+        for (protocol, want) in [
+            ("sts", 1_000_000),
+            ("scs", 1_000_000),
+            ("maestro", 115_200),
+            ("dynamixel", 57_600),
+        ] {
+            let text = format!(r#"{{"servo": {{"protocol": "{protocol}"}}}}"#);
+            assert_eq!(baud(&text), want, "{protocol}");
+        }
+        let given = r#"{"servo": {"protocol": "dynamixel", "baud": 1000000}}"#;
+        assert_eq!(baud(given), 1_000_000);
+        assert_eq!(baud("{}"), 1_000_000);
+    }
+
+    #[test]
+    fn ids_are_those_that_the_protocol_has() {
+        let text = problem(
+            r#"{"servo": {"protocol": "maestro", "axes": {"pan": {"id": 24}, "tilt": {"id": 23}}}}"#,
+        );
+        assert!(
+            text.contains("servo.axes.pan.id") && text.contains("0 to 23"),
+            "{text}"
+        );
+        assert!(!text.contains("tilt"), "{text}");
+        problem(r#"{"servo": {"protocol": "dynamixel", "axes": {"pan": {"id": 253}}}}"#);
+        parse(r#"{"servo": {"axes": {"pan": {"id": 253}}}}"#).unwrap();
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::base::limited::Limited;
 use crate::base::slot::Slot;
 use crate::base::stop::lock;
 use crate::base::threads::Threads;
-use crate::config::Protocol;
 use crate::follow::camera::Env;
 use crate::follow::camera::capture::{Capture, CaptureFeedback};
 use crate::follow::camera::held::Holder;
@@ -20,7 +19,6 @@ use crate::follow::optics::Optics;
 use crate::follow::pose::Pose;
 use crate::follow::servo::{ServoLoop, SimulatedServos};
 use crate::follow::vision::Vision;
-use crate::say_error;
 
 /// Where the mount stands, for whoever looks through the simulated camera.
 pub(super) type PoseNow = Arc<dyn Fn() -> Pose + Send + Sync>;
@@ -32,13 +30,6 @@ impl Service {
         let ahead: PoseNow = Arc::new(|| Pose::HOME);
         let mut config = self.config.servo.clone();
         if !config.enabled {
-            return Ok(ahead);
-        }
-        if config.protocol != Protocol::Sts {
-            say_error!(
-                "servo.protocol: only \"sts\" is there in this version, the servos stay off",
-                "サーボ: servo.protocol はこのバージョンでは \"sts\" のみです。サーボは動作しません"
-            );
             return Ok(ahead);
         }
         let mut pose = ahead;

@@ -1,4 +1,4 @@
-//! Servos that share no code with the program: `tests/tools/sts_servos.py`.
+//! Servos that share no code with the program: `tests/tools/sts_servos.py` and its kin.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,7 +15,18 @@ impl Servos {
     /// Servos at the port `link` that write the frames they receive to `record`. None, and loudly, where
     /// there is no Python.
     pub fn start(link: &Path, record: &Path, options: &[&str]) -> Option<Self> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/sts_servos.py");
+        Self::start_family("sts", link, record, options)
+    }
+
+    /// The same of another family.
+    pub fn start_family(
+        family: &str,
+        link: &Path,
+        record: &Path,
+        options: &[&str],
+    ) -> Option<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools");
+        let program = folder.join(format!("{family}_servos.py"));
         let child = Command::new("python3")
             .arg(program)
             .arg(link)

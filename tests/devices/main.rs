@@ -10,5 +10,7 @@ mod reinit;
 mod servo_bus;
 #[path = "../common/servo_loop.rs"]
 mod servo_loop;
+mod servo_memory;
+mod servo_oracles;
 #[path = "../common/servos.rs"]
 mod servos;

@@ -33,6 +33,7 @@ mod odd_pictures;
 mod pictures;
 #[path = "../common/program.rs"]
 mod program;
+mod protocols;
 mod report;
 mod rpicam;
 mod running;

@@ -1,4 +1,4 @@
-//! Exchanges on the servo bus: one instruction, its answers, bounded in time.
+//! Exchanges on the servo bus: one question, its answers, bounded in time.
 
 use std::io;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::base::clock::Clock;
 
 use super::fault::{Fault, why_not};
+use super::protocol::{self, Held, Protocol, Query, Reading, Reply, Settings, Write, after_echo};
 use super::steps::Steps;
-use super::sts::{self, register};
 use super::wire::Wire;
 
 /// How long an answer may take. A servo answers within 2 ms at 1 Mbaud; USB adapters collect for up to
@@ -20,46 +20,11 @@ const ACKNOWLEDGED: Duration = Duration::from_millis(25);
 const QUIET: Duration = Duration::from_millis(20);
 /// More than an answer and an echo can be; beyond it is noise.
 const MOST_BYTES: usize = 512;
-/// Bytes that are read of an axis: position, speed, load, voltage, temperature, a flag, status.
-const AXIS: u8 = 10;
-/// So many more, by turns: an answer that comes too late has another length than the one that is waited for then.
-const AXIS_TURNS: u8 = 5;
-/// No servo stands farther from the left end than this; two turns either way can be had by an offset (register 31).
-const FARTHEST: i32 = 8192;
-
-/// What a servo reports about its movement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// Where it stands.
-    pub position: Steps,
-    /// Register 60, as it is.
-    pub load: u16,
-    /// Tenths of a volt.
-    pub voltage: u8,
-    /// Degrees Celsius.
-    pub temperature: u8,
-    /// Status bits, of the answer and of register 65.
-    pub status: u8,
-}
-
-impl Reading {
-    /// From an answer with registers 56 to 65 at least; none if no servo can say so.
-    #[must_use]
-    pub fn parse(status: u8, bytes: &[u8]) -> Option<Self> {
-        let [p0, p1, _, _, l0, l1, voltage, temperature, _, bits, ..] = *bytes else {
-            return None;
-        };
-        // Bit 15 is the sign.
-        let position = sts::signed(sts::word(p0, p1), 15);
-        (-FARTHEST..=FARTHEST).contains(&position).then_some(Self {
-            position: Steps(position),
-            load: sts::word(l0, l1),
-            voltage,
-            temperature,
-            status: status | bits,
-        })
-    }
-}
+/// Questions about movement in a row whose answers differ in length: an answer that comes too late has another one than the
+/// one that is waited for then.
+const TURNS: u8 = 5;
+/// Fewer bytes beside an answer may be noise of the adapter, whose line changes its direction.
+const NOISE: usize = 6;
 
 /// Whether a servo is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +47,8 @@ pub struct Heard {
     pub readings: Vec<Reading>,
     /// Whether an answer to an earlier question was among it.
     pub late: bool,
+    /// Whether only what was sent came back.
+    pub echo: bool,
     /// What came besides, at most a few bytes of it.
     pub broken: Vec<u8>,
 }
@@ -90,18 +57,20 @@ pub struct Heard {
 pub struct Bus<W: Wire> {
     wire: W,
     clock: Arc<dyn Clock>,
-    /// Servos that answer reads but do not acknowledge writes (register 8 is 0).
+    protocol: &'static dyn Protocol,
+    /// Servos that answer reads but do not acknowledge writes (their status return level).
     unacknowledging: Vec<u8>,
-    /// How many bytes more than needed the last question about an axis asked for.
+    /// What the last question about movement was, of those that differ in the length of their answers.
     turn: u8,
 }
 
 impl<W: Wire> Bus<W> {
-    /// A bus on this line.
-    pub fn new(wire: W, clock: Arc<dyn Clock>) -> Self {
+    /// A bus on this line, whose servos speak this.
+    pub fn new(wire: W, protocol: &'static dyn Protocol, clock: Arc<dyn Clock>) -> Self {
         Self {
             wire,
             clock,
+            protocol,
             unacknowledging: Vec::new(),
             turn: 0,
         }
@@ -112,13 +81,40 @@ impl<W: Wire> Bus<W> {
         self.wire.name()
     }
 
+    /// What is spoken.
+    pub fn protocol(&self) -> &'static dyn Protocol {
+        self.protocol
+    }
+
+    /// Greets a controller that wants it, and speaks from then on as it does. Returns the status bits that had been set; none
+    /// where it does not answer.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn greet(&mut self) -> Result<Option<u16>, Fault> {
+        let greetings = self.protocol.greetings();
+        if greetings.is_empty() {
+            return Ok(Some(0));
+        }
+        for (query, protocol) in greetings {
+            match self.exchange(&query, 0, ANSWER) {
+                Ok(reply) => {
+                    self.protocol = protocol;
+                    return Ok(Some(reply.status));
+                }
+                Err(fault) if fault.is_line() => return Err(fault),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether a servo is there: it answers a ping, or a read where an echo hides the answer to it.
     ///
     /// # Errors
     /// The line failed.
     pub fn presence(&mut self, id: u8) -> Result<Presence, Fault> {
-        let pinged = self.exchange(&sts::ping(id), id, 0, ANSWER).map(|_| ());
-        let read = match pinged {
+        let read = match self.ping(id) {
             Ok(()) => return Ok(Presence::Clear),
             Err(fault) if fault.is_line() => return Err(fault),
             Err(_) => self.read_axis(id),
@@ -126,105 +122,203 @@ impl<W: Wire> Bus<W> {
         match read {
             Ok(_) => Ok(Presence::Clear),
             Err(fault) if fault.is_line() => Err(fault),
-            Err(Fault::Silent { .. }) => Ok(Presence::Absent),
+            Err(fault) if fault.is_silence() => Ok(Presence::Absent),
             Err(_) => Ok(Presence::Garbled),
         }
     }
 
-    /// Reads `count` bytes from `register` on; with the status bits of the answer.
+    /// Whether a servo answers a ping.
+    ///
+    /// # Errors
+    /// It does not, or the line failed.
+    pub fn ping(&mut self, id: u8) -> Result<(), Fault> {
+        let query = self.protocol.ping(id);
+        self.exchange(&query, id, ANSWER).map(|_| ())
+    }
+
+    /// What else is spoken on this line, where a servo that does not speak as it should answers a ping in another way. A Maestro
+    /// would take such a ping for an order, so none is sent where one may be.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn other_speech(&mut self, ids: &[u8]) -> Result<Option<&'static dyn Protocol>, Fault> {
+        let own = self.protocol;
+        for other in protocol::with_ids() {
+            if !own.abilities().ids || other.ping(1) == own.ping(1) {
+                continue;
+            }
+            self.protocol = other;
+            let heard: Vec<_> = ids.iter().map(|id| self.ping(*id)).collect();
+            self.protocol = own;
+            for answer in heard {
+                match answer {
+                    Ok(()) => return Ok(Some(other)),
+                    Err(fault) if fault.is_line() => return Err(fault),
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a servo is set to.
     ///
     /// # Errors
     /// The servo does not answer properly in time, or the line failed.
-    pub fn read(&mut self, id: u8, register: u8, count: u8) -> Result<(u8, Vec<u8>), Fault> {
-        self.exchange(&sts::read(id, register, count), id, count.into(), ANSWER)
+    pub fn settings(&mut self, id: u8) -> Result<Settings, Fault> {
+        let query = self.protocol.settings(id);
+        let data = self.exchange(&query, id, ANSWER)?.data;
+        let settings = self.protocol.parse_settings(id, &data);
+        settings.ok_or(Fault::Garbled { id, bytes: data })
+    }
+
+    /// Voltage in tenths of a volt and temperature, where they have to be asked for.
+    ///
+    /// # Errors
+    /// As [`settings`](Self::settings).
+    pub fn supply(&mut self, id: u8) -> Result<Option<(u16, u8)>, Fault> {
+        let Some(query) = self.protocol.supply(id) else {
+            return Ok(None);
+        };
+        let data = self.exchange(&query, id, ANSWER)?.data;
+        Ok(self.protocol.parse_supply(&data))
+    }
+
+    /// What a servo is set to do; none where that cannot be read.
+    ///
+    /// # Errors
+    /// As [`settings`](Self::settings).
+    pub fn held(&mut self, id: u8) -> Result<Option<Held>, Fault> {
+        let Some(query) = self.protocol.held(id) else {
+            return Ok(None);
+        };
+        let data = self.exchange(&query, id, ANSWER)?.data;
+        let held = self.protocol.parse_held(&data);
+        held.map(Some).ok_or(Fault::Garbled { id, bytes: data })
     }
 
     /// Position, load and status in one read.
     ///
     /// # Errors
-    /// As [`read`](Self::read); also a position that no servo can have.
-    pub fn read_axis(&mut self, id: u8) -> Result<Reading, Fault> {
-        let count = self.count();
-        let (status, bytes) = self.read(id, register::PRESENT_POSITION, count)?;
-        Reading::parse(status, &bytes).ok_or(Fault::Garbled { id, bytes })
+    /// As [`settings`](Self::settings); also a position that no servo can have.
+    pub fn read_axis(&mut self, id: u8) -> Answer {
+        let query = self.movement(&[id]).ok_or(Fault::Silent { id })?;
+        let reply = self.exchange(&query, id, ANSWER)?;
+        self.reading(id, reply)
     }
 
-    /// The same of several servos by one question. The answers, or why there is none, in the order of `ids`.
+    /// The same of several servos by one question. The answers, or why there is none, in the order of `ids`; nothing where
+    /// the protocol has no such question.
     ///
     /// # Errors
     /// The line failed.
-    pub fn read_axes(&mut self, ids: &[u8]) -> Result<Vec<Answer>, Fault> {
-        let count = self.count();
-        let frame = sts::sync_read(register::PRESENT_POSITION, count, ids);
-        let whole = |bytes: &[u8], id: u8| {
-            sts::find_reply(bytes, &frame, id, count.into())
-                .map(|found| Reading::parse(found.kind, found.parameters))
+    pub fn read_axes(&mut self, ids: &[u8]) -> Result<Option<Vec<Answer>>, Fault> {
+        let Some(query) = self.movement(ids) else {
+            return Ok(None);
         };
-        let bytes = self.ask(&frame, ANSWER, ANSWER, |bytes| {
+        let protocol = self.protocol;
+        let whole =
+            |bytes: &[u8], id: u8| protocol.reply(after_echo(bytes, &query.bytes), &query, id);
+        let bytes = self.ask(&query.bytes, ANSWER, ANSWER, |bytes| {
             ids.iter().all(|id| whole(bytes, *id).is_some())
         })?;
-        Ok(ids
-            .iter()
-            .map(|id| match whole(&bytes, *id) {
-                Some(Some(reading)) => Ok(reading),
-                Some(None) | None => Err(why_not(&bytes, &frame, *id)),
-            })
-            .collect())
+        let mut answers = Vec::with_capacity(ids.len());
+        for id in ids {
+            let answer = match whole(&bytes, *id) {
+                Some(reply) => match self.reading(*id, reply) {
+                    Err(fault) if fault.is_line() => return Err(fault),
+                    answer => answer,
+                },
+                None => Err(why_not(protocol, &bytes, &query, *id, ids.len() == 1)),
+            };
+            answers.push(answer);
+        }
+        Ok(Some(answers))
+    }
+
+    /// What an answer says about the movement; with the status bits behind an alert.
+    fn reading(&mut self, id: u8, reply: Reply) -> Answer {
+        if let Some(why) = self.protocol.refusal(&reply) {
+            return Err(Fault::Error { id, why });
+        }
+        let reading = self.protocol.reading(&reply);
+        let bytes = reply.data;
+        let mut reading = reading.ok_or(Fault::Garbled { id, bytes })?;
+        if let Some(query) = self.protocol.alerts(id).filter(|_| reading.alert) {
+            let bits = self.exchange(&query, id, ANSWER)?.data;
+            reading.status = bits.first().copied().unwrap_or_default().into();
+        }
+        Ok(reading)
     }
 
     /// Asks one servo where it stands, and listens until nobody says anything more: to hear whether it answers more than
     /// once, or garbled.
     ///
     /// # Errors
-    /// The line failed.
+    /// The line failed, or it answers with an error.
     pub fn listen(&mut self, id: u8) -> Result<Heard, Fault> {
-        let count = self.count();
-        let frame = sts::read(id, register::PRESENT_POSITION, count);
-        let bytes = self.ask(&frame, ANSWER, QUIET, |_| false)?;
+        let query = self.movement(&[id]).ok_or(Fault::Silent { id })?;
+        let bytes = self.ask(&query.bytes, ANSWER, QUIET, |_| false)?;
         let mut heard = Heard::default();
-        let rest = sts::after_echo(&bytes, &frame);
+        let rest = after_echo(&bytes, &query.bytes);
+        heard.echo = rest.is_empty() && !bytes.is_empty();
         let mut good = 0;
-        for found in sts::answers(rest, id) {
-            if found.parameters.len() != usize::from(count) {
+        let mut alert = false;
+        for reply in self.protocol.replies(rest, &query, id) {
+            if let Some(why) = self.protocol.refusal(&reply) {
+                return Err(Fault::Error { id, why });
+            }
+            if reply.count != query.count {
                 heard.late = true;
-                good += found.parameters.len() + sts::SHORTEST;
-            } else if let Some(reading) = Reading::parse(found.kind, found.parameters) {
+                good += reply.bytes;
+            } else if let Some(reading) = self.protocol.reading(&reply) {
+                alert |= reading.alert;
                 heard.readings.push(reading);
-                good += usize::from(count) + sts::SHORTEST;
+                good += reply.bytes;
             }
         }
-        // A byte or two may be noise of the adapter, whose line changes its direction.
-        let spare = rest.len() - good;
-        if spare >= sts::SHORTEST || (spare > 0 && heard.readings.is_empty() && !heard.late) {
+        let spare = rest.len() - good.min(rest.len());
+        if spare >= NOISE || (spare > 0 && heard.readings.is_empty() && !heard.late) {
             heard.broken = rest[..rest.len().min(16)].to_vec();
+        }
+        if let Some(query) = self.protocol.alerts(id).filter(|_| alert) {
+            let bits = self.exchange(&query, id, ANSWER)?.data;
+            for reading in &mut heard.readings {
+                reading.status = bits.first().copied().unwrap_or_default().into();
+            }
         }
         Ok(heard)
     }
 
-    /// How many bytes to ask of an axis now.
-    fn count(&mut self) -> u8 {
-        self.turn = (self.turn + 1) % AXIS_TURNS;
-        AXIS + self.turn
+    fn movement(&mut self, ids: &[u8]) -> Option<Query> {
+        let turn = (self.turn + 1) % TURNS;
+        let query = self.protocol.movement(ids, turn)?;
+        self.turn = turn;
+        Some(query)
     }
 
     /// Writes registers and makes sure of it: by the acknowledgement, or else by reading them back.
     ///
     /// # Errors
     /// The servo does not answer, or does not take the value; or the line failed.
-    pub fn write(&mut self, id: u8, register: u8, data: &[u8]) -> Result<(), Fault> {
-        let frame = sts::write(id, register, data);
+    pub fn write(&mut self, id: u8, order: &Write) -> Result<(), Fault> {
+        let query = self.protocol.write(id, order);
+        let register = order.register;
+        let read_back = self.protocol.read_back(id, order);
         if self.unacknowledging.contains(&id) {
-            self.send(&frame)?;
+            self.send(&query.bytes)?;
         } else {
-            match self.exchange(&frame, id, 0, ACKNOWLEDGED) {
-                Ok(_) => return Ok(()),
-                Err(fault @ Fault::Line { .. }) => return Err(fault),
-                Err(_) => {}
+            match (self.exchange(&query, id, ACKNOWLEDGED), &read_back) {
+                (Ok(_), _) => return Ok(()),
+                (Err(Fault::Error { .. }), _) => return Err(Fault::Refused { id, register }),
+                (Err(fault @ Fault::Line { .. }), _) | (Err(fault), None) => return Err(fault),
+                (Err(_), Some(_)) => {}
             }
         }
-        // A register has fewer bytes than a length byte can tell.
-        let (_, held) = self.read(id, register, data.len().min(250) as u8)?;
-        if held != data {
+        let Some(question) = read_back else {
+            return Ok(());
+        };
+        if self.exchange(&question, id, ANSWER)?.data != order.data {
             return Err(Fault::Refused { id, register });
         }
         if !self.unacknowledging.contains(&id) {
@@ -238,15 +332,15 @@ impl<W: Wire> Bus<W> {
     ///
     /// # Errors
     /// The line failed.
-    pub fn write_hastily(&mut self, id: u8, register: u8, data: &[u8]) -> Result<bool, Fault> {
-        let frame = sts::write(id, register, data);
-        let sign = if self.unacknowledging.contains(&id) {
-            self.send(&frame)?;
-            let read = sts::read(id, register, data.len().min(250) as u8);
-            self.exchange(&read, id, data.len(), ACKNOWLEDGED)
-                .map(|(_, held)| held == data)
-        } else {
-            self.exchange(&frame, id, 0, ACKNOWLEDGED).map(|_| true)
+    pub fn write_hastily(&mut self, id: u8, order: &Write) -> Result<bool, Fault> {
+        let query = self.protocol.write(id, order);
+        let sign = match self.protocol.read_back(id, order) {
+            Some(question) if self.unacknowledging.contains(&id) => {
+                self.send(&query.bytes)?;
+                let held = self.exchange(&question, id, ACKNOWLEDGED);
+                held.map(|held| held.data == order.data)
+            }
+            _ => self.exchange(&query, id, ACKNOWLEDGED).map(|_| true),
         };
         match sign {
             Err(fault @ Fault::Line { .. }) => Err(fault),
@@ -254,35 +348,86 @@ impl<W: Wire> Bus<W> {
         }
     }
 
+    /// Switches the torque on, where the goal does not do that by itself, and makes sure of it.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn torque_on(&mut self, id: u8) -> Result<(), Fault> {
+        match self.protocol.torque(true) {
+            Some(order) => self.write(id, &order),
+            None => Ok(()),
+        }
+    }
+
+    /// Switches the torque off and makes sure of it.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn torque_off(&mut self, id: u8) -> Result<(), Fault> {
+        match self.protocol.torque(false) {
+            Some(order) => self.write(id, &order),
+            None => Ok(()),
+        }
+    }
+
+    /// Switches the torque off as [`write_hastily`](Self::write_hastily) does.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn let_go(&mut self, id: u8) -> Result<bool, Fault> {
+        match self.protocol.torque(false) {
+            Some(order) => self.write_hastily(id, &order),
+            None => Ok(true),
+        }
+    }
+
+    /// Starts a servo anew, where there is such an order.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn reboot(&mut self, id: u8) -> Result<(), Fault> {
+        let Some(query) = self.protocol.reboot(id) else {
+            return Ok(());
+        };
+        match self.exchange(&query, id, ANSWER) {
+            Err(fault @ Fault::Line { .. }) => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has a servo that answers pings only answer everything, where that changes nothing permanent. Whether it was told to.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn answer_all(&mut self, id: u8) -> Result<bool, Fault> {
+        let Some(order) = self.protocol.answer_all() else {
+            return Ok(false);
+        };
+        self.write_hastily(id, &order)?;
+        Ok(true)
+    }
+
     /// Gives several servos their goals in one frame.
     ///
     /// # Errors
     /// The line failed.
     pub fn write_goals(&mut self, goals: &[(u8, Steps)]) -> Result<(), Fault> {
-        let values: Vec<(u8, u16)> = goals
-            .iter()
-            .map(|(id, steps)| (*id, u16::from_le_bytes(steps.register())))
-            .collect();
-        self.send(&sts::sync_write(register::GOAL_POSITION, &values))
+        self.send(&self.protocol.goals(goals))
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<(), Fault> {
         self.wire.send(frame).map_err(|e| self.line(e))
     }
 
-    fn exchange(
-        &mut self,
-        frame: &[u8],
-        id: u8,
-        count: usize,
-        limit: Duration,
-    ) -> Result<(u8, Vec<u8>), Fault> {
-        let reply = |bytes: &[u8]| {
-            sts::find_reply(bytes, frame, id, count)
-                .map(|reply| (reply.kind, reply.parameters.to_vec()))
-        };
-        let bytes = self.ask(frame, limit, limit, |bytes| reply(bytes).is_some())?;
-        reply(&bytes).ok_or_else(|| why_not(&bytes, frame, id))
+    fn exchange(&mut self, query: &Query, id: u8, limit: Duration) -> Result<Reply, Fault> {
+        let protocol = self.protocol;
+        let reply = |bytes: &[u8]| protocol.reply(after_echo(bytes, &query.bytes), query, id);
+        let bytes = self.ask(&query.bytes, limit, limit, |bytes| reply(bytes).is_some())?;
+        let reply = reply(&bytes).ok_or_else(|| why_not(protocol, &bytes, query, id, true))?;
+        match protocol.refusal(&reply) {
+            Some(why) => Err(Fault::Error { id, why }),
+            None => Ok(reply),
+        }
     }
 
     /// Sends an instruction and gathers what comes back, until it is `enough`, until it is followed by nothing for as long
@@ -306,7 +451,7 @@ impl<W: Wire> Bus<W> {
             }
             let mut chunk = [0; 128];
             // Behind the echo of the instruction the answer is still to come.
-            let pause = if sts::after_echo(&bytes, frame).is_empty() {
+            let pause = if after_echo(&bytes, frame).is_empty() {
                 left
             } else {
                 left.min(quiet)
@@ -316,7 +461,9 @@ impl<W: Wire> Bus<W> {
                 .receive(&mut chunk, pause)
                 .map_err(|e| self.line(e))?;
             bytes.extend(&chunk[..n]);
-            if n == 0 || enough(&bytes) {
+            // What may become the echo of the question is no answer to it.
+            let echo = bytes.len() < frame.len() && frame.starts_with(&bytes);
+            if n == 0 || (!echo && enough(&bytes)) {
                 return Ok(bytes);
             }
         }

@@ -14,9 +14,10 @@ use super::bus::{Bus, Presence};
 use super::fault::Fault;
 use super::model::Model;
 use super::mount::Mount;
+use super::protocol::Write;
+use super::protocol::sts::{self, Sts, instruction};
 use super::script::{Script, Sent};
 use super::steps::Steps;
-use super::sts::{self, instruction};
 
 struct Rig {
     clock: Arc<ManualClock>,
@@ -37,7 +38,7 @@ fn rig(answer: impl FnMut(&[u8]) -> io::Result<Vec<Vec<u8>>> + Send + 'static) -
 fn bus(answer: impl FnMut(&[u8]) -> io::Result<Vec<Vec<u8>>> + Send + 'static) -> Bus<Script> {
     let rig = rig(answer);
     let clock: Arc<dyn Clock> = rig.clock;
-    Bus::new(rig.script, clock)
+    Bus::new(rig.script, &Sts, clock)
 }
 
 /// What was sent since the last look, but for questions.
@@ -65,7 +66,7 @@ fn reads_an_axis_from_bytes_that_come_in_pieces() {
     let mut bus = bus(|sent| Ok(reading(sent).into_iter().map(|b| vec![b]).collect()));
     let axis = bus.read_axis(1).unwrap();
     assert_eq!(axis.position, Steps(1304));
-    assert_eq!(super::steps::load(axis.load), -0.85);
+    assert_eq!(axis.load, -850);
     assert_eq!(axis.status, 0);
 }
 
@@ -99,7 +100,7 @@ fn a_short_broken_foreign_late_or_missing_answer_is_a_fault_within_its_time() {
     for (want, spoil) in spoils {
         let rig = rig(move |sent| Ok(vec![spoil(reading(sent))]));
         let clock: Arc<dyn Clock> = Arc::clone(&rig.clock) as _;
-        let mut bus = Bus::new(rig.script, Arc::clone(&clock));
+        let mut bus = Bus::new(rig.script, &Sts, Arc::clone(&clock));
         let start = clock.now();
         let fault = bus.read_axis(1).unwrap_err();
         assert!(format!("{fault:?}").starts_with(want), "{want}: {fault:?}");
@@ -136,7 +137,7 @@ fn an_old_answer_is_not_taken_for_a_new_one() {
 fn answers_that_come_after_their_time_are_recognised_as_such() {
     let rig = rig(|sent| Ok(vec![reading(sent)]));
     *lock(&rig.script.late) = Duration::from_millis(70);
-    let mut bus = Bus::new(rig.script, rig.clock as Arc<dyn Clock>);
+    let mut bus = Bus::new(rig.script, &Sts, rig.clock as Arc<dyn Clock>);
     let faults: Vec<Fault> = (0..8).map(|_| bus.read_axis(1).unwrap_err()).collect();
     assert!(matches!(faults[0], Fault::Silent { id: 1 }), "{faults:?}");
     let late = |fault: &Fault| matches!(fault, Fault::Late { id: 1 });
@@ -157,7 +158,7 @@ fn several_axes_are_read_by_one_question() {
             broken,
         ])
     });
-    let axes = bus.read_axes(&[1, 2, 3, 4]).unwrap();
+    let axes = bus.read_axes(&[1, 2, 3, 4]).unwrap().unwrap();
     let positions: Vec<Option<i32>> = axes
         .iter()
         .map(|axis| axis.as_ref().ok().map(|a| a.position.0))
@@ -200,8 +201,8 @@ fn a_servo_that_acknowledges_nothing_is_read_back() {
             _ => vec![sts::frame(1, 0, &memory[from..from + usize::from(sent[6])])],
         })
     });
-    bus.write(1, 46, &[0, 4]).unwrap();
-    bus.write(1, 40, &[1]).unwrap();
+    bus.write(1, &Write::new(46u8, &[0, 4])).unwrap();
+    bus.write(1, &Write::new(40u8, &[1])).unwrap();
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn a_value_that_is_not_taken_is_refused() {
             _ => Vec::new(),
         })
     });
-    let fault = bus.write(1, 40, &[1]).unwrap_err();
+    let fault = bus.write(1, &Write::new(40u8, &[1])).unwrap_err();
     assert!(
         matches!(
             fault,
@@ -244,6 +245,9 @@ fn presence_is_seen_through_an_echo() {
     assert_eq!(there.presence(1).unwrap(), Presence::Clear);
     let mut alone = bus(|sent| Ok(vec![sent.to_vec()]));
     assert_eq!(alone.presence(1).unwrap(), Presence::Absent);
+    // Writes work there, reads do not.
+    let fault = alone.read_axis(1).unwrap_err();
+    assert!(matches!(fault, Fault::Echo { id: 1 }), "{fault}");
     let mut two = bus(|sent| Ok(vec![vec![0xFF; sent.len()]]));
     assert_eq!(two.presence(1).unwrap(), Presence::Garbled);
 }
@@ -276,7 +280,7 @@ fn mount(dumb: Arc<Mutex<Vec<u8>>>) -> (Mount<Script>, Arc<ManualClock>, Sent) {
     *lock(&clock) = Some(Arc::clone(&rig.clock));
     let config = Config::default();
     let mount = Mount::connect(
-        Bus::new(rig.script, Arc::clone(&rig.clock) as Arc<dyn Clock>),
+        Bus::new(rig.script, &Sts, Arc::clone(&rig.clock) as Arc<dyn Clock>),
         &config.servo.axes,
         &config.tracking,
         Arc::clone(&rig.clock) as Arc<dyn Clock>,
@@ -339,7 +343,11 @@ fn a_goal_that_was_lost_on_the_way_is_sent_again() {
     clock.advance(Duration::from_millis(20));
     mount.hold(Pose::HOME).unwrap();
     // Somebody else's.
-    mount.line.bus.write(2, 42, &[0x10, 0x08]).unwrap();
+    mount
+        .line
+        .bus
+        .write(2, &Write::new(42u8, &[0x10, 0x08]))
+        .unwrap();
     told(&sent);
     for _ in 0..200 {
         clock.advance(Duration::from_millis(20));
@@ -396,7 +404,7 @@ fn without_any_answer_the_connection_has_failed() {
     let rig = rig(|_| Ok(Vec::new()));
     let config = config::Config::default();
     let e = Mount::connect(
-        Bus::new(rig.script, Arc::clone(&rig.clock) as Arc<dyn Clock>),
+        Bus::new(rig.script, &Sts, Arc::clone(&rig.clock) as Arc<dyn Clock>),
         &config.servo.axes,
         &config.tracking,
         rig.clock,

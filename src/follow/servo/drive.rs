@@ -21,6 +21,7 @@ use crate::{say, say_error, say_info, say_warn};
 use super::mount::Mount;
 use super::opening::open;
 use super::port::{self, SerialWire};
+use super::protocol;
 
 /// Time between two commands.
 pub const PERIOD: Duration = Duration::from_millis(20);
@@ -265,6 +266,13 @@ impl ServoLoop {
             .with(TICK, |mount| (mount.port().to_owned(), mount.answering()))
             .map_err(|why| self.stuck(&why))?;
         self.welcome(link, &port, &axes);
+        let protocol = protocol::of(self.config.protocol);
+        if let Some(what) = protocol.shortcomings()
+            && !matches!(link, Link::Up | Link::Lost { .. })
+        {
+            let name = protocol.name();
+            say_info!("servos of {name}: {what}", "サーボ ({name}): {what}");
+        }
         Ok(())
     }
 

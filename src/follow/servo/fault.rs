@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 
+use super::protocol::{Protocol, Query, after_echo};
 use super::steps::Steps;
-use super::sts;
 
 /// What went wrong in an exchange.
 #[derive(Debug)]
@@ -13,6 +13,25 @@ pub enum Fault {
     Silent {
         /// Who was asked.
         id: u8,
+    },
+    /// What was sent came back, and nothing else.
+    Echo {
+        /// Who was asked.
+        id: u8,
+    },
+    /// It answers a ping, and no question.
+    OnlyPings {
+        /// Who was asked.
+        id: u8,
+        /// The register that says what is answered.
+        register: u16,
+    },
+    /// It answers that it cannot do what it is told.
+    Error {
+        /// Who was asked.
+        id: u8,
+        /// Why not.
+        why: &'static str,
     },
     /// The received bytes were not the expected reply.
     Garbled {
@@ -40,12 +59,19 @@ pub enum Fault {
         /// Where it is said to be now.
         to: Steps,
     },
+    /// It is of another family than the configuration says.
+    Foreign {
+        /// Who was asked.
+        id: u8,
+        /// What tells so.
+        value: u16,
+    },
     /// A register does not hold what was written to it.
     Refused {
         /// Who was asked.
         id: u8,
         /// The register.
-        register: u8,
+        register: u16,
     },
     /// The line itself failed and is to be opened again.
     Line {
@@ -57,6 +83,12 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether nobody answers at all.
+    #[must_use]
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent { .. } | Self::Echo { .. })
+    }
+
     /// Whether the whole bus is gone, not one servo.
     #[must_use]
     pub const fn is_line(&self) -> bool {
@@ -74,6 +106,17 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent { id } => write!(f, "servo {id} does not answer"),
+            Self::Echo { id } => write!(
+                f,
+                "servo {id} does not answer: only what was sent comes back (the adapter echoes, so its line works; check the \
+                 servo's power, its id, and the wire on which answers come)"
+            ),
+            Self::OnlyPings { id, register } => write!(
+                f,
+                "servo {id} answers pings and no questions: set its status return level (register {register}) to answer \
+                 everything"
+            ),
+            Self::Error { id, why } => write!(f, "servo {id} answers with an error: {why}"),
             Self::Garbled { id, bytes } => {
                 write!(f, "servo {id} answers garbled bytes:")?;
                 bytes
@@ -84,13 +127,17 @@ impl fmt::Display for Fault {
             Self::NeverWhole { id } => write!(f, "all answers of servo {id} are broken"),
             Self::Late { id } => write!(
                 f,
-                "servo {id} answers too late (does its reply delay, register 7, or the adapter's latency_timer hold the \
+                "servo {id} answers too late (does its reply delay, register 7 of a Feetech and 9 of a Dynamixel, or the adapter's latency_timer hold the \
                  answers back?)"
             ),
             Self::Jumps { id, from, to } => write!(
                 f,
                 "servo {id} tells positions that cannot be: {} steps, then {} (do two servos share this id?)",
                 from.0, to.0
+            ),
+            Self::Foreign { id, value } => write!(
+                f,
+                "servo {id} is of another family than \"servo.protocol\" says (it tells {value})"
             ),
             Self::Refused { id, register } => {
                 write!(
@@ -105,15 +152,23 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Why there is no answer of servo `id` among what came in after `sent`.
-pub(super) fn why_not(bytes: &[u8], sent: &[u8], id: u8) -> Fault {
-    let rest = sts::after_echo(bytes, sent);
-    let asked_one = sent.get(2) == Some(&id);
+/// Why there is no answer of servo `id` among what came in after a question to it alone, or to several.
+pub(super) fn why_not(
+    protocol: &dyn Protocol,
+    bytes: &[u8],
+    query: &Query,
+    id: u8,
+    alone: bool,
+) -> Fault {
+    let rest = after_echo(bytes, &query.bytes);
+    let head = protocol.head(id);
     // In the answers to a question to several, only what begins as its own is its own.
-    let begins = rest.windows(3).any(|w| *w == [0xFF, 0xFF, id]);
-    if sts::answers(rest, id).next().is_some() {
+    let begins = !head.is_empty() && rest.windows(head.len()).any(|w| w == head);
+    if !protocol.replies(rest, query, id).is_empty() {
         Fault::Late { id }
-    } else if rest.is_empty() || !(asked_one || begins) {
+    } else if rest.is_empty() && !bytes.is_empty() {
+        Fault::Echo { id }
+    } else if rest.is_empty() || !(alone || begins) {
         Fault::Silent { id }
     } else {
         Fault::Garbled {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base::clock::Monotime;
 
-use super::steps::{STEPS_PER_DEGREE, Steps};
+use super::steps::Steps;
 
 /// A servo that is so far from its goal and turns away from it by so much more, in degrees, has run away. While a goal
 /// turns round a servo goes on for what it lags; that makes three degrees at most.
@@ -39,8 +39,10 @@ struct Apart {
 }
 
 /// Judges one servo while its torque is on. Pure: it reads no clock.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct FollowingError {
+    /// So many steps of its servo make a degree.
+    per_degree: f64,
     apart: Option<Apart>,
     /// For how long it was far from its goal since it last came nearer, also where the goal was here and there.
     idle: Duration,
@@ -48,11 +50,23 @@ pub struct FollowingError {
 }
 
 impl FollowingError {
+    /// Of a servo of which so many steps make a degree.
+    #[must_use]
+    pub const fn new(per_degree: f64) -> Self {
+        Self {
+            per_degree,
+            apart: None,
+            idle: Duration::ZERO,
+            last: None,
+        }
+    }
+
     /// Takes a position, and the goal that was valid until then.
     pub fn update(&mut self, now: Monotime, goal: Steps, at: Steps) -> Option<Disobedience> {
         let passed = self.last.map_or(Duration::ZERO, |last| now.since(last));
         self.last = Some(now);
-        let degrees = |value: f64| value * STEPS_PER_DEGREE;
+        let per_degree = self.per_degree;
+        let degrees = |value: f64| value * per_degree;
         let at = f64::from(at.0);
         let error = at - f64::from(goal.0);
         let side = error.signum();
@@ -94,6 +108,7 @@ impl FollowingError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::follow::servo::steps::STEPS_PER_DEGREE;
 
     /// Judges `goal` and `at`, in degrees, every 20 ms for `ms`; the first finding and when it came.
     fn judge(
@@ -101,7 +116,7 @@ mod tests {
         goal: impl Fn(f64) -> f64,
         at: impl Fn(f64) -> f64,
     ) -> Option<(u64, Disobedience)> {
-        let mut error = FollowingError::default();
+        let mut error = FollowingError::new(STEPS_PER_DEGREE);
         let steps = |degrees: f64| Steps((2048.0 + degrees * STEPS_PER_DEGREE).round() as i32);
         (0..ms).step_by(20).find_map(|ms| {
             let now = Monotime::from_zero(Duration::from_millis(ms));

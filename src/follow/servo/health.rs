@@ -1,5 +1,6 @@
 //! One servo: whether it answers and does what it is told, and the log messages about it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::base::backoff::Backoff;
@@ -7,11 +8,10 @@ use crate::base::clock::Monotime;
 use crate::follow::control::Axis;
 use crate::{say_error, say_info, say_warn};
 
-use super::bus::Reading;
 use super::fault::Fault;
 use super::following_error::FollowingError;
-use super::steps::{Mounting, Steps, within_reach};
-use super::sts;
+use super::protocol::{Protocol, Reading};
+use super::steps::{Mounting, Steps};
 use super::survey::{Found, Voice};
 use super::unfit::Unfit;
 
@@ -30,6 +30,9 @@ const FAILED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_se
 const SETTLED: Duration = Duration::from_secs(60);
 const WELL: Duration = Duration::from_secs(600);
 
+/// A servo that has latched an overload is started anew so often at most in so long.
+const REBOOTS: (usize, Duration) = (3, Duration::from_secs(300));
+
 /// One servo.
 pub struct Servo {
     /// What it moves.
@@ -46,6 +49,8 @@ pub struct Servo {
     pub goal: Option<(Monotime, Steps)>,
     /// The goals that it takes, in steps.
     pub limits: (i32, i32),
+    /// The load of its motor at its strongest.
+    pub full_load: i32,
     following: FollowingError,
     /// Answers in a row with a complaint that is more than a warning.
     complaints: u32,
@@ -55,6 +60,9 @@ pub struct Servo {
     /// Why it got no torque when people were last told.
     told: Option<Unfit>,
     told_twice: bool,
+    told_range: bool,
+    /// When it was started anew.
+    reboots: VecDeque<Monotime>,
 }
 
 /// Whether a servo answers.
@@ -65,7 +73,7 @@ pub enum Health {
         /// Answers missed in a row.
         missed: u32,
         /// Status bits that people have been told of.
-        told: u8,
+        told: u16,
     },
     /// It does not.
     Absent {
@@ -98,7 +106,8 @@ impl Servo {
             position: None,
             goal: None,
             limits: mounting.range(),
-            following: FollowingError::default(),
+            full_load: 1000,
+            following: FollowingError::new(mounting.scale.per_degree),
             complaints: 0,
             since: now,
             pauses: Pauses {
@@ -108,6 +117,8 @@ impl Servo {
             },
             told: None,
             told_twice: false,
+            told_range: false,
+            reboots: VecDeque::new(),
         }
     }
 
@@ -130,7 +141,7 @@ impl Servo {
     }
 
     /// It was looked at and is fit for service, for the first time on a connection or again.
-    pub fn found(&mut self, found: &Found, now: Monotime, first: bool) {
+    pub fn found(&mut self, found: &Found, protocol: &dyn Protocol, now: Monotime, first: bool) {
         let (axis, id) = (self.axis.name(), self.id);
         match self.health {
             Health::Absent { .. } if !first => say_info!(
@@ -144,22 +155,32 @@ impl Servo {
             _ => {}
         }
         self.tell_voice(found.voice);
-        self.limit(found.settings.limits);
+        self.limit(found.settings.limits, protocol);
+        self.full_load = found.settings.full_load;
         self.health = Health::Answering { missed: 0, told: 0 };
-        self.following = FollowingError::default();
+        self.following = FollowingError::new(self.mounting.scale.per_degree);
         self.complaints = 0;
         self.since = now;
         self.position = Some((now, found.reading.position));
-        self.complain(found.reading.status);
+        self.complain(found.reading.status, protocol);
     }
 
     /// Takes an answer. [`Fault::Jumps`] if no servo can be there by now; else why the servo is to be released, if it is.
     ///
     /// # Errors
     /// As said.
-    pub fn heard(&mut self, reading: &Reading, now: Monotime) -> Result<Option<Unfit>, Fault> {
+    pub fn heard(
+        &mut self,
+        reading: &Reading,
+        protocol: &dyn Protocol,
+        now: Monotime,
+    ) -> Result<Option<Unfit>, Fault> {
         if let Some((then, from)) = self.position
-            && !within_reach(from, reading.position, now.since(then).as_secs_f64())
+            && !self.mounting.scale.within_reach(
+                from,
+                reading.position,
+                now.since(then).as_secs_f64(),
+            )
         {
             return Err(Fault::Jumps {
                 id: self.id,
@@ -171,7 +192,7 @@ impl Servo {
         if let Health::Answering { missed, .. } = &mut self.health {
             *missed = 0;
         }
-        self.complain(reading.status);
+        self.complain(reading.status, protocol);
         let served = now.since(self.since);
         if served >= SETTLED {
             self.pauses.absent.reset();
@@ -181,7 +202,7 @@ impl Servo {
             self.pauses.failed.reset();
             self.told = None;
         }
-        let complaint = reading.status & sts::UNFIT;
+        let complaint = reading.status & protocol.unfit();
         self.complaints = if complaint == 0 {
             0
         } else {
@@ -191,7 +212,7 @@ impl Servo {
             return Ok(Some(Unfit::Complains(complaint)));
         }
         let Some((_, goal)) = self.goal else {
-            self.following = FollowingError::default();
+            self.following = FollowingError::new(self.mounting.scale.per_degree);
             return Ok(None);
         };
         let found = self.following.update(now, goal, reading.position);
@@ -199,13 +220,13 @@ impl Servo {
     }
 
     /// Says what the status bits tell, each once.
-    fn complain(&mut self, status: u8) {
+    fn complain(&mut self, status: u16, protocol: &dyn Protocol) {
         let (axis, id) = (self.axis.name(), self.id);
         if let Health::Answering { told, .. } = &mut self.health
             && status & !*told != 0
         {
             *told |= status;
-            let what = sts::complaints(status).join(", ");
+            let what = protocol.complaints(status).join(", ");
             say_warn!(
                 "servo {id} ({axis}) complains: {what} (status {status:#04x})",
                 "サーボ{id} ({axis}) の警告: {what} (ステータス {status:#04x})"
@@ -213,18 +234,55 @@ impl Servo {
         }
     }
 
+    /// Whether it may be started anew now; that is remembered.
+    pub fn may_reboot(&mut self, now: Monotime) -> bool {
+        let (most, within) = REBOOTS;
+        self.reboots.retain(|at| now.since(*at) < within);
+        let (axis, id) = (self.axis.name(), self.id);
+        if self.reboots.len() >= most {
+            return false;
+        }
+        self.reboots.push_back(now);
+        say_warn!(
+            "servo {id} ({axis}) has latched an overload; starting it anew",
+            "サーボ{id} ({axis}) が過負荷で停止したため、再起動します"
+        );
+        true
+    }
+
+    /// One that gets no pulses stands where it was last, as far as anybody knows: its gears hold the mount. Of one that was
+    /// never driven, straight ahead is assumed.
+    pub fn place(&self, reading: &mut Reading) {
+        if reading.off {
+            let ahead = self.mounting.steps(0.0);
+            reading.position = self.position.map_or(ahead, |(_, at)| at);
+        }
+    }
+
     /// Takes the limits that the servo has itself.
-    fn limit(&mut self, own: (i32, i32)) {
+    fn limit(&mut self, own: (i32, i32), protocol: &dyn Protocol) {
         let (low, high) = self.mounting.range();
         let both = (low.max(own.0), high.min(own.1));
         if both != (low, high) && both != self.limits {
             let (axis, id) = (self.axis.name(), self.id);
             let (from, to) = own;
+            let (low, high) = protocol.places().limits;
             say_warn!(
-                "servo {id} ({axis}) itself turns only from {from} to {to} steps (registers 9 and 11), which is less than \
+                "servo {id} ({axis}) itself turns only from {from} to {to} steps (registers {low} and {high}), which is less than \
                  \"servo.axes\" says; the axis stops there",
-                "サーボ{id} ({axis}) 自身の角度制限（レジスタ9と11）は {from}〜{to} ステップで、\"servo.axes\" より狭いため、\
+                "サーボ{id} ({axis}) 自身の角度制限（レジスタ{low}と{high}）は {from}〜{to} ステップで、\"servo.axes\" より狭いため、\
                  そこで停止します"
+            );
+        } else if !self.mounting.reaches_its_limits() && !self.told_range {
+            self.told_range = true;
+            let (axis, id) = (self.axis.name(), self.id);
+            let mut ends = [both.0, both.1].map(|at| self.mounting.degrees(Steps(at)));
+            ends.sort_by(f64::total_cmp);
+            let [from, to] = ends;
+            say_warn!(
+                "servo {id} ({axis}) turns from {from:.0} to {to:.0} degrees, which is less than \"servo.axes\" says; the axis \
+                 stops there",
+                "サーボ{id} ({axis}) の可動範囲は {from:.0}〜{to:.0} 度で、\"servo.axes\" より狭いため、そこで停止します"
             );
         }
         self.limits = both;
@@ -281,8 +339,22 @@ impl Servo {
         self.goal = None;
     }
 
+    /// Its controller has stopped its pulses: as of [`let_go`](Self::let_go), and the controller may say why.
+    pub fn stopped(&mut self, why: &[&str], retry: Monotime) {
+        if why.is_empty() {
+            return self.let_go(retry);
+        }
+        let (axis, id, why) = (self.axis.name(), self.id, why.join(", "));
+        say_warn!(
+            "the controller has stopped the pulses of servo {id} ({axis}): {why}; setting it up again",
+            "コントローラーがサーボ{id} ({axis}) のパルスを停止しました: {why}。再設定します"
+        );
+        self.health = Health::Absent { retry };
+        self.goal = None;
+    }
+
     /// It is not to have torque. True if that is news.
-    pub fn is_unfit(&mut self, why: Unfit, now: Monotime) -> bool {
+    pub fn is_unfit(&mut self, why: Unfit, protocol: &dyn Protocol, now: Monotime) -> bool {
         let pauses = &mut self.pauses;
         let driven = self.goal.is_some() && why.shows_under_torque();
         let pause = if driven {
@@ -296,6 +368,7 @@ impl Servo {
         self.told = Some(why);
         if news {
             let (axis, id, seconds) = (self.axis.name(), self.id, pause.as_secs());
+            let why = why.told(protocol);
             say_error!(
                 "servo {id} ({axis}) gets no torque: {why}; the other axes go on, and it is tried again in {seconds} s",
                 "サーボ{id} ({axis}) のトルクをオフにします: {why}。他の軸は継続し、{seconds} 秒後に再試行します"

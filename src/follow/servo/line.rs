@@ -8,39 +8,21 @@ use log::debug;
 
 use crate::base::clock::Clock;
 use crate::base::stats::Stats;
-use crate::config;
 
 use super::bus::Bus;
 use super::fault::{Fault, all_broken};
 use super::health::{Health, Servo};
-use super::steps::{self, Steps, within_reach};
-use super::sts::{self, register};
+use super::protocol::Limits;
 use super::survey::{Found, survey};
 use super::unfit::Unfit;
 use super::wire::Wire;
-
-/// Safety limits inside the servos, above those of the set point.
-#[derive(Debug, Clone, Copy)]
-pub struct Caps {
-    acceleration: u8,
-    speed: u16,
-}
-
-impl Caps {
-    /// For these limits of the set point.
-    pub fn new(tracking: &config::Tracking) -> Self {
-        Self {
-            acceleration: steps::acceleration_limit(tracking.max_acceleration_degrees),
-            speed: steps::speed_limit(tracking.max_speed_degrees),
-        }
-    }
-}
 
 /// The servos on one line.
 pub struct Line<W: Wire> {
     pub(super) bus: Bus<W>,
     pub(super) servos: Vec<Servo>,
-    pub(super) caps: Caps,
+    /// Limits of the set point; those inside the servos lie above them.
+    pub(super) limits: Limits,
     /// Whether the torque is to be on.
     pub(super) holding: bool,
     pub(super) clock: Arc<dyn Clock>,
@@ -59,9 +41,13 @@ impl<W: Wire> Line<W> {
             });
         }
         let all_broken = all_broken(faults.iter().map(Option::as_ref));
+        let echo = faults
+            .iter()
+            .all(|fault| matches!(fault, Some(Fault::Echo { .. })));
         for (i, fault) in faults.into_iter().enumerate() {
             match fault {
                 None => {}
+                Some(Fault::Foreign { value, .. }) => self.take_out(i, Unfit::Foreign(value))?,
                 // The line is sound: the others are heard well, or do not speak at all.
                 Some(fault @ Fault::NeverWhole { .. }) if !all_broken => {
                     debug!("{fault}");
@@ -76,6 +62,12 @@ impl<W: Wire> Line<W> {
         if !self.servos.iter().any(Servo::is_there) {
             let ids: Vec<String> = self.servos.iter().map(|s| s.id.to_string()).collect();
             let (name, ids) = (self.bus.name(), ids.join(", "));
+            if echo {
+                bail!(
+                    "no servo answers on {name} (ids {ids}): only what is sent comes back. The adapter echoes, so its line works: \
+                     check the servos' power, the ids, and the wire on which answers come"
+                );
+            }
             if all_broken {
                 bail!(
                     "every servo on {name} answers with broken bytes (ids {ids}): check \"servo.baud\", the cable, and that no two \
@@ -83,7 +75,8 @@ impl<W: Wire> Line<W> {
                 );
             }
             bail!(
-                "no servo answers on {name} (ids {ids}): check their power, the cable, \"servo.baud\" and the ids"
+                "no servo answers on {name} (ids {ids}): check their power, the cable, \"servo.baud\", \"servo.protocol\" and \
+                 the ids"
             );
         }
         Ok(())
@@ -101,6 +94,7 @@ impl<W: Wire> Line<W> {
     pub(super) fn look_at(&mut self, i: usize) -> Result<(), Fault> {
         match self.set_up(i, false) {
             Ok(()) => Ok(()),
+            Err(Fault::Foreign { value, .. }) => self.take_out(i, Unfit::Foreign(value)),
             Err(Fault::NeverWhole { .. }) if self.others_are_clear(i) => {
                 self.take_out(i, Unfit::Shared)
             }
@@ -117,16 +111,17 @@ impl<W: Wire> Line<W> {
     /// anything is written to it: in speed mode the limit of the speed would be its speed.
     fn set_up(&mut self, i: usize, first: bool) -> Result<(), Fault> {
         let id = self.servos[i].id;
-        let found = survey(&mut self.bus, id, first)?;
-        if let Some(why) = found.unfit(id, self.servos[i].mounting.range()) {
+        let protocol = self.bus.protocol();
+        let mut found = survey(&mut self.bus, id, first)?;
+        self.servos[i].place(&mut found.reading);
+        if let Some(why) = found.unfit(protocol, id, self.servos[i].mounting.range()) {
+            if why == Unfit::Complains(protocol.overload()) {
+                self.reboot(i)?;
+            }
             return self.take_out(i, why);
         }
-        let limits: [(u8, &[u8]); 2] = [
-            (register::ACCELERATION, &[self.caps.acceleration]),
-            (register::GOAL_SPEED, &self.caps.speed.to_le_bytes()),
-        ];
-        for (register, value) in limits {
-            match self.bus.write(id, register, value) {
+        for order in protocol.limits(&self.limits, &found.settings) {
+            match self.bus.write(id, &order) {
                 // A safety net that another make of servo may not have; the set point keeps the limits.
                 Err(fault @ Fault::Refused { .. }) => debug!("{fault}"),
                 other => other?,
@@ -135,20 +130,32 @@ impl<W: Wire> Line<W> {
         self.look_again(i, found, first)
     }
 
+    /// Starts a servo anew that has latched an overload and knows such an order, but not for ever.
+    fn reboot(&mut self, i: usize) -> Result<(), Fault> {
+        let id = self.servos[i].id;
+        if self.bus.protocol().reboot(id).is_some() && self.servos[i].may_reboot(self.clock.now()) {
+            self.bus.reboot(id)?;
+        }
+        Ok(())
+    }
+
     /// A position that is to be the first goal has to be told twice.
     fn look_again(&mut self, i: usize, found: Found, first: bool) -> Result<(), Fault> {
         let id = self.servos[i].id;
         let began = self.clock.now();
-        let reading = self.bus.read_axis(id)?;
+        let mut reading = self.bus.read_axis(id)?;
+        self.servos[i].place(&mut reading);
         let now = self.clock.now();
         let (from, to) = (found.reading.position, reading.position);
-        if !within_reach(from, to, now.since(began).as_secs_f64()) {
+        let scale = self.servos[i].mounting.scale;
+        if !scale.within_reach(from, to, now.since(began).as_secs_f64()) {
             return Err(Fault::Jumps { id, from, to });
         }
         if !first && !self.holding {
-            self.bus.write(id, register::TORQUE, &[0])?;
+            self.bus.torque_off(id)?;
         }
-        self.servos[i].found(&Found { reading, ..found }, now, first);
+        let protocol = self.bus.protocol();
+        self.servos[i].found(&Found { reading, ..found }, protocol, now, first);
         Ok(())
     }
 
@@ -173,15 +180,16 @@ impl<W: Wire> Line<W> {
         }
         self.bus.write_goals(&goals)?;
         for (i, (id, goal)) in waiting.into_iter().zip(goals) {
-            let armed = self.read_held(id).and_then(|held| {
-                if held.mode != 0 {
-                    return Ok(Some(Unfit::Mode(held.mode)));
+            let armed = self.bus.held(id).and_then(|held| {
+                let protocol = self.bus.protocol();
+                match held {
+                    Some(held) if !protocol.takes_positions(held.mode) => {
+                        return Ok(Some(Unfit::Mode(held.mode)));
+                    }
+                    Some(held) if held.goal == goal => {}
+                    _ => self.bus.write(id, &protocol.goal(goal))?,
                 }
-                if held.goal != goal {
-                    self.bus
-                        .write(id, register::GOAL_POSITION, &goal.register())?;
-                }
-                self.bus.write(id, register::TORQUE, &[1])?;
+                self.bus.torque_on(id)?;
                 Ok(None)
             });
             match armed {
@@ -195,12 +203,13 @@ impl<W: Wire> Line<W> {
 
     /// Takes an axis out of service and its torque away.
     pub(super) fn take_out(&mut self, i: usize, why: Unfit) -> Result<(), Fault> {
-        if self.servos[i].is_unfit(why, self.clock.now()) {
+        let protocol = self.bus.protocol();
+        if self.servos[i].is_unfit(why, protocol, self.clock.now()) {
             self.stats.servo_faults.increment();
         }
         for _ in 0..3 {
             let id = self.servos[i].id;
-            if self.bus.write_hastily(id, register::TORQUE, &[0])? {
+            if self.bus.let_go(id)? {
                 break;
             }
         }
@@ -215,40 +224,5 @@ impl<W: Wire> Line<W> {
         }
         self.servos[i].missed(&fault, self.clock.now());
         Ok(())
-    }
-
-    /// What a servo is set to do.
-    pub(super) fn read_held(&mut self, id: u8) -> Result<Held, Fault> {
-        const COUNT: u8 = register::GOAL_POSITION + 2 - register::MODE;
-        let (_, bytes) = self.bus.read(id, register::MODE, COUNT)?;
-        Held::parse(&bytes).ok_or(Fault::Garbled { id, bytes })
-    }
-}
-
-/// What a servo is set to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// Operating mode.
-    pub mode: u8,
-    /// Torque: 0 is off.
-    pub torque: u8,
-    /// The goal.
-    pub goal: Steps,
-}
-
-impl Held {
-    /// From registers 33 to 43.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let at = |register: u8| bytes.get(usize::from(register - register::MODE)).copied();
-        let goal = sts::word(
-            at(register::GOAL_POSITION)?,
-            at(register::GOAL_POSITION + 1)?,
-        );
-        Some(Self {
-            mode: at(register::MODE)?,
-            torque: at(register::TORQUE)?,
-            goal: Steps(sts::signed(goal, 15)),
-        })
     }
 }

@@ -19,9 +19,9 @@ use super::drive::PERIOD;
 use super::health::Health;
 use super::model::Model;
 use super::mount::Mount;
+use super::protocol::sts::{self, Sts, instruction, register};
 use super::script::{Script, Sent};
 use super::steps::{self, STEPS_PER_DEGREE};
-use super::sts::{self, instruction, register};
 
 /// What becomes of the answers to a frame.
 pub type Spoil = Box<dyn FnMut(&[u8], Vec<Vec<u8>>) -> io::Result<Vec<Vec<u8>>> + Send>;
@@ -112,7 +112,7 @@ impl Scene {
         script.late = Arc::clone(&self.late);
         script.sent = Sent::default();
         Mount::connect(
-            Bus::new(script, Arc::clone(&self.clock) as Arc<dyn Clock>),
+            Bus::new(script, &Sts, Arc::clone(&self.clock) as Arc<dyn Clock>),
             &self.config.servo.axes,
             &self.config.tracking,
             Arc::clone(&self.clock) as Arc<dyn Clock>,
@@ -216,7 +216,7 @@ impl Scene {
 
     /// No goal is a step beyond the limit of speed, and the first one is where the servo has just told that it stands.
     pub fn judge(&self) {
-        let speed = steps::speed(self.config.tracking.max_speed_degrees);
+        let speed = steps::STS.speed(self.config.tracking.max_speed_degrees);
         let mut last: HashMap<u8, (Monotime, i32)> = HashMap::new();
         let mut said = 0;
         for sight in lock(&self.seen).iter() {

@@ -9,7 +9,7 @@ use crate::base::stop::lock;
 use crate::follow::control::{Axis, Follower};
 
 use super::misbehaviour_scene::{Scene, moved, tells_position};
-use super::sts::{self, instruction, register};
+use super::protocol::sts::{self, instruction, register};
 
 #[test]
 fn sound_servos_follow_and_nobody_is_told_the_same_twice() {

@@ -1,6 +1,6 @@
 //! Servos: what control decides becomes movement.
 //!
-//! From the bytes up: [`sts`] makes and reads frames, [`steps`] knows units, [`bus`] exchanges frames
+//! From the bytes up: [`protocol`] makes and reads the frames of each family, [`steps`] knows units, [`bus`] exchanges frames
 //! over a [`wire::Wire`] (the serial one is in [`port`]; [`ports`] lists what there is). What a servo is, is read before it
 //! gets torque ([`survey`], and [`unfit`] for why not), whether it does what it is told is judged while it has
 //! ([`following_error`]). [`line`] has the
@@ -19,11 +19,11 @@ pub mod opening;
 pub mod port;
 pub mod ports;
 pub mod probe;
+pub mod protocol;
 pub mod shaft;
 pub mod simulated;
 pub mod slew;
 pub mod steps;
-pub mod sts;
 pub mod survey;
 pub mod unfit;
 pub mod wire;

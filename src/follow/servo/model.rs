@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::base::clock::Monotime;
 
+use super::protocol::sts::{self, instruction, register};
 use super::shaft::{Limits, Shaft};
-use super::sts::{self, instruction, register};
 
 /// Size of the memory table.
 const MEMORY: usize = 256;

@@ -11,15 +11,15 @@ use crate::base::stop::Stop;
 use crate::config;
 use crate::follow::control::{Axis, AxisFeedback, Each, Feedback};
 use crate::follow::pose::Pose;
-use crate::say;
+use crate::{say, say_warn};
 
 use super::bus::{Answer, Bus};
 use super::fault::Fault;
 use super::health::Servo;
-use super::line::{Caps, Line};
+use super::line::Line;
+use super::protocol::Limits;
 use super::slew;
-use super::steps::{self, Mounting, Steps};
-use super::sts::register;
+use super::steps::{Mounting, Steps};
 use super::unfit::Unfit;
 use super::wire::Wire;
 
@@ -35,8 +35,6 @@ const SYNC_MISSES: u32 = 3;
 /// The servos of the mount. Dropping it releases them.
 pub struct Mount<W: Wire> {
     pub(super) line: Line<W>,
-    /// The fastest that goals may move, in steps a second.
-    speed: f64,
     /// Sync reads in a row that were in vain; none once they are given up.
     sync: Option<u32>,
     next_check: Monotime,
@@ -57,26 +55,53 @@ impl<W: Wire> Mount<W> {
         stats: Arc<Stats>,
     ) -> Result<Self> {
         let now = clock.now();
+        let scale = bus.protocol().scale();
         let servos = configured(axes)
-            .map(|(axis, config)| Servo::new(axis, config.id, Mounting::new(config), now))
+            .map(|(axis, config)| Servo::new(axis, config.id, Mounting::new(config, scale), now))
             .collect();
         let mut mount = Self {
             line: Line {
                 bus,
                 servos,
-                caps: Caps::new(tracking),
+                limits: Limits {
+                    speed: tracking.max_speed_degrees,
+                    acceleration: tracking.max_acceleration_degrees,
+                },
                 holding: false,
                 clock: Arc::clone(&clock),
                 stats,
             },
-            speed: steps::speed(tracking.max_speed_degrees),
             sync: Some(0),
             next_check: now + CHECK,
             checked: 0,
             clock,
         };
+        mount.greet()?;
         mount.line.set_all_up()?;
         Ok(mount)
+    }
+
+    /// Greets a controller that wants it; what had gone wrong there before is told.
+    fn greet(&mut self) -> Result<()> {
+        let bus = &mut self.line.bus;
+        let Some(status) = bus.greet()? else {
+            let port = bus.name();
+            bail!(say!(
+                "no Maestro answers on {port}: set its serial mode to \"USB Dual Port\" in the Maestro Control Center (as \
+                 delivered it ignores commands by USB), or check the wires and \"servo.baud\"",
+                "{port} で Maestro が応答しません。Maestro Control Center でシリアルモードを \"USB Dual Port\" に設定してください\
+                 （初期設定では USB からの命令を無視します）。配線と \"servo.baud\" も確認してください"
+            ));
+        };
+        let what = bus.protocol().complaints(status).join(", ");
+        if !what.is_empty() {
+            let name = bus.protocol().name();
+            say_warn!(
+                "{name} had stopped its pulses because of: {what}; that is cleared now",
+                "{name} は次の理由でパルスを停止していました（解除しました）: {what}"
+            );
+        }
+        Ok(())
     }
 
     /// The names of the axes that answer, for people.
@@ -126,16 +151,17 @@ impl<W: Wire> Mount<W> {
             let (low, high) = servo.limits;
             // One that stands beyond its limits comes back from there.
             let wanted = Steps(asked.0.clamp(low.min(last.0), high.max(last.0)));
-            let next = slew::next(last, now.since(then), wanted, self.speed);
+            let speed = servo.mounting.scale.speed(self.line.limits.speed);
+            let (counts, next) = slew::next((then, last), now, wanted, speed);
             if next != asked {
                 sent[servo.axis] = servo.mounting.degrees(next);
             }
             if next != last {
-                servo.goal = Some((now, next));
+                servo.goal = Some((counts, next));
                 goals.push((servo.id, next));
             } else if wanted == last {
                 // It rests at its goal: what it may move begins to count now.
-                servo.goal = Some((now, last));
+                servo.goal = Some((counts, last));
             }
         }
         if !goals.is_empty() {
@@ -155,10 +181,7 @@ impl<W: Wire> Mount<W> {
             servo.goal = None;
             // One that seems absent may hear all the same.
             for _ in 0..2 {
-                let off = self
-                    .line
-                    .bus
-                    .write_hastily(servo.id, register::TORQUE, &[0])?;
+                let off = self.line.bus.let_go(servo.id)?;
                 if off || !servo.answers() {
                     break;
                 }
@@ -203,13 +226,14 @@ impl<W: Wire> Mount<W> {
         };
         let places = answering(self);
         let ids: Vec<u8> = places.iter().map(|i| self.line.servos[*i].id).collect();
-        let together = self.sync.is_some() && ids.len() > 1;
-        let mut answers: Vec<(usize, Answer)> = if together {
-            let answers = self.line.bus.read_axes(&ids)?;
-            places.iter().copied().zip(answers).collect()
-        } else {
-            Vec::new()
-        };
+        let mut answers: Vec<(usize, Answer)> = Vec::new();
+        let mut together = self.sync.is_some() && ids.len() > 1;
+        if together {
+            match self.line.bus.read_axes(&ids)? {
+                Some(heard) => answers = places.iter().copied().zip(heard).collect(),
+                None => together = false,
+            }
+        }
         if together && answers.iter().all(|(_, answer)| answer.is_ok()) {
             self.sync = Some(0);
             return Ok(answers);
@@ -249,18 +273,27 @@ impl<W: Wire> Mount<W> {
         axes: &mut Each<Option<AxisFeedback>>,
     ) -> Result<(), Fault> {
         let now = self.clock.now();
-        let reading = match answer {
+        let mut reading = match answer {
             Ok(reading) => reading,
             Err(fault) => return self.line.missed(i, fault),
         };
+        let protocol = self.line.bus.protocol();
         let servo = &mut self.line.servos[i];
-        match servo.heard(&reading, now) {
+        // With any error such a controller sends its channels home: off, or to a position.
+        let stopped = reading.off || (!protocol.abilities().measures && reading.status != 0);
+        if stopped && servo.goal.is_some() {
+            servo.stopped(&protocol.complaints(reading.status), now + LETTING_GO);
+            self.line.stats.servo_faults.increment();
+            return Ok(());
+        }
+        servo.place(&mut reading);
+        match servo.heard(&reading, protocol, now) {
             Err(fault) => self.line.missed(i, fault),
             Ok(Some(why)) => self.line.take_out(i, why),
             Ok(None) => {
                 axes[servo.axis] = Some(AxisFeedback {
                     angle: servo.mounting.degrees(reading.position),
-                    load: servo.mounting.load(reading.load),
+                    load: servo.mounting.load(reading.load, servo.full_load),
                 });
                 Ok(())
             }
@@ -281,18 +314,20 @@ impl<W: Wire> Mount<W> {
             return Ok(());
         };
         let id = servo.id;
-        let held = match self.line.read_held(id) {
-            Ok(held) => held,
+        let held = match self.line.bus.held(id) {
+            Ok(Some(held)) => held,
+            // A goal that was lost on the way is not noticed: it is said again.
+            Ok(None) => return self.line.bus.write_goals(&[(id, goal)]),
             Err(fault) if fault.is_line() => return Err(fault),
             Err(_) => {
                 self.line.stats.servo_faults.increment();
                 return Ok(());
             }
         };
-        if held.mode != 0 {
+        if !self.line.bus.protocol().takes_positions(held.mode) {
             return self.line.take_out(i, Unfit::Mode(held.mode));
         }
-        if held.torque == 0 {
+        if !held.torque {
             self.line.servos[i].let_go(now + LETTING_GO);
             self.line.stats.servo_faults.increment();
         } else if held.goal != goal {

@@ -12,6 +12,7 @@ use crate::config;
 use super::bus::{Bus, Presence};
 use super::mount::configured;
 use super::port::{self, SerialWire};
+use super::protocol;
 
 /// Opens the configured port, or with `auto` the first one on which a servo answers; the one that broke last is tried
 /// last.
@@ -73,9 +74,13 @@ fn open_one(
     config: &config::Servo,
     clock: &Arc<dyn Clock>,
 ) -> Result<(Bus<SerialWire>, Presence)> {
-    let mut bus = Bus::new(port::open(path, config.baud)?, Arc::clone(clock));
+    let wire = port::open(path, config.baud)?;
+    let mut bus = Bus::new(wire, protocol::of(config.protocol), Arc::clone(clock));
     if config.port != port::AUTO {
         return Ok((bus, Presence::Clear));
+    }
+    if bus.greet()?.is_none() {
+        return Ok((bus, Presence::Absent));
     }
     let mut presence = Presence::Absent;
     for (_, axis) in configured(&config.axes) {

@@ -17,8 +17,8 @@ use super::SIMULATED;
 use super::model::Model;
 use super::mount::configured;
 use super::port::{self, Pair};
-use super::steps::{Mounting, Steps};
-use super::sts;
+use super::protocol::sts;
+use super::steps::{self, Mounting, Steps};
 use super::wire::Wire as _;
 
 /// How long the thread waits for bytes before it looks at the order to stop.
@@ -59,7 +59,7 @@ impl SimulatedServos {
         let now = clock.now();
         let mut servos: Axes = Each::default();
         for (axis, config) in configured(axes) {
-            let mounting = Mounting::new(config);
+            let mounting = Mounting::new(config, steps::STS);
             let Steps(centre) = mounting.steps(0.0);
             let model = Model::new(config.id, f64::from(centre), now);
             servos[axis] = Some((mounting, model));
@@ -91,6 +91,8 @@ impl SimulatedServos {
         }
         let servos = Self::start(&config.axes, Arc::clone(clock), stop, threads)?;
         config.port = servos.path().to_string_lossy().into_owned();
+        // They speak nothing else.
+        config.protocol = config::Protocol::Sts;
         Ok(Some(servos))
     }
 

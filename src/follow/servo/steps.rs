@@ -2,24 +2,62 @@
 
 use crate::config;
 
-/// Steps of one turn.
-const TURN: f64 = 4096.0;
-/// Straight ahead.
-const CENTRE: f64 = 2048.0;
-/// So many steps make a degree.
-pub const STEPS_PER_DEGREE: f64 = TURN / 360.0;
-/// Highest speed that register 46 is given, in steps/s: about 264 degrees a second, what an STS3215
+/// So many steps of an STS servo make a degree.
+pub const STEPS_PER_DEGREE: f64 = 4096.0 / 360.0;
+/// Highest speed that register 46 of an STS is given, in steps/s: about 264 degrees a second, what an STS3215
 /// reaches without load at 7.4 V.
 const TOP_SPEED: f64 = 3000.0;
-/// Highest value of the acceleration register.
+/// Highest value of its acceleration register.
 const TOP_ACCELERATION: f64 = 254.0;
 /// A servo's own limits lie above those of the set point, so that they are a safety net and do not
 /// themselves shape the movement.
-const MARGIN: f64 = 1.5;
+pub const MARGIN: f64 = 1.5;
 
-/// A position in steps of a servo, 0 to 4095 in one turn, 2048 straight ahead.
+/// A position in steps of a servo, counted as its protocol does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Steps(pub i32);
+
+/// The units of a protocol.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// So many steps make a degree.
+    pub per_degree: f64,
+    /// Straight ahead.
+    pub centre: i32,
+    /// The goals that can be given.
+    pub goals: (i32, i32),
+    /// The fastest that a servo is told to turn, in steps a second.
+    pub top_speed: f64,
+    /// A little for what the encoder and a rattling mount make, in steps.
+    pub rattle: f64,
+}
+
+/// STS: 4096 steps a turn.
+pub const STS: Scale = Scale {
+    per_degree: STEPS_PER_DEGREE,
+    centre: 2048,
+    goals: (0, 4095),
+    top_speed: TOP_SPEED,
+    rattle: 40.0,
+};
+
+impl Scale {
+    /// Steps a second of a speed in degrees a second.
+    #[must_use]
+    pub fn speed(&self, degrees_per_second: f64) -> f64 {
+        degrees_per_second * self.per_degree
+    }
+
+    /// Whether a servo that stood at `from` can be at `to` after this time, in seconds: it is told to turn no faster than
+    /// [`top_speed`](Self::top_speed), and a hand turns it no faster.
+    #[must_use]
+    pub fn within_reach(&self, from: Steps, to: Steps, seconds: f64) -> bool {
+        /// After a longer pause it can be anywhere near all the same.
+        const LONGEST: f64 = 0.1;
+        let reach = MARGIN * self.top_speed * seconds.clamp(0.0, LONGEST) + self.rattle;
+        f64::from((to.0 - from.0).abs()) <= reach
+    }
+}
 
 /// How a servo is mounted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,40 +66,37 @@ pub struct Mounting {
     sign: f64,
     low: f64,
     high: f64,
-}
-
-impl Steps {
-    /// The two bytes of a goal, low byte first.
-    #[must_use]
-    pub fn register(self) -> [u8; 2] {
-        (self.0.clamp(0, TURN as i32 - 1) as u16).to_le_bytes()
-    }
+    /// The units of its servo.
+    pub scale: Scale,
 }
 
 impl Mounting {
-    /// From the configuration.
+    /// From the configuration, for a servo with these units.
     #[must_use]
-    pub fn new(axis: &config::Axis) -> Self {
+    pub fn new(axis: &config::Axis, scale: Scale) -> Self {
         Self {
             sign: if axis.invert { -1.0 } else { 1.0 },
             low: axis.min,
             high: axis.max,
+            scale,
         }
     }
 
     /// The steps of an angle. Rounding never leads across a limit that the angle itself keeps.
     #[must_use]
     pub fn steps(&self, degrees: f64) -> Steps {
-        let exact = degrees * STEPS_PER_DEGREE;
-        let mut steps = exact.round();
+        let per_degree = self.scale.per_degree;
+        let mut steps = (degrees * per_degree).round();
         if degrees <= self.high {
-            steps = steps.min((self.high * STEPS_PER_DEGREE).floor());
+            steps = steps.min((self.high * per_degree).floor());
         }
         if degrees >= self.low {
-            steps = steps.max((self.low * STEPS_PER_DEGREE).ceil());
+            steps = steps.max((self.low * per_degree).ceil());
         }
+        let (lowest, highest) = self.scale.goals;
         // A cast of what is not a number gives 0, the left end: never reached, angles are finite.
-        Steps((CENTRE + self.sign * steps).clamp(0.0, TURN - 1.0) as i32)
+        let at = (f64::from(self.scale.centre) + self.sign * steps) as i32;
+        Steps(at.clamp(lowest, highest))
     }
 
     /// The steps between which the axis may be, the smaller one first.
@@ -69,6 +104,17 @@ impl Mounting {
     pub fn range(&self) -> (i32, i32) {
         let (Steps(one), Steps(other)) = (self.steps(self.low), self.steps(self.high));
         (one.min(other), one.max(other))
+    }
+
+    /// Whether goals reach as far as the configuration wants.
+    #[must_use]
+    pub fn reaches_its_limits(&self) -> bool {
+        let (lowest, highest) = self.scale.goals;
+        let at = |degrees: f64| {
+            f64::from(self.scale.centre) + self.sign * degrees * self.scale.per_degree
+        };
+        let within = |at: f64| (f64::from(lowest) - 1.0..=f64::from(highest) + 1.0).contains(&at);
+        within(at(self.low)) && within(at(self.high))
     }
 
     /// The angle of a position.
@@ -80,41 +126,17 @@ impl Mounting {
     /// The angle of a position between two steps, where a simulated shaft may be.
     #[must_use]
     pub fn exact_degrees(&self, steps: f64) -> f64 {
-        self.sign * (steps - CENTRE) / STEPS_PER_DEGREE
+        self.sign * (steps - f64::from(self.scale.centre)) / self.scale.per_degree
     }
 
-    /// The load of register 60, from about -1 to 1, positive where the motor pushes to larger angles.
+    /// A load as a part of what the motor can do, from about -1 to 1, positive where it pushes to larger angles.
     #[must_use]
-    pub fn load(&self, register: u16) -> f64 {
-        self.sign * load(register)
+    pub fn load(&self, load: i32, full: i32) -> f64 {
+        self.sign * f64::from(load) / f64::from(full.max(1))
     }
 }
 
-/// The load of register 60 as a part of what the motor can do: bit 10 is the sign, units are 0.1 %.
-#[must_use]
-pub fn load(register: u16) -> f64 {
-    f64::from(super::sts::signed(register & 0x7FF, 10)) / 1000.0
-}
-
-/// Steps a second of a speed in degrees a second.
-#[must_use]
-pub fn speed(degrees_per_second: f64) -> f64 {
-    degrees_per_second * STEPS_PER_DEGREE
-}
-
-/// Whether a servo that stood at `from` can be at `to` after this time, in seconds: it is told to turn no faster than
-/// [`TOP_SPEED`], and a hand turns it no faster.
-#[must_use]
-pub fn within_reach(from: Steps, to: Steps, seconds: f64) -> bool {
-    /// A little for what the encoder and a rattling mount make.
-    const MARGIN_STEPS: f64 = 40.0;
-    /// After a longer pause it can be anywhere near all the same.
-    const LONGEST: f64 = 0.1;
-    let reach = MARGIN * TOP_SPEED * seconds.clamp(0.0, LONGEST) + MARGIN_STEPS;
-    f64::from((to.0 - from.0).abs()) <= reach
-}
-
-/// The value of the speed register (46) that limits a servo to somewhat more than this speed.
+/// The value of the speed register (46) of an STS that limits a servo to somewhat more than this speed.
 #[must_use]
 pub fn speed_limit(degrees_per_second: f64) -> u16 {
     (degrees_per_second * STEPS_PER_DEGREE * MARGIN)
@@ -122,7 +144,7 @@ pub fn speed_limit(degrees_per_second: f64) -> u16 {
         .clamp(1.0, TOP_SPEED) as u16
 }
 
-/// The value of the acceleration register (41) that limits a servo to somewhat more than this.
+/// The value of the acceleration register (41) of an STS that limits a servo to somewhat more than this.
 #[must_use]
 pub fn acceleration_limit(degrees_per_second_squared: f64) -> u8 {
     (degrees_per_second_squared * STEPS_PER_DEGREE * MARGIN / 100.0)
@@ -135,12 +157,15 @@ mod tests {
     use super::*;
 
     fn mounting(invert: bool) -> Mounting {
-        Mounting::new(&config::Axis {
-            id: 1,
-            min: -50.0,
-            max: 50.0,
-            invert,
-        })
+        Mounting::new(
+            &config::Axis {
+                id: 1,
+                min: -50.0,
+                max: 50.0,
+                invert,
+            },
+            STS,
+        )
     }
 
     #[test]
@@ -184,16 +209,16 @@ mod tests {
 
     #[test]
     fn no_servo_jumps() {
-        let within = |to, seconds| within_reach(Steps(2048), Steps(to), seconds);
+        let within = |to, seconds| STS.within_reach(Steps(2048), Steps(to), seconds);
         assert!(within(2048 + 60, 0.02) && within(2048 - 400, 0.1));
         assert!(!within(4095, 0.02) && !within(-300, 5.0) && !within(2048 + 500, 5.0));
     }
 
     #[test]
-    fn load_has_a_sign_and_tenths_of_a_per_cent() {
-        assert_eq!(load(850), 0.85);
-        assert_eq!(load(1024 | 850), -0.85);
-        assert_eq!(mounting(true).load(850), -0.85);
+    fn load_is_a_part_of_what_the_motor_can_do() {
+        assert_eq!(mounting(false).load(850, 1000), 0.85);
+        assert_eq!(mounting(true).load(850, 1000), -0.85);
+        assert_eq!(mounting(false).load(-550, 1100), -0.5);
     }
 
     #[test]

@@ -1,61 +1,18 @@
 //! What a servo is: read before it gets torque, by the service and by `facetap check` alike.
 
-use super::bus::{Bus, Reading};
+use super::bus::Bus;
 use super::fault::Fault;
+use super::protocol::{Protocol, Reading, Settings};
 use super::steps::Steps;
-use super::sts::{self, register};
 use super::unfit::Unfit;
 use super::wire::Wire;
 
-/// From the id to the operating mode.
-const SETTINGS: u8 = register::MODE - register::ID + 1;
-/// Where goals can be: one turn.
-const TURN: (i32, i32) = (0, 4095);
 /// Attempts to hear a servo without anything broken.
 const ATTEMPTS: usize = 5;
 /// So many times a patient look asks one again that says nothing: an answer may be late by as many times the wait for it.
 const PATIENCE: usize = 2;
 /// Answers to one question that tell positions farther apart than this, in steps, are of two servos.
 const SAME: i32 = 3;
-
-/// The settings of a servo that outlive a loss of power, as far as they matter here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// The id that it has.
-    pub id: u8,
-    /// The goals that it takes, in steps.
-    pub limits: (i32, i32),
-    /// Directions and units.
-    pub phase: u8,
-    /// What it takes off the measured position, in steps.
-    pub offset: i32,
-    /// Its operating mode.
-    pub mode: u8,
-}
-
-impl Settings {
-    /// From registers 5 to 33; none if that is not what the bytes are.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() != usize::from(SETTINGS) {
-            return None;
-        }
-        let byte = |at: u8| bytes[usize::from(at - register::ID)];
-        let word = |at: u8| sts::word(byte(at), byte(at + 1));
-        let limits = (
-            sts::signed(word(register::LOWEST_GOAL), 15),
-            sts::signed(word(register::HIGHEST_GOAL), 15),
-        );
-        Some(Self {
-            id: byte(register::ID),
-            // Without limits it takes goals of several turns; we give it none beyond the first.
-            limits: if limits == (0, 0) { TURN } else { limits },
-            phase: byte(register::PHASE),
-            offset: sts::signed(word(register::OFFSET) & 0xFFF, 11),
-            mode: byte(register::MODE),
-        })
-    }
-}
 
 /// How a servo answered a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +43,28 @@ pub struct Found {
 /// It does not answer, or [`Fault::NeverWhole`] where all that comes is broken: two servos with its id, unless others are
 /// broken too. Or the line failed.
 pub fn survey<W: Wire>(bus: &mut Bus<W>, id: u8, patient: bool) -> Result<Found, Fault> {
-    let (reading, voice) = hear(bus, id, patient)?;
+    let (mut reading, voice) = match hear(bus, id, patient) {
+        // One of another family may tell positions that cannot be.
+        Err(fault @ Fault::NeverWhole { .. }) => match bus.settings(id) {
+            Ok(Settings {
+                foreign: Some(value),
+                ..
+            }) => return Err(Fault::Foreign { id, value }),
+            Err(line) if line.is_line() => return Err(line),
+            _ => return Err(fault),
+        },
+        other => other?,
+    };
     let settings = settings(bus, id)?;
+    match bus.supply(id) {
+        Ok(None) => {}
+        Ok(Some((voltage, temperature))) => {
+            (reading.voltage, reading.temperature) = (Some(voltage), Some(temperature));
+        }
+        Err(fault) if fault.is_line() => return Err(fault),
+        // Told to people; nothing is decided by it.
+        Err(_) => {}
+    }
     Ok(Found {
         reading,
         voice,
@@ -98,18 +75,31 @@ pub fn survey<W: Wire>(bus: &mut Bus<W>, id: u8, patient: bool) -> Result<Found,
 /// Two servos that stand in the same place may still differ here.
 fn settings<W: Wire>(bus: &mut Bus<W>, id: u8) -> Result<Settings, Fault> {
     for _ in 0..ATTEMPTS {
-        match bus.read(id, register::ID, SETTINGS) {
-            Ok((_, bytes)) => {
-                return Settings::parse(&bytes).ok_or(Fault::Garbled { id, bytes });
-            }
+        match bus.settings(id) {
             Err(Fault::Garbled { .. }) => {}
-            Err(fault) => return Err(fault),
+            other => return other,
         }
     }
     Err(Fault::NeverWhole { id })
 }
 
+/// One that says nothing is asked whether it answers pings at least. Some do nothing else until they are told to.
 fn hear<W: Wire>(bus: &mut Bus<W>, id: u8, patient: bool) -> Result<(Reading, Voice), Fault> {
+    match hear_it(bus, id, patient) {
+        Err(fault) if fault.is_silence() && patient => match bus.ping(id) {
+            Ok(()) if bus.answer_all(id)? => hear_it(bus, id, patient),
+            Ok(()) => Err(Fault::OnlyPings {
+                id,
+                register: bus.protocol().places().reply_level,
+            }),
+            Err(other) if other.is_line() => Err(other),
+            Err(_) => Err(fault),
+        },
+        other => other,
+    }
+}
+
+fn hear_it<W: Wire>(bus: &mut Bus<W>, id: u8, patient: bool) -> Result<(Reading, Voice), Fault> {
     let mut answer = None;
     for attempt in 0..ATTEMPTS {
         let heard = bus.listen(id)?;
@@ -127,6 +117,7 @@ fn hear<W: Wire>(bus: &mut Bus<W>, id: u8, patient: bool) -> Result<(Reading, Vo
             _ if !heard.broken.is_empty() => answer = answer.or(heard.readings.first().copied()),
             _ if heard.late => return Err(Fault::Late { id }),
             _ if patient && attempt < PATIENCE => {}
+            _ if heard.echo => return Err(Fault::Echo { id }),
             _ => return Err(Fault::Silent { id }),
         }
     }
@@ -139,19 +130,22 @@ impl Found {
     /// Why it must not get torque, if there is a reason. `id` is the one by which it was asked, `range` what its axis may
     /// use, in steps.
     #[must_use]
-    pub fn unfit(&self, id: u8, range: (i32, i32)) -> Option<Unfit> {
+    pub fn unfit(&self, protocol: &dyn Protocol, id: u8, range: (i32, i32)) -> Option<Unfit> {
         let (low, high) = self.settings.limits;
+        let (first, last) = protocol.scale().goals;
         let Steps(position) = self.reading.position;
-        let complaint = self.reading.status & sts::UNFIT;
+        let complaint = self.reading.status & protocol.unfit();
         if self.voice == Voice::Two {
             Some(Unfit::Shared)
-        } else if self.settings.mode != 0 {
+        } else if let Some(value) = self.settings.foreign {
+            Some(Unfit::Foreign(value))
+        } else if !protocol.takes_positions(self.settings.mode) {
             Some(Unfit::Mode(self.settings.mode))
         } else if self.settings.id != id {
             Some(Unfit::Id(self.settings.id))
         } else if complaint != 0 {
             Some(Unfit::Complains(complaint))
-        } else if !(TURN.0..=TURN.1).contains(&position) {
+        } else if !(first..=last).contains(&position) && protocol.abilities().measures {
             Some(Unfit::Beyond(self.reading.position))
         } else if low.max(range.0) >= high.min(range.1) {
             Some(Unfit::Limits(low, high))
@@ -163,69 +157,59 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use super::super::protocol::sts::Sts;
     use super::*;
 
     const RANGE: (i32, i32) = (1480, 2616);
 
-    fn settings(change: impl Fn(&mut [u8; 29])) -> Settings {
-        let mut bytes = [0; 29];
-        // As delivered: id 1, limits 0 and 4095, phase 12.
-        (bytes[0], bytes[6], bytes[7], bytes[13]) = (1, 0xFF, 0x0F, 12);
-        change(&mut bytes);
-        Settings::parse(&bytes).unwrap()
-    }
+    /// As delivered.
+    const SETTINGS: Settings = Settings {
+        id: 1,
+        model: 777,
+        firmware: 3,
+        foreign: None,
+        limits: (0, 4095),
+        offset: 0,
+        mode: 0,
+        limits_speed: true,
+        full_load: 1000,
+    };
 
-    fn found(settings: Settings) -> Found {
+    fn found() -> Found {
         Found {
             reading: Reading {
                 position: Steps(2048),
+                off: false,
                 load: 0,
-                voltage: 74,
-                temperature: 30,
+                voltage: Some(74),
+                temperature: Some(30),
                 status: 0,
+                alert: false,
             },
             voice: Voice::Clear,
-            settings,
+            settings: SETTINGS,
         }
     }
 
     #[test]
-    fn settings_are_read_with_their_signs() {
-        let read = settings(|b| {
-            (b[26], b[27]) = (0x64, 0x08);
-            b[28] = 3;
-        });
-        assert_eq!(
-            read,
-            Settings {
-                id: 1,
-                limits: (0, 4095),
-                phase: 12,
-                offset: -100,
-                mode: 3
-            }
-        );
-        assert_eq!(Settings::parse(&[0; 28]), None);
-        assert_eq!(settings(|b| (b[6], b[7]) = (0, 0)).limits, TURN);
-    }
-
-    #[test]
     fn a_servo_as_delivered_is_fit() {
-        assert_eq!(found(settings(|_| ())).unfit(1, RANGE), None);
-        let mut low_voltage = found(settings(|_| ()));
+        assert_eq!(found().unfit(&Sts, 1, RANGE), None);
+        let mut low_voltage = found();
         low_voltage.reading.status = 0x01;
-        assert_eq!(low_voltage.unfit(1, RANGE), None);
+        assert_eq!(low_voltage.unfit(&Sts, 1, RANGE), None);
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         let of = |change: &dyn Fn(&mut Found)| {
-            let mut found = found(settings(|_| ()));
+            let mut found = found();
             change(&mut found);
-            found.unfit(1, RANGE)
+            found.unfit(&Sts, 1, RANGE)
         };
         assert_eq!(of(&|f| f.settings.mode = 1), Some(Unfit::Mode(1)));
         assert_eq!(of(&|f| f.settings.id = 2), Some(Unfit::Id(2)));
+        let foreign = Some(Unfit::Foreign(1));
+        assert_eq!(of(&|f| f.settings.foreign = Some(1)), foreign);
         assert_eq!(of(&|f| f.voice = Voice::Two), Some(Unfit::Shared));
         assert_eq!(
             of(&|f| f.reading.status = 0x21),

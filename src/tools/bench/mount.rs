@@ -4,7 +4,7 @@ use crate::config;
 use crate::follow::control::{Axis, Each};
 use crate::follow::pose::Pose;
 use crate::follow::servo::shaft::{Limits, Shaft};
-use crate::follow::servo::steps::{Mounting, STEPS_PER_DEGREE, Steps};
+use crate::follow::servo::steps::{Mounting, STEPS_PER_DEGREE, STS, Steps};
 
 /// Highest speed of a servo in degrees a second.
 pub(super) const SPEED: f64 = 180.0;
@@ -52,7 +52,7 @@ impl Mount {
                 Axis::Roll => axes.roll.as_ref().unwrap_or(&axes.pan),
                 Axis::Tilt => &axes.tilt,
             };
-            let mounting = Mounting::new(config);
+            let mounting = Mounting::new(config, STS);
             let centre = f64::from(mounting.steps(0.0).0);
             Servo {
                 mounting,

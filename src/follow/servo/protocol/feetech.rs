@@ -1,41 +1,13 @@
-//! The Feetech STS protocol: bytes in, bytes out, nothing else.
+//! The frames that Feetech servos of the STS and the SCS family share: bytes in, bytes out, nothing else.
 //!
 //! Frames are `FF FF id length instruction-or-status parameters.. checksum`, where the length counts what
-//! follows it and the checksum is the complement of the sum from the id on. Values are little endian.
-//! Source: Feetech, "SMS/STS Communication Protocol User Manual" and the STS3215 memory table.
+//! follows it and the checksum is the complement of the sum from the id on.
+//! Source: Feetech, "SMS/STS Communication Protocol User Manual".
 
-use memchr::memmem;
+use super::{Query, Reply, Write, after_echo};
 
 /// The id that every servo listens to and none answers.
 pub const BROADCAST: u8 = 0xFE;
-
-/// Addresses of the STS3215 memory table.
-pub mod register {
-    /// The id, the first of the settings that outlive a loss of power.
-    pub const ID: u8 = 5;
-    /// The smallest goal that the servo takes, two bytes.
-    pub const LOWEST_GOAL: u8 = 9;
-    /// The largest, two bytes. Where both are 0 there are no limits.
-    pub const HIGHEST_GOAL: u8 = 11;
-    /// Phase: directions and units; bit 4 for positions beyond one turn.
-    pub const PHASE: u8 = 18;
-    /// What is taken off the measured position, two bytes with the sign in bit 11.
-    pub const OFFSET: u8 = 31;
-    /// Operating mode: 0 position, 1 speed, 2 PWM, 3 steps.
-    pub const MODE: u8 = 33;
-    /// Torque: 1 on, 0 off.
-    pub const TORQUE: u8 = 40;
-    /// Acceleration in units of 100 steps/s^2; 0 for no limit.
-    pub const ACCELERATION: u8 = 41;
-    /// Goal position, two bytes.
-    pub const GOAL_POSITION: u8 = 42;
-    /// Speed on the way to the goal in steps/s, two bytes.
-    pub const GOAL_SPEED: u8 = 46;
-    /// Present position, two bytes; speed, load, voltage and temperature follow.
-    pub const PRESENT_POSITION: u8 = 56;
-    /// Status bits, as in an answer.
-    pub const STATUS: u8 = 65;
-}
 
 /// Instructions.
 pub mod instruction {
@@ -103,11 +75,10 @@ pub fn sync_read(register: u8, count: u8, ids: &[u8]) -> Vec<u8> {
 
 /// Sync write: two bytes at `register` of several servos at once, without replies.
 #[must_use]
-pub fn sync_write(register: u8, values: &[(u8, u16)]) -> Vec<u8> {
+pub fn sync_write_bytes(register: u8, values: impl IntoIterator<Item = (u8, [u8; 2])>) -> Vec<u8> {
     let mut parameters = vec![register, 2];
-    for (id, value) in values {
-        parameters.push(*id);
-        parameters.extend(value.to_le_bytes());
+    for (id, [first, second]) in values {
+        parameters.extend([id, first, second]);
     }
     frame(BROADCAST, instruction::SYNC_WRITE, &parameters)
 }
@@ -164,13 +135,6 @@ pub fn find_reply<'a>(bytes: &'a [u8], sent: &[u8], id: u8, count: usize) -> Opt
     })
 }
 
-/// What came in after the echo of `sent`, if the adapter returned one.
-#[must_use]
-pub fn after_echo<'a>(bytes: &'a [u8], sent: &[u8]) -> &'a [u8] {
-    let echo = memmem::find(bytes, sent);
-    &bytes[echo.map_or(0, |start| start + sent.len())..]
-}
-
 /// All complete frames with a right checksum from servo `id`, in their order.
 pub fn answers(bytes: &[u8], id: u8) -> impl Iterator<Item = Found<'_>> {
     let mut from = 0;
@@ -179,6 +143,64 @@ pub fn answers(bytes: &[u8], id: u8) -> impl Iterator<Item = Found<'_>> {
         from += found.end;
         Some(found)
     })
+}
+
+/// The answer of servo `id` with `count` parameters in what came in behind the echo.
+pub(super) fn reply(bytes: &[u8], id: u8, count: usize) -> Option<Reply> {
+    find(bytes, |i, n| i == id && n == count).map(|found| found.into())
+}
+
+/// All whole answers of servo `id`.
+pub(super) fn replies(bytes: &[u8], id: u8) -> Vec<Reply> {
+    answers(bytes, id).map(Reply::from).collect()
+}
+
+/// A question whose answer has so many bytes of data.
+pub(super) fn query(bytes: Vec<u8>, count: u8) -> Query {
+    Query {
+        bytes,
+        count: count.into(),
+    }
+}
+
+/// An order with its acknowledgement. The register of a Feetech servo is one byte.
+pub(super) fn write_query(id: u8, order: &Write) -> Query {
+    query(write(id, order.register as u8, &order.data), 0)
+}
+
+/// What asks for the bytes of an order; a register has fewer than a length byte can tell.
+pub(super) fn read_back_query(id: u8, order: &Write) -> Option<Query> {
+    let count = u8::try_from(order.data.len()).ok()?;
+    Some(query(read(id, order.register as u8, count), count))
+}
+
+/// A value as its magnitude and bit `sign`; none if it does not fit below that.
+pub(super) fn with_sign(value: i32, sign: u32) -> Option<u16> {
+    let magnitude = u16::try_from(value.unsigned_abs()).ok()?;
+    let bit = 1u16 << sign;
+    (magnitude < bit).then_some(if value < 0 {
+        magnitude | bit
+    } else {
+        magnitude
+    })
+}
+
+/// Bytes from their usual notation.
+#[cfg(test)]
+pub(super) fn hex(text: &str) -> Vec<u8> {
+    let bytes = text.split(' ').map(|b| u8::from_str_radix(b, 16));
+    bytes.collect::<Result<_, _>>().unwrap()
+}
+
+impl From<Found<'_>> for Reply {
+    fn from(found: Found<'_>) -> Self {
+        Self {
+            status: found.kind.into(),
+            data: found.parameters.to_vec(),
+            count: found.parameters.len(),
+            bytes: SHORTEST + found.parameters.len(),
+        }
+    }
 }
 
 /// The value of two bytes, low byte first.
@@ -198,38 +220,11 @@ pub fn signed(value: u16, sign: u32) -> i32 {
     }
 }
 
-/// Status bits with which a servo gets no torque: an encoder that fails (02) tells no position, and with too much heat
-/// (04), current (08) or load (20) it has to be left alone. A voltage (01) that does not suit it is complained of only.
-pub const UNFIT: u8 = 0x02 | 0x04 | 0x08 | 0x20;
-/// Overload.
-pub const OVERLOAD: u8 = 0x20;
-
-/// Names of the status bits that are set, for people; empty if all is well.
-#[must_use]
-pub fn complaints(status: u8) -> Vec<&'static str> {
-    const BITS: [(u8, &str); 5] = [
-        (0x01, "voltage"),
-        (0x02, "sensor"),
-        (0x04, "temperature"),
-        (0x08, "current"),
-        (0x20, "overload"),
-    ];
-    BITS.iter()
-        .filter(|(bit, _)| status & bit != 0)
-        .map(|(_, name)| *name)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sts::{register, sync_write};
     use super::*;
     use proptest::prelude::*;
-
-    fn hex(text: &str) -> Vec<u8> {
-        text.split(' ')
-            .map(|b| u8::from_str_radix(b, 16).unwrap())
-            .collect()
-    }
 
     /// Frames that were checked against the maker's manual and an independent implementation.
     #[test]
@@ -335,12 +330,6 @@ mod tests {
         assert_eq!(signed(800, 10), 800);
         assert_eq!(signed(1024 + 800, 10), -800);
         assert_eq!(signed(0x8000 | 5, 15), -5);
-    }
-
-    #[test]
-    fn status_bits_have_names() {
-        assert!(complaints(0).is_empty());
-        assert_eq!(complaints(0x24), ["temperature", "overload"]);
     }
 
     proptest! {
