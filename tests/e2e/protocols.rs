@@ -382,7 +382,7 @@ fn what_is_wrong_with_a_servo_is_told_in_the_terms_of_its_family() {
 }
 
 #[test]
-fn an_overloaded_dynamixel_is_started_anew_three_times_and_then_left_alone() {
+fn an_overloaded_dynamixel_is_started_anew() {
     // It fails again after half a second of torque each time.
     let mounted = DYNAMIXEL.mounted(face(), &["--overload", "1=0.5"]);
     let running = mounted.scene.run(&[]);

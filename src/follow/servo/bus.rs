@@ -1,4 +1,4 @@
-//! Exchanges on the servo bus: one question, its answers, bounded in time.
+//! Exchanges on the servo bus: one question, its answers, bounded in time. Orders are in [`super::orders`].
 
 use std::io;
 use std::sync::Arc;
@@ -7,15 +7,12 @@ use std::time::Duration;
 use crate::base::clock::Clock;
 
 use super::fault::{Fault, why_not};
-use super::protocol::{self, Held, Protocol, Query, Reading, Reply, Settings, Write, after_echo};
-use super::steps::Steps;
+use super::protocol::{self, Held, Protocol, Query, Reading, Reply, Settings, after_echo};
 use super::wire::Wire;
 
 /// How long an answer may take. A servo answers within 2 ms at 1 Mbaud; USB adapters collect for up to
 /// 16 ms, and a busy machine needs its time too.
 pub const ANSWER: Duration = Duration::from_millis(50);
-/// An acknowledgement carries nothing that is needed, so it is waited for less long.
-const ACKNOWLEDGED: Duration = Duration::from_millis(25);
 /// After so much silence a servo that has answered says nothing more. USB adapters collect for up to 16 ms.
 const QUIET: Duration = Duration::from_millis(20);
 /// More than an answer and an echo can be; beyond it is noise.
@@ -57,9 +54,9 @@ pub struct Heard {
 pub struct Bus<W: Wire> {
     wire: W,
     clock: Arc<dyn Clock>,
-    protocol: &'static dyn Protocol,
+    pub(super) protocol: &'static dyn Protocol,
     /// Servos that answer reads but do not acknowledge writes (their status return level).
-    unacknowledging: Vec<u8>,
+    pub(super) unacknowledging: Vec<u8>,
     /// What the last question about movement was, of those that differ in the length of their answers.
     turn: u8,
 }
@@ -297,129 +294,16 @@ impl<W: Wire> Bus<W> {
         Some(query)
     }
 
-    /// Writes registers and makes sure of it: by the acknowledgement, or else by reading them back.
-    ///
-    /// # Errors
-    /// The servo does not answer, or does not take the value; or the line failed.
-    pub fn write(&mut self, id: u8, order: &Write) -> Result<(), Fault> {
-        let query = self.protocol.write(id, order);
-        let register = order.register;
-        let read_back = self.protocol.read_back(id, order);
-        if self.unacknowledging.contains(&id) {
-            self.send(&query.bytes)?;
-        } else {
-            match (self.exchange(&query, id, ACKNOWLEDGED), &read_back) {
-                (Ok(_), _) => return Ok(()),
-                (Err(Fault::Error { .. }), _) => return Err(Fault::Refused { id, register }),
-                (Err(fault @ Fault::Line { .. }), _) | (Err(fault), None) => return Err(fault),
-                (Err(_), Some(_)) => {}
-            }
-        }
-        let Some(question) = read_back else {
-            return Ok(());
-        };
-        if self.exchange(&question, id, ANSWER)?.data != order.data {
-            return Err(Fault::Refused { id, register });
-        }
-        if !self.unacknowledging.contains(&id) {
-            self.unacknowledging.push(id);
-        }
-        Ok(())
-    }
-
-    /// Writes registers and waits shortly for a sign that they were taken, without insisting on it. When
-    /// this returns the frame has left, so that the port may be closed. False if there was no sign.
-    ///
-    /// # Errors
-    /// The line failed.
-    pub fn write_hastily(&mut self, id: u8, order: &Write) -> Result<bool, Fault> {
-        let query = self.protocol.write(id, order);
-        let sign = match self.protocol.read_back(id, order) {
-            Some(question) if self.unacknowledging.contains(&id) => {
-                self.send(&query.bytes)?;
-                let held = self.exchange(&question, id, ACKNOWLEDGED);
-                held.map(|held| held.data == order.data)
-            }
-            _ => self.exchange(&query, id, ACKNOWLEDGED).map(|_| true),
-        };
-        match sign {
-            Err(fault @ Fault::Line { .. }) => Err(fault),
-            other => Ok(other.unwrap_or(false)),
-        }
-    }
-
-    /// Switches the torque on, where the goal does not do that by itself, and makes sure of it.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub fn torque_on(&mut self, id: u8) -> Result<(), Fault> {
-        match self.protocol.torque(true) {
-            Some(order) => self.write(id, &order),
-            None => Ok(()),
-        }
-    }
-
-    /// Switches the torque off and makes sure of it.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub fn torque_off(&mut self, id: u8) -> Result<(), Fault> {
-        match self.protocol.torque(false) {
-            Some(order) => self.write(id, &order),
-            None => Ok(()),
-        }
-    }
-
-    /// Switches the torque off as [`write_hastily`](Self::write_hastily) does.
-    ///
-    /// # Errors
-    /// The line failed.
-    pub fn let_go(&mut self, id: u8) -> Result<bool, Fault> {
-        match self.protocol.torque(false) {
-            Some(order) => self.write_hastily(id, &order),
-            None => Ok(true),
-        }
-    }
-
-    /// Starts a servo anew, where there is such an order.
-    ///
-    /// # Errors
-    /// The line failed.
-    pub fn reboot(&mut self, id: u8) -> Result<(), Fault> {
-        let Some(query) = self.protocol.reboot(id) else {
-            return Ok(());
-        };
-        match self.exchange(&query, id, ANSWER) {
-            Err(fault @ Fault::Line { .. }) => Err(fault),
-            _ => Ok(()),
-        }
-    }
-
-    /// Has a servo that answers pings only answer everything, where that changes nothing permanent. Whether it was told to.
-    ///
-    /// # Errors
-    /// The line failed.
-    pub fn answer_all(&mut self, id: u8) -> Result<bool, Fault> {
-        let Some(order) = self.protocol.answer_all() else {
-            return Ok(false);
-        };
-        self.write_hastily(id, &order)?;
-        Ok(true)
-    }
-
-    /// Gives several servos their goals in one frame.
-    ///
-    /// # Errors
-    /// The line failed.
-    pub fn write_goals(&mut self, goals: &[(u8, Steps)]) -> Result<(), Fault> {
-        self.send(&self.protocol.goals(goals))
-    }
-
-    fn send(&mut self, frame: &[u8]) -> Result<(), Fault> {
+    pub(super) fn send(&mut self, frame: &[u8]) -> Result<(), Fault> {
         self.wire.send(frame).map_err(|e| self.line(e))
     }
 
-    fn exchange(&mut self, query: &Query, id: u8, limit: Duration) -> Result<Reply, Fault> {
+    pub(super) fn exchange(
+        &mut self,
+        query: &Query,
+        id: u8,
+        limit: Duration,
+    ) -> Result<Reply, Fault> {
         let protocol = self.protocol;
         let reply = |bytes: &[u8]| protocol.reply(after_echo(bytes, &query.bytes), query, id);
         let bytes = self.ask(&query.bytes, limit, limit, |bytes| reply(bytes).is_some())?;

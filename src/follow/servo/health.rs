@@ -1,6 +1,5 @@
 //! One servo: whether it answers and does what it is told, and the log messages about it.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::base::backoff::Backoff;
@@ -11,6 +10,7 @@ use crate::{say_error, say_info, say_warn};
 use super::fault::Fault;
 use super::following_error::FollowingError;
 use super::protocol::{Protocol, Reading};
+use super::reboots::Reboots;
 use super::steps::{Mounting, Steps};
 use super::survey::{Found, Voice};
 use super::unfit::Unfit;
@@ -29,9 +29,6 @@ const FAILED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_se
 /// begin with the shortest one again.
 const SETTLED: Duration = Duration::from_secs(60);
 const WELL: Duration = Duration::from_secs(600);
-
-/// A servo that has latched an overload is started anew so often at most in so long.
-const REBOOTS: (usize, Duration) = (3, Duration::from_secs(300));
 
 /// One servo.
 pub struct Servo {
@@ -61,8 +58,7 @@ pub struct Servo {
     told: Option<Unfit>,
     told_twice: bool,
     told_range: bool,
-    /// When it was started anew.
-    reboots: VecDeque<Monotime>,
+    reboots: Reboots,
 }
 
 /// Whether a servo answers.
@@ -118,7 +114,7 @@ impl Servo {
             told: None,
             told_twice: false,
             told_range: false,
-            reboots: VecDeque::new(),
+            reboots: Reboots::default(),
         }
     }
 
@@ -236,13 +232,10 @@ impl Servo {
 
     /// Whether it may be started anew now; that is remembered.
     pub fn may_reboot(&mut self, now: Monotime) -> bool {
-        let (most, within) = REBOOTS;
-        self.reboots.retain(|at| now.since(*at) < within);
-        let (axis, id) = (self.axis.name(), self.id);
-        if self.reboots.len() >= most {
+        if !self.reboots.allow(now) {
             return false;
         }
-        self.reboots.push_back(now);
+        let (axis, id) = (self.axis.name(), self.id);
         say_warn!(
             "servo {id} ({axis}) has latched an overload; starting it anew",
             "サーボ{id} ({axis}) が過負荷で停止したため、再起動します"

@@ -1,6 +1,7 @@
 //! Servos: what control decides becomes movement.
 //!
 //! From the bytes up: [`protocol`] makes and reads the frames of each family, [`steps`] knows units, [`bus`] exchanges frames
+//! and [`orders`] makes sure that what is told was taken,
 //! over a [`wire::Wire`] (the serial one is in [`port`]; [`ports`] lists what there is). What a servo is, is read before it
 //! gets torque ([`survey`], and [`unfit`] for why not), whether it does what it is told is judged while it has
 //! ([`following_error`]). [`line`] has the
@@ -16,6 +17,7 @@ pub mod following_error;
 pub mod line;
 pub mod mount;
 pub mod opening;
+pub mod orders;
 pub mod port;
 pub mod ports;
 pub mod probe;
@@ -30,6 +32,7 @@ pub mod wire;
 
 mod health;
 mod model;
+mod reboots;
 
 #[cfg(test)]
 mod bus_tests;

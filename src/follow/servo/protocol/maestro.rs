@@ -6,26 +6,13 @@
 //!
 //! Source: Pololu, "Maestro Servo Controller User's Guide", chapter 5.
 
+use super::maestro_frame::{command, crc, pololu, sevens};
 use super::{
     Abilities, Held, Limits, Permanent, Places, Protocol, Query, Reading, Reply, Settings, Write,
     names,
 };
 use crate::follow::servo::steps::{MARGIN, Scale, Steps};
 use crate::say;
-
-/// Commands of the compact protocol.
-pub mod command {
-    /// Channel, then the target in quarter microseconds.
-    pub const TARGET: u8 = 0x84;
-    /// Channel, then the limit of speed in quarter microseconds in 10 ms.
-    pub const SPEED: u8 = 0x87;
-    /// Channel, then the limit of acceleration in quarter microseconds in 10 ms in 80 ms.
-    pub const ACCELERATION: u8 = 0x89;
-    /// Channel; answers with the pulse that is sent, two bytes, 0 for none.
-    pub const POSITION: u8 = 0x90;
-    /// Answers with the error bits, two bytes, and clears them.
-    pub const ERRORS: u8 = 0xA1;
-}
 
 /// The pulses of a channel as delivered, 992 to 2000 µs.
 const GOALS: (i32, i32) = (992 * 4, 2000 * 4);
@@ -35,8 +22,6 @@ const PER_DEGREE: f64 = 4000.0 / 90.0;
 const CENTRE: i32 = 1500 * 4;
 /// No pulse is shorter or longer, whatever a channel is set to.
 const PULSES: std::ops::RangeInclusive<u16> = 64 * 4..=4096 * 4 - 1;
-/// Quarter microseconds of a unit of a mini-SSC target.
-const MINI_SSC: i32 = 15;
 /// Device number as delivered.
 const DEVICE: u8 = 12;
 /// Error bits.
@@ -57,45 +42,6 @@ const BITS: [(u16, &str); 9] = [
 pub struct Maestro {
     /// Whether it is set to want a CRC behind every command.
     crc: bool,
-}
-
-/// The two bytes of a value, seven bits each, the low ones first.
-#[must_use]
-pub const fn sevens(value: u16) -> [u8; 2] {
-    [(value & 0x7F) as u8, (value >> 7 & 0x7F) as u8]
-}
-
-/// CRC-7 with the polynomial 91 hexadecimal, least significant bit first.
-#[must_use]
-pub fn crc(bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0u8, |crc, byte| {
-        (0..8).fold(crc ^ byte, |crc, _| {
-            if crc & 1 == 0 {
-                crc >> 1
-            } else {
-                (crc ^ 0x91) >> 1
-            }
-        })
-    })
-}
-
-/// A command to one of several controllers on a line.
-#[must_use]
-pub fn pololu(device: u8, command: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0xAA, device];
-    if let [first, rest @ ..] = command {
-        bytes.push(first & 0x7F);
-        bytes.extend(rest);
-    }
-    bytes
-}
-
-/// A target in the mini-SSC protocol, which knows nothing else and is never followed by a CRC: 127 is straight ahead.
-#[must_use]
-pub fn mini_ssc(channel: u8, goal: Steps) -> Option<[u8; 3]> {
-    let target = (goal.0 - CENTRE + MINI_SSC / 2).div_euclid(MINI_SSC) + 127;
-    // 255 begins the next frame.
-    (channel < 255).then_some([0xFF, channel, target.clamp(0, 254) as u8])
 }
 
 impl Maestro {
@@ -378,11 +324,6 @@ mod tests {
             Maestro::WITH_CRC.target(2, Steps(6000)),
             hex("84 02 70 2E 18")
         );
-        assert_eq!(
-            pololu(12, &PLAIN.target(2, Steps(6000))),
-            hex("AA 0C 04 02 70 2E")
-        );
-        assert_eq!(crc(&[0x83, 0x01]), 0x17);
         let goals = PLAIN.goals(&[(0, Steps(6000)), (1, Steps(8000))]);
         assert_eq!(goals, hex("84 00 70 2E 84 01 40 3E"));
         let off = PLAIN.torque(false).unwrap();
@@ -397,16 +338,6 @@ mod tests {
             greetings[..3],
             [hex("A1"), hex("AA 0C 21"), hex("00 00 A1")]
         );
-    }
-
-    #[test]
-    fn targets_of_the_mini_ssc_protocol_are_exact() {
-        assert_eq!(mini_ssc(2, Steps(6000)), Some([0xFF, 2, 127]));
-        // 476.25 µs to either side.
-        assert_eq!(mini_ssc(0, Steps(6000 + 1905)), Some([0xFF, 0, 254]));
-        assert_eq!(mini_ssc(0, Steps(6000 - 1905)), Some([0xFF, 0, 0]));
-        assert_eq!(mini_ssc(0, Steps(8000)), Some([0xFF, 0, 254]));
-        assert_eq!(mini_ssc(255, Steps(6000)), None);
     }
 
     #[test]

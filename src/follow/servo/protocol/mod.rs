@@ -6,6 +6,7 @@
 pub mod dynamixel;
 pub mod feetech;
 pub mod maestro;
+pub mod maestro_frame;
 pub mod scs;
 pub mod sts;
 
