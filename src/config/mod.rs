@@ -254,6 +254,9 @@ pub enum Protocol {
     Scs,
     /// Pololu Maestro.
     Maestro,
+    /// A Maestro or another controller, on a line that goes one way.
+    #[serde(rename = "mini-ssc")]
+    MiniSsc,
     /// Dynamixel 2.0.
     Dynamixel,
 }
@@ -266,6 +269,7 @@ impl Protocol {
         match self {
             Self::Sts | Self::Scs => 1_000_000,
             Self::Maestro => 115_200,
+            Self::MiniSsc => 9_600,
             Self::Dynamixel => 57_600,
         }
     }
@@ -275,6 +279,7 @@ impl Protocol {
     pub const fn highest_id(self) -> (u8, &'static str) {
         match self {
             Self::Sts | Self::Scs => (253, "the servo's id"),
+            Self::MiniSsc => (253, "the channel of the controller"),
             Self::Maestro => (23, "the channel of the controller"),
             Self::Dynamixel => (252, "the servo's id"),
         }

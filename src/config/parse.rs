@@ -339,6 +339,7 @@ mod tests {
             ("sts", 1_000_000),
             ("scs", 1_000_000),
             ("maestro", 115_200),
+            ("mini-ssc", 9_600),
             ("dynamixel", 57_600),
         ] {
             let text = format!(r#"{{"servo": {{"protocol": "{protocol}"}}}}"#);

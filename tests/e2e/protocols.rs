@@ -151,7 +151,8 @@ impl Mounted {
                 if goal == 0.0 && !self.family.ids {
                     last.remove(id);
                 } else if let Some((then, before)) = last.insert(id.clone(), (at, goal)) {
-                    let most = fastest * f64::min(at - then + 0.25, 0.1) + 2.0;
+                    // A unit of a mini-SSC target is 15 quarter microseconds.
+                    let most = fastest * f64::min(at - then + 0.25, 0.1) + 16.0;
                     assert!(
                         (goal - before).abs() <= most,
                         "servo {id} from {before} to {goal}"
@@ -447,6 +448,27 @@ fn a_maestro_is_found_however_its_line_is_set() {
             "{status:?} {text}"
         );
     }
+}
+
+#[test]
+fn a_maestro_on_a_line_that_goes_one_way_follows_and_is_let_go() {
+    let Some(scene) = clip() else { return };
+    let mounted = MAESTRO.mounted(
+        scene,
+        &["--mode", "detect", "--mute", "0", "--baud", "9600"],
+    );
+    let mounted = Mounted {
+        scene: mounted.scene.set("servo.protocol", json!("mini-ssc")),
+        ..mounted
+    };
+    let running = mounted.scene.run(&[]);
+    running.wait_for_log("the line goes one way");
+    mounted.follows();
+    mounted.ends(running);
+    let taken = |f: &Value| f["command"] != "target" || f["taken"] == true;
+    assert!(mounted.servos.frames().iter().all(taken));
+    let (status, text) = mounted.check();
+    assert!(text.contains("the line goes one way"), "{status:?} {text}");
 }
 
 #[test]

@@ -111,6 +111,10 @@ impl<W: Wire> Bus<W> {
     /// # Errors
     /// The line failed.
     pub fn presence(&mut self, id: u8) -> Result<Presence, Fault> {
+        if !self.protocol.abilities().answers {
+            // Nobody can be found, so the port has to be named.
+            return Ok(Presence::Absent);
+        }
         let read = match self.ping(id) {
             Ok(()) => return Ok(Presence::Clear),
             Err(fault) if fault.is_line() => return Err(fault),
@@ -254,6 +258,13 @@ impl<W: Wire> Bus<W> {
     /// # Errors
     /// The line failed, or it answers with an error.
     pub fn listen(&mut self, id: u8) -> Result<Heard, Fault> {
+        if !self.protocol.abilities().answers {
+            let readings = vec![self.read_axis(id)?];
+            return Ok(Heard {
+                readings,
+                ..Heard::default()
+            });
+        }
         let query = self.movement(&[id]).ok_or(Fault::Silent { id })?;
         let bytes = self.ask(&query.bytes, ANSWER, QUIET, |_| false)?;
         let mut heard = Heard::default();
@@ -304,6 +315,15 @@ impl<W: Wire> Bus<W> {
         id: u8,
         limit: Duration,
     ) -> Result<Reply, Fault> {
+        if !self.protocol.abilities().answers {
+            if !query.bytes.is_empty() {
+                self.send(&query.bytes)?;
+            }
+            return self
+                .protocol
+                .reply(&[], query, id)
+                .ok_or(Fault::Silent { id });
+        }
         let protocol = self.protocol;
         let reply = |bytes: &[u8]| protocol.reply(after_echo(bytes, &query.bytes), query, id);
         let bytes = self.ask(&query.bytes, limit, limit, |bytes| reply(bytes).is_some())?;
@@ -351,6 +371,12 @@ impl<W: Wire> Bus<W> {
                 return Ok(bytes);
             }
         }
+    }
+
+    /// Waits until anything comes, but no longer than this.
+    pub(super) fn wait_for_sign(&mut self, limit: Duration) -> Result<(), Fault> {
+        let received = self.wire.receive(&mut [0; 16], limit);
+        received.map(|_| ()).map_err(|e| self.line(e))
     }
 
     fn line(&self, cause: io::Error) -> Fault {

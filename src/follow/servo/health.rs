@@ -247,8 +247,8 @@ impl Servo {
     /// never driven, straight ahead is assumed.
     pub fn place(&self, reading: &mut Reading) {
         if reading.off {
-            let ahead = self.mounting.steps(0.0);
-            reading.position = self.position.map_or(ahead, |(_, at)| at);
+            let last = self.goal.or(self.position).map(|(_, at)| at);
+            reading.position = last.unwrap_or_else(|| self.mounting.steps(0.0));
         }
     }
 

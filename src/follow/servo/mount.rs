@@ -280,7 +280,8 @@ impl<W: Wire> Mount<W> {
         let protocol = self.line.bus.protocol();
         let servo = &mut self.line.servos[i];
         // With any error such a controller sends its channels home: off, or to a position.
-        let stopped = reading.off || (!protocol.abilities().measures && reading.status != 0);
+        let can = protocol.abilities();
+        let stopped = can.answers && (reading.off || (!can.measures && reading.status != 0));
         if stopped && servo.goal.is_some() {
             servo.stopped(&protocol.complaints(reading.status), now + LETTING_GO);
             self.line.stats.servo_faults.increment();

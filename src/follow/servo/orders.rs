@@ -49,6 +49,12 @@ impl<W: Wire> Bus<W> {
     /// The line failed.
     pub fn write_hastily(&mut self, id: u8, order: &Write) -> Result<bool, Fault> {
         let query = self.protocol.write(id, order);
+        if !self.protocol.abilities().answers {
+            self.send(&query.bytes)?;
+            // What comes there is nothing to us; the time is what the frame takes.
+            self.wait_for_sign(ACKNOWLEDGED)?;
+            return Ok(true);
+        }
         let sign = match self.protocol.read_back(id, order) {
             Some(question) if self.unacknowledging.contains(&id) => {
                 self.send(&query.bytes)?;

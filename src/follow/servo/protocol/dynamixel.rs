@@ -124,6 +124,7 @@ impl Protocol for Dynamixel {
 
     fn abilities(&self) -> Abilities {
         Abilities {
+            answers: true,
             ids: true,
             measures: true,
             load: true,

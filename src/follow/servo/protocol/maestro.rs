@@ -17,9 +17,9 @@ use crate::say;
 /// The pulses of a channel as delivered, 992 to 2000 µs.
 const GOALS: (i32, i32) = (992 * 4, 2000 * 4);
 /// Quarter microseconds of a degree: a servo of the usual kind turns 90 degrees in 1000 µs.
-const PER_DEGREE: f64 = 4000.0 / 90.0;
+pub(super) const PER_DEGREE: f64 = 4000.0 / 90.0;
 /// Straight ahead, 1500 µs.
-const CENTRE: i32 = 1500 * 4;
+pub(super) const CENTRE: i32 = 1500 * 4;
 /// No pulse is shorter or longer, whatever a channel is set to.
 const PULSES: std::ops::RangeInclusive<u16> = 64 * 4..=4096 * 4 - 1;
 /// Device number as delivered.
@@ -95,6 +95,7 @@ impl Protocol for Maestro {
 
     fn abilities(&self) -> Abilities {
         Abilities {
+            answers: true,
             ids: false,
             measures: false,
             load: false,

@@ -19,7 +19,7 @@ pub mod command {
 /// Straight ahead in quarter microseconds, as a mini-SSC target 127.
 const SSC_CENTRE: i32 = 1500 * 4;
 /// Quarter microseconds of a unit of a mini-SSC target.
-const MINI_SSC: i32 = 15;
+pub(super) const MINI_SSC: i32 = 15;
 
 /// The two bytes of a value, seven bits each, the low ones first.
 #[must_use]

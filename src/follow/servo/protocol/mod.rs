@@ -7,6 +7,7 @@ pub mod dynamixel;
 pub mod feetech;
 pub mod maestro;
 pub mod maestro_frame;
+pub mod mini_ssc;
 pub mod scs;
 pub mod sts;
 
@@ -125,6 +126,8 @@ pub struct Limits {
 /// What a protocol can do. Where one of these is false, that is told by the service, by `check` and in docs/servos.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
+    /// Questions are answered and orders acknowledged; else the line goes one way.
+    pub answers: bool,
     /// Servos have ids, so that a second one with the same id is noticed. Else a number is a channel of one controller.
     pub ids: bool,
     /// The position is measured at the shaft; else it is what was commanded.
@@ -280,6 +283,7 @@ pub fn of(protocol: config::Protocol) -> &'static dyn Protocol {
         config::Protocol::Sts => &sts::Sts,
         config::Protocol::Scs => &scs::Scs,
         config::Protocol::Maestro => &maestro::Maestro::PLAIN,
+        config::Protocol::MiniSsc => &mini_ssc::MiniSsc,
         config::Protocol::Dynamixel => &dynamixel::Dynamixel,
     }
 }

@@ -83,6 +83,7 @@ impl Protocol for Scs {
 
     fn abilities(&self) -> Abilities {
         Abilities {
+            answers: true,
             ids: true,
             measures: true,
             load: true,

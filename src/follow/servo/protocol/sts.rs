@@ -99,6 +99,7 @@ impl Protocol for Sts {
 
     fn abilities(&self) -> Abilities {
         Abilities {
+            answers: true,
             ids: true,
             measures: true,
             load: true,
