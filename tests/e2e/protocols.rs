@@ -413,9 +413,12 @@ fn a_maestro_that_has_stopped_its_pulses_is_asked_why_and_goes_on() {
     for (options, want) in [
         (
             &["--error-after", "4"][..],
-            "the controller has stopped the pulses of servo 1 (pan)",
+            "the controller has stopped the pulses of servo 1 (pan): serial timeout",
         ),
-        (&["--cut-power", "4"], "servo 1 (pan) had let go"),
+        (
+            &["--cut-power", "4"],
+            "the controller has stopped the pulses of servo 1 (pan): without an error",
+        ),
     ] {
         let mounted = MAESTRO.mounted(face(), options);
         let running = mounted.scene.run(&[]);
@@ -426,6 +429,12 @@ fn a_maestro_that_has_stopped_its_pulses_is_asked_why_and_goes_on() {
             "goals again",
             || mounted.goals("1").len() > before + 2,
             || mounted.scene.log(),
+        );
+        // Not the line is lost, nor is anybody absent.
+        let log = mounted.scene.log();
+        assert!(
+            !log.contains("servo - ERROR") && !log.contains("RECONNECT"),
+            "{log}"
         );
         mounted.ends(running);
     }

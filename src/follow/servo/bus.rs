@@ -137,6 +137,19 @@ impl<W: Wire> Bus<W> {
         self.exchange(&query, id, ANSWER).map(|_| ())
     }
 
+    /// What a controller has against going on, in status bits; with that it forgets it.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn errors(&mut self, id: u8) -> Result<u16, Fault> {
+        let query = self.protocol.ping(id);
+        match self.exchange(&query, id, ANSWER) {
+            Ok(reply) => Ok(reply.status),
+            Err(fault) if fault.is_line() => Err(fault),
+            Err(_) => Ok(0),
+        }
+    }
+
     /// What else is spoken on this line, where a servo that does not speak as it should answers a ping in another way. A Maestro
     /// would take such a ping for an order, so none is sent where one may be.
     ///

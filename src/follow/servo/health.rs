@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::backoff::Backoff;
 use crate::base::clock::Monotime;
 use crate::follow::control::Axis;
-use crate::{say_error, say_info, say_warn};
+use crate::{say, say_error, say_info, say_warn};
 
 use super::fault::Fault;
 use super::following_error::FollowingError;
@@ -332,17 +332,22 @@ impl Servo {
         self.goal = None;
     }
 
-    /// Its controller has stopped its pulses: as of [`let_go`](Self::let_go), and the controller may say why.
+    /// Its controller has ended its pulses, and may have said why. It is set up again from where it stood.
     pub fn stopped(&mut self, why: &[&str], retry: Monotime) {
-        if why.is_empty() {
-            return self.let_go(retry);
-        }
-        let (axis, id, why) = (self.axis.name(), self.id, why.join(", "));
+        let (axis, id) = (self.axis.name(), self.id);
+        let why = if why.is_empty() {
+            say!(
+                "without an error, perhaps its power failed for a moment",
+                "エラーなし。電源の瞬断の可能性があります"
+            )
+        } else {
+            why.join(", ")
+        };
         say_warn!(
             "the controller has stopped the pulses of servo {id} ({axis}): {why}; setting it up again",
             "コントローラーがサーボ{id} ({axis}) のパルスを停止しました: {why}。再設定します"
         );
-        self.health = Health::Absent { retry };
+        self.health = Health::Unfit { retry };
         self.goal = None;
     }
 

@@ -278,15 +278,13 @@ impl<W: Wire> Mount<W> {
             Err(fault) => return self.line.missed(i, fault),
         };
         let protocol = self.line.bus.protocol();
-        let servo = &mut self.line.servos[i];
         // With any error such a controller sends its channels home: off, or to a position.
         let can = protocol.abilities();
         let stopped = can.answers && (reading.off || (!can.measures && reading.status != 0));
-        if stopped && servo.goal.is_some() {
-            servo.stopped(&protocol.complaints(reading.status), now + LETTING_GO);
-            self.line.stats.servo_faults.increment();
-            return Ok(());
+        if stopped && self.line.servos[i].goal.is_some() {
+            return self.stopped(reading.status);
         }
+        let servo = &mut self.line.servos[i];
         servo.place(&mut reading);
         match servo.heard(&reading, protocol, now) {
             Err(fault) => self.line.missed(i, fault),
@@ -299,6 +297,20 @@ impl<W: Wire> Mount<W> {
                 Ok(())
             }
         }
+    }
+
+    /// A controller has ended its pulses, those of all axes at once. It is asked why, unless it has said so.
+    fn stopped(&mut self, mut status: u16) -> Result<(), Fault> {
+        if status == 0 {
+            status = self.line.bus.errors(0)?;
+        }
+        let why = self.line.bus.protocol().complaints(status);
+        let retry = self.clock.now() + LETTING_GO;
+        for servo in self.line.servos.iter_mut().filter(|s| s.goal.is_some()) {
+            servo.stopped(&why, retry);
+        }
+        self.line.stats.servo_faults.increment();
+        Ok(())
     }
 
     /// Asks one of the axes whether it is still what it was set to.
