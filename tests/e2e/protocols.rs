@@ -412,11 +412,11 @@ fn a_dynamixel_that_answers_pings_only_is_told_to_answer() {
 fn a_maestro_that_has_stopped_its_pulses_is_asked_why_and_goes_on() {
     for (options, want) in [
         (
-            &["--error-after", "4"][..],
+            &["--error-at", "60"][..],
             "the controller has stopped the pulses of servo 1 (pan): serial timeout",
         ),
         (
-            &["--cut-power", "4"],
+            &["--reset-at", "60"],
             "the controller has stopped the pulses of servo 1 (pan): without an error",
         ),
     ] {

@@ -6,12 +6,14 @@ servo_line.py; --ids are the channels with a servo, and --late, --lost, --mute a
 (0 for those without one).
 
     maestro_servos.py LINK [--log FILE] [--ids 1,2,3] [--mode dual|detect|usb-ignored] [--crc] [--device-number 12]
-                           [--pulse CHANNEL=QUARTERS ...] [--channel CHANNEL=LOW:HIGH ...] [--error-after SECONDS[=BITS]]
-                           [--wrong CHANNEL]
+                           [--pulse CHANNEL=QUARTERS ...] [--channel CHANNEL=LOW:HIGH ...] [--error-at TARGETS[=BITS]]
+                           [--wrong CHANNEL] [--reset-at TARGETS]
 
 A command is one of the compact protocol (84 target, 87 speed, 89 acceleration, 90 position, A1 errors), the same with AA and a
 device number, or a mini-SSC frame (FF). Whatever is none, or has a wrong CRC, is an error: all pulses end, and no target is taken
 until A1 has told and cleared it. The first movement after an end of pulses is at once.
+
+--error-at and --reset-at count targets: an error is latched, or all is lost as with the power, as so many have been taken.
 
 The log has {"t": ..., "command": "target", "id": channel, "goals": {channel: quarters}} and so on, in the end {"end": true,
 "torque": {channel: whether there are pulses}, "position": {channel: quarters of the shaft}}.
@@ -79,9 +81,10 @@ class Controller(servo_line.Line):
     def __init__(self, options, log):
         super().__init__(options, log)
         self.power()
-        when, _, bits = (options.error_after or "").partition("=")
-        self.fails = self.begun + float(when) if when else None
+        when, _, bits = (options.error_at or "").partition("=")
+        self.fails = int(when) if when else None
         self.fault = int(bits, 0) if bits else 0x20
+        self.targets = 0
 
     def power(self):
         options = self.options
@@ -96,9 +99,6 @@ class Controller(servo_line.Line):
         self.note(error=bits)
 
     def take(self):
-        if self.fails and time.monotonic() >= self.fails:
-            self.fails = None
-            self.error(self.fault)
         while self.buffer:
             if self.deaf:
                 start = self.buffer.find(0xAA)
@@ -171,6 +171,12 @@ class Controller(servo_line.Line):
         self.note(command="target", id=name, goals={str(name): value}, taken=not self.errors)
         if name in self.channels and not self.errors:
             self.channels[name].aim(value)
+            self.targets += 1 if value else 0
+            if value and self.targets == self.fails:
+                self.error(self.fault)
+            if value and self.targets == self.options.reset_at:
+                self.power()
+                self.note(power="cut")
 
     def end(self):
         self.note(end=True, torque={str(n): int(bool(c.target)) for n, c in self.channels.items()},
@@ -182,7 +188,8 @@ def parser():
     options.add_argument("--mode", choices=["dual", "detect", "usb-ignored"], default="dual", help="serial mode")
     options.add_argument("--crc", action="store_true", help="wants a CRC behind every command")
     options.add_argument("--device-number", type=int, default=12)
-    options.add_argument("--error-after", metavar="SECONDS[=BITS]", help="an error is latched after so long")
+    options.add_argument("--error-at", metavar="TARGETS[=BITS]", help="an error is latched at this target")
+    options.add_argument("--reset-at", type=int, metavar="TARGETS", help="all is lost at this target")
     options.each("pulse", int)
     options.some("wrong")
     options.each("channel", pair)
