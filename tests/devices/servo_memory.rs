@@ -86,7 +86,7 @@ fn a_dynamixel_takes_permanent_values_only_without_torque() {
     let Some((_folder, servos, mut bus)) = servo("dynamixel", &Dynamixel) else {
         return;
     };
-    bus.torque_on(1).unwrap();
+    bus.torque(1, true).unwrap();
     let refused = bus
         .write(1, &Dynamixel.set_offset(-100).unwrap())
         .unwrap_err();
@@ -100,7 +100,7 @@ fn a_dynamixel_takes_permanent_values_only_without_torque() {
         ),
         "{refused}"
     );
-    bus.torque_off(1).unwrap();
+    bus.torque(1, false).unwrap();
     bus.write(1, &Dynamixel.set_offset(-100).unwrap()).unwrap();
     // A register of the moment.
     bus.write(1, &Write::new(65u8, &[1])).unwrap();

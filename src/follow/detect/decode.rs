@@ -13,7 +13,7 @@ use opencv::imgcodecs::{
 use opencv::imgproc::{COLOR_BGR2GRAY, INTER_AREA, cvt_color_def, resize};
 use opencv::prelude::*;
 
-use crate::follow::camera::raw::Developer;
+use crate::follow::camera::raw::{Developer, reduced};
 use crate::follow::camera::{Picture, Raw, jpeg};
 
 /// Most pixels of a full picture. A damaged header may claim four thousand million.
@@ -189,12 +189,6 @@ impl Plate {
         }
         Ok(())
     }
-}
-
-/// The size of a reduced picture: rounded up, as libjpeg does it.
-fn reduced(full: (u32, u32), reduction: u32) -> Result<Size> {
-    let side = |full: u32| i32::try_from(full.div_ceil(reduction));
-    Ok(Size::new(side(full.0)?, side(full.1)?))
 }
 
 /// Puts a mark into the last row of the buffer that decoding overwrites. OpenCV 4.6 does not say whether

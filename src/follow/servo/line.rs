@@ -152,7 +152,7 @@ impl<W: Wire> Line<W> {
             return Err(Fault::Jumps { id, from, to });
         }
         if !first && !self.holding {
-            self.bus.torque_off(id)?;
+            self.bus.torque(id, false)?;
         }
         let protocol = self.bus.protocol();
         self.servos[i].found(&Found { reading, ..found }, protocol, now, first);
@@ -189,7 +189,7 @@ impl<W: Wire> Line<W> {
                     Some(held) if held.goal == goal => {}
                     _ => self.bus.write(id, &protocol.goal(goal))?,
                 }
-                self.bus.torque_on(id)?;
+                self.bus.torque(id, true)?;
                 Ok(None)
             });
             match armed {

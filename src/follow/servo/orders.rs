@@ -69,23 +69,12 @@ impl<W: Wire> Bus<W> {
         }
     }
 
-    /// Switches the torque on, where the goal does not do that by itself, and makes sure of it.
+    /// Switches the torque on or off, where the goal does not do that by itself, and makes sure of it.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn torque_on(&mut self, id: u8) -> Result<(), Fault> {
-        match self.protocol.torque(true) {
-            Some(order) => self.write(id, &order),
-            None => Ok(()),
-        }
-    }
-
-    /// Switches the torque off and makes sure of it.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub fn torque_off(&mut self, id: u8) -> Result<(), Fault> {
-        match self.protocol.torque(false) {
+    pub fn torque(&mut self, id: u8, on: bool) -> Result<(), Fault> {
+        match self.protocol.torque(on) {
             Some(order) => self.write(id, &order),
             None => Ok(()),
         }

@@ -13,11 +13,15 @@ use anyhow::{Result, bail};
 use opencv::core::Mat;
 use opencv::prelude::*;
 
-pub use pixels::Developer;
+pub use pixels::{Developer, reduced};
 
 /// The longer side of a picture as closely as any detector looks at all of it, in pixels. Sources that can have their
 /// pictures at any size ask for no more, and detectors for no less.
 pub const LOOKED_AT: u32 = 320;
+
+/// Most pixels of a raw picture that is preferred to a JPEG. More take longer to carry than a JPEG takes to decode, and much
+/// of what a USB 2 bus carries.
+pub const MOST_PIXELS: u32 = 640 * 480;
 
 /// Brightness of the darkest and of the brightest place of a picture that shows nothing differ by no more than this, of
 /// 255.

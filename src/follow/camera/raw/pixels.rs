@@ -28,7 +28,7 @@ impl Developer {
     /// # Errors
     /// OpenCV fails.
     pub fn colour(&mut self, raw: &Raw, times: u32, out: &mut Mat) -> Result<()> {
-        let size = reduced(raw, times)?;
+        let size = reduced((raw.layout.width, raw.layout.height), times)?;
         match raw.layout.packing {
             Packing::I420(range) => self.planar(raw, range, size, out),
             Packing::Yuyv => {
@@ -57,7 +57,7 @@ impl Developer {
     /// # Errors
     /// OpenCV fails.
     pub fn grey(&mut self, raw: &Raw, times: u32, out: &mut Mat) -> Result<()> {
-        let size = reduced(raw, times)?;
+        let size = reduced((raw.layout.width, raw.layout.height), times)?;
         if raw.layout.packing == Packing::Yuyv {
             let pairs = raw.plane::<Vec2b>(0, raw.layout.stride / 2, raw.layout.height)?;
             cvt_color_def(&pairs.roi(all(raw)?)?, &mut self.whole, COLOR_YUV2GRAY_YUY2)?;
@@ -132,9 +132,12 @@ fn all(raw: &Raw) -> Result<Rect> {
 }
 
 /// The size with each side so many times smaller, rounded up as libjpeg does it.
-fn reduced(raw: &Raw, times: u32) -> Result<Size> {
+///
+/// # Errors
+/// It is too large for OpenCV.
+pub fn reduced((width, height): (u32, u32), times: u32) -> Result<Size> {
     let side = |side: u32| i32::try_from(side.div_ceil(times.max(1)));
-    Ok(Size::new(side(raw.layout.width)?, side(raw.layout.height)?))
+    Ok(Size::new(side(width)?, side(height)?))
 }
 
 /// Brings a plane to a size: averages for a smaller one, and copies of each sample for a larger one.

@@ -2,10 +2,7 @@
 
 use super::frames::Shape;
 use crate::config;
-use crate::follow::camera::raw::{Range, shrinkage};
-
-/// Most pixels of a raw picture. Larger ones cost more to carry through a pipe than a JPEG costs to decode.
-const MOST_PIXELS: u32 = 640 * 480;
+use crate::follow::camera::raw::{MOST_PIXELS, Range, shrinkage};
 
 /// A command line, and the raw pictures that come of it; none for JPEGs.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,11 +2,8 @@
 
 use super::modes::Mode;
 use crate::config;
-use crate::follow::camera::raw::{Layout, Packing, shrinkage};
+use crate::follow::camera::raw::{Layout, MOST_PIXELS, Packing, shrinkage};
 
-/// Most pixels of a raw picture that is preferred to a JPEG. More take longer to carry than a JPEG takes to decode, and
-/// much of what a USB 2 bus carries.
-const MOST_PIXELS: u32 = 640 * 480;
 /// A rate that is lower by less than this is the same: 29.97 for 30.
 const SAME_RATE: f64 = 0.5;
 

@@ -4,7 +4,7 @@
 //! follows it and the checksum is the complement of the sum from the id on.
 //! Source: Feetech, "SMS/STS Communication Protocol User Manual".
 
-use super::{Query, Reply, Write, after_echo};
+use super::{Query, Reply, Write};
 
 /// The id that every servo listens to and none answers.
 pub const BROADCAST: u8 = 0xFE;
@@ -120,21 +120,6 @@ pub fn find(bytes: &[u8], wanted: impl Fn(u8, usize) -> bool) -> Option<Found<'_
     })
 }
 
-/// The reply of servo `id` with `count` parameters, where `sent` was the instruction.
-///
-/// Adapters that connect both directions to the one wire of the servos return every instruction; this
-/// echo is skipped.
-#[must_use]
-pub fn find_reply<'a>(bytes: &'a [u8], sent: &[u8], id: u8, count: usize) -> Option<Found<'a>> {
-    let rest = after_echo(bytes, sent);
-    let skipped = bytes.len() - rest.len();
-    let found = find(rest, |i, n| i == id && n == count)?;
-    Some(Found {
-        end: skipped + found.end,
-        ..found
-    })
-}
-
 /// All complete frames with a right checksum from servo `id`, in their order.
 pub fn answers(bytes: &[u8], id: u8) -> impl Iterator<Item = Found<'_>> {
     let mut from = 0;
@@ -222,9 +207,15 @@ pub fn signed(value: u16, sign: u32) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::after_echo;
     use super::super::sts::{register, sync_write};
     use super::*;
     use proptest::prelude::*;
+
+    /// The reply of servo `id` with `count` parameters, where `sent` was the instruction, as the bus finds it.
+    fn find_reply<'a>(bytes: &'a [u8], sent: &[u8], id: u8, count: usize) -> Option<Found<'a>> {
+        find(after_echo(bytes, sent), |i, n| i == id && n == count)
+    }
 
     /// Frames that were checked against the maker's manual and an independent implementation.
     #[test]

@@ -294,7 +294,8 @@ pub fn with_ids() -> [&'static dyn Protocol; 2] {
     [&sts::Sts, &dynamixel::Dynamixel]
 }
 
-/// What came in after the echo of `sent`, if the adapter returned one.
+/// What came in after the echo of `sent`, if the adapter returned one: those that connect both directions to the one wire of
+/// the servos return everything.
 #[must_use]
 pub fn after_echo<'a>(bytes: &'a [u8], sent: &[u8]) -> &'a [u8] {
     let echo = memmem::find(bytes, sent);

@@ -79,8 +79,8 @@ const BITS: [(u16, &str); 5] = [
 /// Overload.
 pub const OVERLOAD: u8 = 0x20;
 
-/// Sync write of values, low byte first.
-#[must_use]
+/// Sync write of values, low byte first, as [`Protocol::goals`] makes it of goals.
+#[cfg(test)]
 pub fn sync_write(register: u8, values: &[(u8, u16)]) -> Vec<u8> {
     sync_write_bytes(
         register,
