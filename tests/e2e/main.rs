@@ -26,6 +26,7 @@ mod health;
 mod late_camera;
 mod limits;
 mod logging;
+mod migrating;
 mod monitor;
 mod mounts;
 #[path = "../common/odd_pictures.rs"]
