@@ -4,6 +4,7 @@
 //! are what the rest of the program sees. Defaults stand in one place: the `Default` implementations.
 
 mod default;
+mod json;
 mod key;
 mod keys;
 mod load;
@@ -11,6 +12,7 @@ mod nearest;
 mod parse;
 mod paths;
 pub mod schema;
+mod slips;
 
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::schema::{self, Key, KeyKind};
-use super::{Config, Lens, nearest};
+use super::{Config, Lens, json, nearest};
 
 /// Checks the text of a configuration file. Returns the configuration and the given keys whose feature
 /// does not exist yet.
@@ -18,20 +18,7 @@ pub fn parse(text: &str) -> Result<(Config, Vec<&'static str>), Vec<String>> {
             "is empty; a configuration without any choice is {}".to_owned(),
         ]);
     }
-    let given: Value = serde_json::from_str(text).map_err(|e| {
-        vec![if e.is_eof() {
-            format!(
-                "ends too early (line {}): a bracket or a quote is not closed; was it cut off?",
-                e.line()
-            )
-        } else {
-            format!(
-                "is not valid JSON at line {}, column {}: {e}",
-                e.line(),
-                e.column()
-            )
-        }]
-    })?;
+    let given = json::read(text)?;
     let Value::Object(given) = given else {
         return Err(vec![format!(
             "must be an object {{ ... }}, not {}",
