@@ -37,7 +37,9 @@ impl Boundary {
         let line = text
             .split(|b| *b == b'\n')
             .map(<[u8]>::trim_ascii)
-            .rfind(|line| line.starts_with(b"--") && (3..=LONGEST).contains(&line.len()));
+            .rfind(|line| {
+                line.starts_with(b"--") && (3..=LONGEST).contains(&line.len()) && is_text(line)
+            });
         if let Some(name) = line.and_then(bare) {
             self.name = Some(name);
         }
@@ -76,6 +78,12 @@ impl Boundary {
     pub fn overlap(&self) -> usize {
         self.name.as_ref().map_or(0, |name| name.len() + 4)
     }
+}
+
+/// Whether it could be a boundary's line at all (RFC 2046: ASCII signs and blanks). Remains of a picture are none; taken for one
+/// they might be found within the next picture.
+fn is_text(line: &[u8]) -> bool {
+    line.iter().all(|b| b.is_ascii_graphic() || *b == b' ')
 }
 
 /// A boundary without its hyphens.
@@ -126,5 +134,20 @@ mod tests {
         let mut boundary = Boundary::told(None);
         boundary.learn(b"X: y\r\n--\r\n");
         assert_eq!(boundary.find(b"\r\n--\r\n", 0), None);
+    }
+
+    #[test]
+    fn remains_of_a_picture_are_no_boundary() {
+        let mut boundary = Boundary::told(Some("b"));
+        boundary.learn(b"--\xd8\xff\xc0\x0b\x02\xff\xd9\r\n");
+        assert_eq!(
+            boundary.find(b"\xff\xd8\xff\xc0\x0b\x02\xff\xd9\r\n", 0),
+            None
+        );
+        boundary.learn(b"--another one\r\n");
+        assert_eq!(
+            boundary.find(b"\xff\xd8\n--another one\r\n", 0),
+            Some((2, 16))
+        );
     }
 }
