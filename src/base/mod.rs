@@ -23,3 +23,4 @@ pub mod stop;
 pub mod text;
 pub mod threads;
 pub mod trace;
+pub mod width;

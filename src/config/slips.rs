@@ -4,6 +4,8 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use crate::base::width::ascii_of;
+
 /// So many are told; a file that is full of them is another kind of file.
 const MOST_TOLD: usize = 5;
 
@@ -41,7 +43,7 @@ pub(super) fn find(text: &str) -> Vec<String> {
                 }
             }
             '{' | '[' | ':' => {}
-            c if (c.is_alphanumeric() && ascii_of(c).is_none()) || "+-._".contains(c) => {
+            c if (c.is_alphanumeric() && plain(c).is_none()) || "+-._".contains(c) => {
                 pen.word(at, c);
             }
             c => pen.strange(at, c),
@@ -143,7 +145,7 @@ impl Pen<'_> {
     fn word(&mut self, at: Place, first: char) {
         let mut word = String::from(first);
         while let Some(&c) = self.rest.peek() {
-            if !(c.is_alphanumeric() || "+-._".contains(c)) || ascii_of(c).is_some() {
+            if !(c.is_alphanumeric() || "+-._".contains(c)) || plain(c).is_some() {
                 break;
             }
             word.push(c);
@@ -178,7 +180,7 @@ impl Pen<'_> {
                     return;
                 }
             }
-        } else if let Some(plain) = ascii_of(c) {
+        } else if let Some(plain) = plain(c) {
             self.tell(at, format!("{c} is full-width; write {plain} instead"));
             if plain.is_ascii_digit() {
                 while self
@@ -206,12 +208,11 @@ fn is_quote(c: char) -> bool {
     matches!(c, '\'' | '`' | '´' | '«' | '»' | '＂' | '＇' | '「' | '」' | '『' | '』' | '\u{2018}'..='\u{201f}' | '\u{301d}'..='\u{301f}')
 }
 
-/// The sign of JSON that a full-width one stands for.
-fn ascii_of(c: char) -> Option<char> {
+/// The sign of JSON that a Japanese one stands for.
+fn plain(c: char) -> Option<char> {
     match c {
         '、' | '､' => Some(','),
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xFEE0),
-        _ => None,
+        _ => ascii_of(c),
     }
 }
 

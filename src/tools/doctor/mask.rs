@@ -14,6 +14,8 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use regex::{Captures, Regex};
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::base::width::ascii_of;
+
 /// A name or secret of fewer letters is masked only where it stands alone: "Jo" must not spoil "journal".
 const SHORT: usize = 4;
 /// Fewest digits of a card id.
@@ -174,9 +176,8 @@ fn fold(text: &str) -> (String, Vec<usize>) {
     let mut origin = Vec::with_capacity(text.len() + 1);
     for (at, c) in text.char_indices() {
         let narrow = match c {
-            '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
             '\u{3000}' | '\u{a0}' => ' ',
-            c => c,
+            c => ascii_of(c).unwrap_or(c),
         };
         for small in narrow.to_lowercase() {
             folded.push(small);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::attend::uid::Uid;
+use crate::base::width::ascii_of;
 use crate::say;
 
 /// Why a field is not the number of a card.
@@ -84,9 +85,8 @@ fn plain(digits: &str) -> Option<Uid> {
 /// Full-width letters, digits and signs, which Japanese input methods produce, and the wide space.
 fn narrow(c: char) -> char {
     match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
         '\u{3000}' | '\u{a0}' | '\t' => ' ',
-        _ => c,
+        _ => ascii_of(c).unwrap_or(c),
     }
 }
 
