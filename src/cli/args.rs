@@ -142,7 +142,7 @@ pub(super) struct DevicesOptions {}
 
 #[derive(Debug, Clone, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  facetap config default > config.json\n  facetap config check config.json"
+    after_help = "Examples:\n  facetap config default > config.json\n  facetap config check config.json\n  sudo facetap config set log.level DEBUG"
 )]
 pub(super) struct ConfigOptions {
     #[command(subcommand)]
@@ -155,14 +155,37 @@ pub(super) enum ConfigCommand {
     #[command(after_help = "Example:\n  facetap config default > config.json")]
     Default,
     /// Prints every key with what is allowed and what it means
-    #[command(after_help = "Example:\n  facetap config schema | grep camera")]
-    Schema,
+    #[command(
+        after_help = "Examples:\n  facetap config schema | grep camera\n  facetap config schema --json > facetap.schema.json"
+    )]
+    Schema {
+        /// As a JSON schema, for editors
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks a configuration file; status 0 if it is valid, 2 if not
     #[command(after_help = "Example:\n  facetap config check /etc/facetap/config.json")]
     Check {
         /// The file
         file: PathBuf,
     },
+    /// Changes one value of the configuration file, if the file is valid then
+    #[command(
+        after_help = "Examples:\n  sudo facetap config set server_url http://192.168.1.31:5000\n  sudo facetap config set servo.axes.pan.invert true\n  facetap config set gpio.green null --config config.json"
+    )]
+    Set(SetOptions),
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct SetOptions {
+    /// The key, with its groups: camera.fps
+    pub key: String,
+    /// The value; a text needs no quotes
+    #[arg(allow_hyphen_values = true)]
+    pub value: String,
+    /// The file; made if it is missing [default: $FACETAP_CONFIG, else /etc/facetap/config.json]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! `facetap generate`: manual pages and shell completions from the command definitions. The package build calls it;
-//! people do not, so neither the help nor what it writes shows it.
+//! `facetap generate`: manual pages and shell completions from the command definitions, and what is written from the table
+//! of keys. The package build and developers call it; people do not, so neither the help nor what it writes shows it.
 
 use std::fs;
 use std::io;
@@ -11,6 +11,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::args::Args;
+use crate::config;
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  facetap generate man target/man")]
@@ -27,6 +28,8 @@ enum Product {
     Man,
     /// Completions for bash, fish and zsh
     Completions,
+    /// What the repository holds of the configuration: the folder is its top
+    Configuration,
 }
 
 /// The shells that Debian has a folder of completions for.
@@ -38,6 +41,7 @@ pub(super) fn generate(options: &GenerateOptions) -> Result<u8> {
         .and_then(|()| match options.product {
             Product::Man => pages(&people(), dir),
             Product::Completions => completions(dir),
+            Product::Configuration => configuration(dir),
         })
         .with_context(|| {
             format!(
@@ -70,6 +74,22 @@ fn completions(dir: &Path) -> io::Result<()> {
     SHELLS.into_iter().try_for_each(|shell| {
         clap_complete::generate_to(shell, &mut Args::command(), "facetap", dir).map(drop)
     })
+}
+
+fn configuration(dir: &Path) -> io::Result<()> {
+    let write = |name: &str, text: String| {
+        let file = dir.join(name);
+        fs::create_dir_all(file.parent().unwrap_or(dir))?;
+        fs::write(file, text)
+    };
+    let pretty =
+        |value: &serde_json::Value| serde_json::to_string_pretty(value).map(|text| text + "\n");
+    write("config/facetap.json", pretty(&config::example())?)?;
+    write(
+        "config/facetap.schema.json",
+        pretty(&config::json_schema())?,
+    )?;
+    write("docs/configuration.md", config::document())
 }
 
 #[cfg(test)]
@@ -121,6 +141,23 @@ mod tests {
             1 + command.get_subcommands().map(count).sum::<usize>()
         }
         assert_eq!(names.len(), count(&people()), "{names:?}");
+    }
+
+    #[test]
+    fn the_repository_holds_the_configuration_as_the_table_of_keys_has_it() {
+        let new = tempfile::tempdir().unwrap();
+        configuration(new.path()).unwrap();
+        for name in [
+            "config/facetap.json",
+            "config/facetap.schema.json",
+            "docs/configuration.md",
+        ] {
+            let text = |dir: &Path| fs::read_to_string(dir.join(name)).unwrap_or_default();
+            assert!(
+                text(new.path()) == text(Path::new(env!("CARGO_MANIFEST_DIR"))),
+                "{name} is out of date: cargo run -- generate configuration ."
+            );
+        }
     }
 
     #[test]

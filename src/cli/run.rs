@@ -265,7 +265,7 @@ fn reload(
                 let mut running = crate::base::stop::lock(&running);
                 logging.set_level(new.config.log.level);
                 running.log.level = new.config.log.level;
-                let waiting = changed(&running, &new.config);
+                let waiting = config::values::changed(&running, &new.config);
                 let result = if waiting.is_empty() {
                     let result = say!("configuration reloaded", "設定を再読み込みしました");
                     info!("{result}");
@@ -305,21 +305,6 @@ fn reload(
             );
         }
     }
-}
-
-/// The keys below the top that differ.
-fn changed(old: &Config, new: &Config) -> Vec<String> {
-    let value = |c: &Config| serde_json::to_value(c).unwrap_or_default();
-    let (old, new) = (value(old), value(new));
-    config::schema::KEYS
-        .iter()
-        .filter(|k| k.kind != config::schema::KeyKind::Group)
-        .filter(|k| {
-            let pointer = format!("/{}", k.path.replace('.', "/"));
-            old.pointer(&pointer) != new.pointer(&pointer)
-        })
-        .map(|k| k.path.to_owned())
-        .collect()
 }
 
 /// Says how the run ended, and turns it into the exit status.

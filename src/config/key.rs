@@ -44,6 +44,8 @@ pub struct Key {
     pub meaning: &'static str,
     /// Whether the feature exists in this version.
     pub built: bool,
+    /// Whether a running service applies a change when it is told to reload.
+    pub live: bool,
 }
 
 pub(super) const fn key(path: &'static str, kind: KeyKind, meaning: &'static str) -> Key {
@@ -53,6 +55,7 @@ pub(super) const fn key(path: &'static str, kind: KeyKind, meaning: &'static str
         null: false,
         meaning,
         built: true,
+        live: false,
     }
 }
 
@@ -65,6 +68,24 @@ impl Key {
     pub(super) const fn later(mut self) -> Self {
         self.built = false;
         self
+    }
+
+    /// A running service applies a change.
+    pub(super) const fn live(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
+    /// Whether its value is an object whose keys follow.
+    #[must_use]
+    pub fn is_group(&self) -> bool {
+        self.kind == KeyKind::Group
+    }
+
+    /// Where its value stands in the configuration as JSON.
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        format!("/{}", self.path.replace('.', "/"))
     }
 
     /// The last part of the path.

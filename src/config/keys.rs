@@ -23,7 +23,7 @@ pub const KEYS: &[Key] = &[
     key("data_dir", KeyKind::Path, "folder of ledger and state").or_null(),
     key("log", KeyKind::Group, "the log file"),
     key("log.file", KeyKind::Path, "the file; a relative one lies in $LOGS_DIRECTORY, else in the current folder"),
-    key("log.level", KeyKind::OneOf(&["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]), "least severe level that is written"),
+    key("log.level", KeyKind::OneOf(&["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]), "least severe level that is written").live(),
     key("log.max_mb", KeyKind::Number(0.01, 1024.0), "size in MiB at which the file is rotated"),
     key("log.keep", KeyKind::Whole(0, 100), "rotated files that are kept beside the current one"),
     key("camera", KeyKind::Group, "the camera"),

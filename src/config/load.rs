@@ -48,6 +48,20 @@ pub struct Loaded {
     pub not_built: Vec<&'static str>,
 }
 
+/// The file that is named, or that of the system, whether it is there or not.
+#[must_use]
+pub fn file_of(given: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    named(given, env).unwrap_or_else(|| SYSTEM_FILE.into())
+}
+
+fn named(given: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    given.map(Path::to_owned).or_else(|| {
+        env("FACETAP_CONFIG")
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    })
+}
+
 /// Finds, reads and checks the configuration: `--config`, else `$FACETAP_CONFIG`, else
 /// `/etc/facetap/config.json`, else the built-in defaults.
 ///
@@ -57,12 +71,7 @@ pub fn load(
     given: Option<&Path>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, ConfigError> {
-    let named = given.map(Path::to_owned).or_else(|| {
-        env("FACETAP_CONFIG")
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    });
-    let file = match named {
+    let file = match named(given, env) {
         Some(file) => file,
         None if Path::new(SYSTEM_FILE).exists() => SYSTEM_FILE.into(),
         None => {
@@ -89,7 +98,11 @@ pub fn load(
     })
 }
 
-fn read(file: &Path) -> Result<String, String> {
+/// The text of a configuration file.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read(file: &Path) -> Result<String, String> {
     let cannot = |e: std::io::Error| {
         format!(
             "cannot be read: {e}; give an existing file with --config, or see `facetap config default`"

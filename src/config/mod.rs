@@ -4,7 +4,11 @@
 //! are what the rest of the program sees. Defaults stand in one place: the `Default` implementations.
 
 mod default;
+mod document;
+pub mod edit;
+mod example;
 mod json;
+mod json_schema;
 mod key;
 mod keys;
 mod load;
@@ -13,12 +17,16 @@ mod parse;
 mod paths;
 pub mod schema;
 mod slips;
+pub mod values;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{ConfigError, Loaded, load};
+pub use document::document;
+pub use example::example;
+pub use json_schema::json_schema;
+pub use load::{ConfigError, Loaded, file_of, load, read};
 pub use nearest::nearest;
 pub use parse::parse;
 pub use paths::{data_dir, data_dir_to_read, log_file};

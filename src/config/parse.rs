@@ -19,13 +19,16 @@ pub fn parse(text: &str) -> Result<(Config, Vec<&'static str>), Vec<String>> {
         ]);
     }
     let given = json::read(text)?;
-    let Value::Object(given) = given else {
+    let Value::Object(mut given) = given else {
         return Err(vec![format!(
             "must be an object {{ ... }}, not {}",
             shown(&given)
         )]);
     };
 
+    if given.get(schema::SCHEMA_KEY).is_some_and(Value::is_string) {
+        given.shift_remove(schema::SCHEMA_KEY);
+    }
     let mut checked = Checked::default();
     check_group("", &given, &mut checked);
     if !checked.problems.is_empty() {

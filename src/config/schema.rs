@@ -3,6 +3,9 @@
 pub use super::key::{Key, KeyKind};
 pub use super::keys::KEYS;
 
+/// By this key a file names its schema to editors. It means nothing else.
+pub const SCHEMA_KEY: &str = "$schema";
+
 /// The key with this path.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Key> {
