@@ -19,7 +19,7 @@ use crate::base::stop::{Reason, Stop};
 use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
 use crate::base::trace::TraceFile;
-use crate::config::{self, Config, Loaded, Readers, Source};
+use crate::config::{self, Applied, Config, Live, Loaded, Readers, Source};
 use crate::service::reloads::Reloads;
 use crate::service::{Ended, Service};
 use crate::watch::health::{self, state};
@@ -72,14 +72,16 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         .map_or(options.duration, |again| again.left)
         .map(Duration::from_secs_f64);
     let reloads = Arc::<Reloads>::default();
+    let live = Live::new(loaded.config.clone());
     let mut threads = Threads::default();
     let asked = signals::watch(
         &mut threads,
         &stop,
-        reload(&loaded, options, &logging, &reloads, &stop),
+        reload(&live, options, &logging, &reloads, &stop),
     )?;
     let service = Service {
         config: loaded.config.clone(),
+        live,
         config_file: loaded.file.clone(),
         camera,
         health_file: state::choose(&data_dir, &env),
@@ -243,15 +245,14 @@ fn greet(options: &RunOptions, loaded: &Loaded, crash_file: Option<&Path>) {
 /// What `SIGHUP` does: the log file is opened again, the configuration read again, and of it applied
 /// what can be applied without a restart; the rest is named.
 fn reload(
-    loaded: &Loaded,
+    live: &Live,
     options: &RunOptions,
     logging: &Logging,
     reloads: &Arc<Reloads>,
     stop: &Stop,
 ) -> impl Fn() + Send + use<> {
     let reloads = Arc::clone(reloads);
-    let (loaded, options, logging) = (loaded.clone(), options.clone(), logging.clone());
-    let running = std::sync::Mutex::new(loaded.config);
+    let (live, options, logging) = (live.clone(), options.clone(), logging.clone());
     let reload = Arc::new(move || {
         if let Err(e) = logging.reopen() {
             error!("{e:#}");
@@ -262,23 +263,14 @@ fn reload(
         match load(&options) {
             Ok(mut new) => {
                 apply(&options, &mut new.config);
-                let mut running = crate::base::stop::lock(&running);
-                logging.set_level(new.config.log.level);
-                running.log.level = new.config.log.level;
-                let waiting = config::values::changed(&running, &new.config);
-                let result = if waiting.is_empty() {
-                    let result = say!("configuration reloaded", "設定を再読み込みしました");
+                let applied = live.apply(&new.config);
+                logging.set_level(live.now().log.level);
+                let result = outcome(&applied);
+                if applied.later.is_empty() {
                     info!("{result}");
-                    result
                 } else {
-                    let keys = waiting.join(", ");
-                    let result = say!(
-                        "takes effect at the next start: {keys}",
-                        "次回起動時に有効になる設定: {keys}"
-                    );
                     warn!("{result}");
-                    result
-                };
+                }
                 reloads.done(result);
             }
             // A mistake in the new file is no reason to stop serving with the old one.
@@ -304,6 +296,26 @@ fn reload(
                      処理は続行し、終わるまで次の再読み込みは行いません"
             );
         }
+    }
+}
+
+/// What came of a configuration that was read again, for people.
+fn outcome(applied: &Applied) -> String {
+    let (now, later) = (applied.now.join(", "), applied.later.join(", "));
+    match (now.is_empty(), later.is_empty()) {
+        (true, true) => say!("configuration reloaded", "設定を再読み込みしました"),
+        (false, true) => say!(
+            "configuration reloaded, in effect now: {now}",
+            "設定を再読み込みしました。反映済み: {now}"
+        ),
+        (true, false) => say!(
+            "takes effect at the next start: {later}",
+            "次回起動時に有効になる設定: {later}"
+        ),
+        (false, false) => say!(
+            "in effect now: {now}; takes effect at the next start: {later}",
+            "反映済み: {now}。次回起動時に有効になる設定: {later}"
+        ),
     }
 }
 

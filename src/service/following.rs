@@ -44,7 +44,7 @@ impl Service {
             beat: beat.clone(),
             port: Limited::new("servo-port", &self.stop, &beat),
             config,
-            tracking: self.config.tracking.clone(),
+            live: self.live.clone(),
             follower: Arc::clone(&shared.follower),
             trace: Arc::clone(&shared.frame_trace),
             stats: Arc::clone(&shared.stats),

@@ -24,14 +24,14 @@ use crate::base::stats::Stats;
 use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
 use crate::base::trace::TraceFile;
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::follow::camera::source::SourceKind;
 use crate::follow::control::Follower;
 use crate::follow::trace::FrameTrace;
 use crate::service::reloads::Reloads;
 use crate::service::summary::Summary;
 use crate::watch::health::exit::{self, LastExit};
-use crate::watch::health::restart::{FIRST_REST, NEXT_REST, Plan};
+use crate::watch::health::restart::{FIRST_REST, NEXT_REST};
 use crate::watch::health::state::State;
 use crate::watch::health::{self, Health};
 use crate::watch::monitor::{self, Latest, Monitor, Patient, peak_rss_bytes};
@@ -51,6 +51,8 @@ const HUNG_ON_DISK: Duration = Duration::from_secs(28);
 pub struct Service {
     /// The configuration, with the options applied.
     pub config: Config,
+    /// The same, with what was changed since.
+    pub live: Live,
     /// The file that it came from; none for the built-in defaults.
     pub config_file: Option<PathBuf>,
     /// What `camera.source` is; none without a camera.
@@ -220,7 +222,7 @@ impl Service {
     fn start_monitor(&self, threads: &mut Threads, shared: &Shared) -> Result<()> {
         let beat = shared.beats.watch("monitor", HUNG_ON_DISK, &self.clock);
         let mut monitor = Monitor {
-            config: self.config.monitor.clone(),
+            live: self.live.clone(),
             memory: self.config.memory_monitor.clone(),
             log_file: self.log_file.clone(),
             log: self.config.log.clone(),
@@ -264,12 +266,10 @@ impl Service {
         record: &Arc<Mutex<exit::Keeper>>,
         ready: &Arc<AtomicBool>,
     ) -> Health {
-        let limit = monitor::rss_limit_bytes(&self.config.monitor);
         let again = last_exit.as_ref().is_some_and(|last| last.memory);
-        let hours = self.config.restart_hours;
         Health {
             beats: shared.beats.clone(),
-            vitals: Box::new(LiveVitals::new(self, shared, limit)),
+            vitals: Box::new(LiveVitals::new(self, shared)),
             state: State {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
@@ -284,11 +284,8 @@ impl Service {
                 ..State::default()
             },
             file: self.health_file.clone(),
-            plan: Plan {
-                every: (hours > 0.0).then(|| Duration::from_secs_f64(hours * 3600.0)),
-                limit,
-                rest: if again { NEXT_REST } else { FIRST_REST },
-            },
+            live: self.live.clone(),
+            rest: if again { NEXT_REST } else { FIRST_REST },
             ready: Arc::clone(ready),
             record: Arc::clone(record),
             clock: Arc::clone(&self.clock),

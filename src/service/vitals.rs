@@ -9,7 +9,7 @@ use crate::base::clock::{Clock, Monotime};
 use crate::base::stop::lock;
 use crate::service::reloads::Reloads;
 use crate::watch::health::Vitals;
-use crate::watch::health::state::{Devices, Memory, State};
+use crate::watch::health::state::{Devices, State};
 use crate::watch::logging;
 use crate::watch::monitor::{self, megabytes};
 
@@ -21,11 +21,10 @@ pub(super) struct LiveVitals {
     camera: bool,
     servo: bool,
     cards: bool,
-    limit: u64,
 }
 
 impl LiveVitals {
-    pub fn new(service: &Service, shared: &Shared, limit: u64) -> Self {
+    pub fn new(service: &Service, shared: &Shared) -> Self {
         Self {
             shared: shared.clone(),
             reloads: Arc::clone(&service.reloads),
@@ -33,7 +32,6 @@ impl LiveVitals {
             camera: service.camera.is_some(),
             servo: service.config.servo.enabled,
             cards: service.config.cards.enabled,
-            limit,
         }
     }
 
@@ -63,10 +61,7 @@ impl Vitals for LiveVitals {
         state.devices = self.devices();
         state.queues = self.shared.card_status.queues(logging::waiting());
         state.troubled = self.shared.card_status.troubled();
-        state.memory = Memory {
-            rss_mb: (megabytes(rss) * 10.0).round() / 10.0,
-            limit_mb: megabytes(self.limit),
-        };
+        state.memory.rss_mb = (megabytes(rss) * 10.0).round() / 10.0;
         (state.reloads, state.last_reload) = self.reloads.get();
     }
 

@@ -11,7 +11,7 @@ use facetap::base::limited::Limited;
 use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
-use facetap::config::Config;
+use facetap::config::{Config, Live};
 use facetap::follow::control::{Follower, Mode, Observation};
 use facetap::follow::detect::{Face, Point};
 use facetap::follow::servo::ServoLoop;
@@ -57,7 +57,7 @@ impl Service {
         config.port = port.to_string_lossy().into_owned();
         let servos = ServoLoop {
             config,
-            tracking: self.config.tracking.clone(),
+            live: Live::new(self.config.clone()),
             follower: Arc::clone(&self.follower),
             trace: Arc::new(FrameTrace::default()),
             stats: Arc::clone(&self.stats),

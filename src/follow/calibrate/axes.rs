@@ -19,6 +19,7 @@ use crate::follow::servo::drive::PERIOD;
 use crate::follow::servo::mount::Mount;
 use crate::follow::servo::opening;
 use crate::follow::servo::port::SerialWire;
+use crate::follow::servo::protocol::Limits;
 use crate::say;
 
 /// How far the pan axis goes to either side, in degrees; less near its limits, but at least so far.
@@ -95,11 +96,11 @@ impl Axes {
                 GAIN,
             ),
         };
-        let (servo, tracking) = (servo.clone(), tracking.clone());
+        let (servo, limits) = (servo.clone(), Limits::from(tracking));
         let (at, order) = (Arc::clone(clock), ending.clone());
         let connected = axes.port.open(CONNECT, move || {
             let bus = opening::open(&servo, None, &at, &order)?;
-            Mount::connect(bus, &servo.axes, &tracking, at, Arc::new(Stats::default()))
+            Mount::connect(bus, &servo.axes, limits, at, Arc::new(Stats::default()))
         });
         connected.map_err(|why| axes.stuck(&why))??;
         Ok(axes)

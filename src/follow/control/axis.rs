@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::base::clock::Monotime;
-use crate::config;
 
 use super::end_stop::EndStop;
 use super::estimator::{Assumed, Estimate, Estimator};
@@ -68,14 +67,29 @@ enum Zone {
     Moving,
 }
 
+/// What the configuration says of an axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// The angles that it may take.
+    pub range: Range,
+    /// An offset up to so many degrees is left alone.
+    pub dead_zone: f64,
+    /// How it may move.
+    pub motion: Motion,
+}
+
+impl Bounds {
+    /// The most that the set point may lead the measured angle, in degrees. At full speed a servo lags by its time
+    /// constant; beyond that it does not follow.
+    fn lead(&self) -> f64 {
+        (0.25 * self.motion.speed).max(10.0)
+    }
+}
+
 /// One axis.
 #[derive(Debug)]
 pub struct AxisControl {
-    range: Range,
-    motion: Motion,
-    dead_zone: f64,
-    /// The most that the set point may lead the measured angle.
-    lead: f64,
+    bounds: Bounds,
     estimator: Estimator,
     /// What the servo lags behind its set point, in seconds: the goal is predicted so much farther.
     lag: f64,
@@ -86,23 +100,11 @@ pub struct AxisControl {
 }
 
 impl AxisControl {
-    /// An axis with the range of `axis`; one that does not exist has none and stays at 0.
+    /// An axis of which nothing is known yet.
     #[must_use]
-    pub fn new(
-        axis: Option<&config::Axis>,
-        dead_zone: f64,
-        motion: Motion,
-        assumed: Assumed,
-    ) -> Self {
+    pub fn new(bounds: Bounds, assumed: Assumed) -> Self {
         Self {
-            range: Range {
-                low: axis.map_or(0.0, |a| a.min),
-                high: axis.map_or(0.0, |a| a.max),
-            },
-            motion,
-            dead_zone,
-            // At full speed a servo lags by its time constant; beyond that it does not follow.
-            lead: (0.25 * motion.speed).max(10.0),
+            bounds,
             estimator: Estimator::new(assumed),
             lag: LAG,
             end_stop: EndStop::default(),
@@ -110,6 +112,11 @@ impl AxisControl {
             profile: Profile::default(),
             heard: None,
         }
+    }
+
+    /// Takes another configuration over; an axis beyond its new range goes back into it.
+    pub fn retune(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
     }
 
     /// Takes what the axis reported, if it did.
@@ -198,7 +205,7 @@ impl AxisControl {
 
     /// Moves the set point by `dt` seconds. `dt` of zero leaves it where it is.
     pub fn advance(&mut self, now: Monotime, dt: f64, goal: Goal) {
-        let range = self.end_stop.narrow(self.range);
+        let range = self.end_stop.narrow(self.bounds.range);
         let ahead = now + Duration::from_secs_f64(dt + self.lag);
         if matches!(goal, Goal::Face { .. }) {
             self.weigh_dead_zone(range);
@@ -223,9 +230,9 @@ impl AxisControl {
             Some(goal) => {
                 let led = self.within_lead(goal);
                 self.profile
-                    .advance(dt, led.angle, led.speed, range, self.motion);
+                    .advance(dt, led.angle, led.speed, range, self.bounds.motion);
             }
-            None => self.profile.brake(dt, range, self.motion),
+            None => self.profile.brake(dt, range, self.bounds.motion),
         }
     }
 
@@ -259,8 +266,8 @@ impl AxisControl {
         let slow = face.speed.abs() < AT_REST && self.profile.speed.abs() < AT_REST;
         self.zone = match self.zone {
             _ if outside => Zone::Moving,
-            Zone::Moving if offset <= self.dead_zone * ENTER && slow => Zone::Resting,
-            Zone::Resting if offset > self.dead_zone * LEAVE => Zone::Moving,
+            Zone::Moving if offset <= self.bounds.dead_zone * ENTER && slow => Zone::Resting,
+            Zone::Resting if offset > self.bounds.dead_zone * LEAVE => Zone::Moving,
             zone => zone,
         };
     }
@@ -272,8 +279,8 @@ impl AxisControl {
             return goal;
         };
         let reach = Range {
-            low: measured - self.lead,
-            high: measured + self.lead,
+            low: measured - self.bounds.lead(),
+            high: measured + self.bounds.lead(),
         };
         let angle = reach.clamp(goal.angle);
         Estimate {
@@ -300,18 +307,27 @@ mod tests {
     }
 
     fn axis(dead_zone: f64) -> AxisControl {
-        let config = config::Axis {
-            id: 1,
-            min: -50.0,
-            max: 50.0,
-            invert: false,
-        };
-        AxisControl::new(
-            Some(&config),
+        AxisControl::new(bounds(50.0, dead_zone), ASSUMED)
+    }
+
+    fn bounds(most: f64, dead_zone: f64) -> Bounds {
+        Bounds {
+            range: Range {
+                low: -most,
+                high: most,
+            },
             dead_zone,
-            Motion::new(120.0, 500.0, 0.5),
-            ASSUMED,
-        )
+            motion: Motion::new(120.0, 500.0, 0.5),
+        }
+    }
+
+    #[test]
+    fn an_axis_beyond_its_new_range_goes_back_into_it() {
+        let mut a = axis(1.0);
+        a.hear(at(0), report(0.0));
+        assert!(settle(&mut a, 0, 40.0) > 38.0);
+        a.retune(bounds(20.0, 1.0));
+        assert_eq!(settle(&mut a, 3000, 40.0), 20.0);
     }
 
     fn report(angle: f64) -> Option<AxisFeedback> {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::axis::{AxisControl, Goal, Heard};
+use super::axis::{AxisControl, Bounds, Goal, Heard};
 use super::each::{Axis, Each};
 use super::estimator::Assumed;
 use super::latency::News;
 use super::locator::Locator;
 use super::messages::{Action, Feedback, Mode, Observation};
-use super::profile::Motion;
+use super::profile::{Motion, Range};
 use super::rest::Stillness;
 use super::sight::Sight;
 use crate::base::clock::Monotime;
@@ -51,6 +51,39 @@ const STALE: Duration = Duration::from_secs(1);
 /// A face counts as centred up to this offset in degrees.
 pub const ON_TARGET: f64 = 2.0;
 
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.clamp(0.0, 1e9))
+}
+
+/// After how long, and within how many degrees, a face has not moved.
+fn motionless(tracking: &config::Tracking) -> (Duration, f64) {
+    // With no dead zone at all, what a detector's box trembles.
+    let tolerance = MOVED * tracking.dead_zone_degrees.max(0.5);
+    (seconds(tracking.rest_after), tolerance)
+}
+
+/// What the configuration says of an axis.
+fn bounds(axis: Axis, tracking: &config::Tracking, axes: &config::Axes) -> Bounds {
+    let (axis, dead_zone) = match axis {
+        Axis::Pan => (Some(&axes.pan), tracking.dead_zone_degrees),
+        Axis::Roll => (axes.roll.as_ref(), tracking.dead_zone_roll_degrees),
+        Axis::Tilt => (Some(&axes.tilt), tracking.dead_zone_degrees),
+    };
+    Bounds {
+        // One that does not exist stays at 0.
+        range: Range {
+            low: axis.map_or(0.0, |a| a.min),
+            high: axis.map_or(0.0, |a| a.max),
+        },
+        dead_zone,
+        motion: Motion::new(
+            tracking.max_speed_degrees,
+            tracking.max_acceleration_degrees,
+            tracking.gain,
+        ),
+    }
+}
+
 /// Turns what the camera sees into what the servos do. Pure: it neither waits nor reads a clock.
 ///
 /// The vision thread reports pictures with [`observe`](Self::observe), the servo thread asks at a steady
@@ -77,41 +110,32 @@ impl Follower {
     /// A follower for this camera on this mount.
     #[must_use]
     pub fn new(tracking: &config::Tracking, camera: &config::Camera, axes: &config::Axes) -> Self {
-        let motion = Motion::new(
-            tracking.max_speed_degrees,
-            tracking.max_acceleration_degrees,
-            tracking.gain,
-        );
-        let of = |axis| match axis {
-            Axis::Pan => Some(&axes.pan),
-            Axis::Roll => axes.roll.as_ref(),
-            Axis::Tilt => Some(&axes.tilt),
-        };
-        let dead_zone = |axis| match axis {
-            Axis::Roll => tracking.dead_zone_roll_degrees,
-            Axis::Pan | Axis::Tilt => tracking.dead_zone_degrees,
-        };
+        let (rest_after, tolerance) = motionless(tracking);
         let assumed = |axis| match axis {
             Axis::Roll => INCLINATION,
             Axis::Pan | Axis::Tilt => DIRECTION,
         };
         Self {
             locator: Locator::new(camera),
-            home_after: Duration::from_secs_f64(tracking.home_after.clamp(0.0, 1e9)),
-            axes: Each::new(|axis| {
-                AxisControl::new(of(axis), dead_zone(axis), motion, assumed(axis))
-            }),
+            home_after: seconds(tracking.home_after),
+            axes: Each::new(|axis| AxisControl::new(bounds(axis, tracking, axes), assumed(axis))),
             mode: Mode::Absent,
             ticked: None,
             heard: None,
             face: None,
-            stillness: Stillness::new(
-                Duration::from_secs_f64(tracking.rest_after.clamp(0.0, 1e9)),
-                // With no dead zone at all, what a detector's box trembles.
-                MOVED * tracking.dead_zone_degrees.max(0.5),
-            ),
+            stillness: Stillness::new(rest_after, tolerance),
             rests_before_it: false,
             unused: None,
+        }
+    }
+
+    /// Takes another configuration over; what is known of faces and mount stays.
+    pub fn retune(&mut self, tracking: &config::Tracking, axes: &config::Axes) {
+        let (rest_after, tolerance) = motionless(tracking);
+        self.home_after = seconds(tracking.home_after);
+        self.stillness.retune(rest_after, tolerance);
+        for axis in Axis::ALL {
+            self.axes[axis].retune(bounds(axis, tracking, axes));
         }
     }
 

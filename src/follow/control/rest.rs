@@ -39,6 +39,12 @@ impl Stillness {
         }
     }
 
+    /// Judges by these from now on.
+    pub const fn retune(&mut self, after: Duration, tolerance: f64) {
+        self.after = after;
+        self.tolerance = tolerance;
+    }
+
     /// A picture shows a face at this pan and tilt of the room.
     pub fn see(&mut self, now: Monotime, angle: [f64; 2]) {
         let motionless = self.is_motionless();

@@ -13,7 +13,7 @@ use crate::base::clock::{Clock, Monotime};
 use crate::base::limited::{Limited, NotDone};
 use crate::base::stats::Stats;
 use crate::base::stop::{Stop, lock};
-use crate::config;
+use crate::config::{self, Live};
 use crate::follow::control::{Action, Axis, Each, Follower};
 use crate::follow::trace::FrameTrace;
 use crate::{say, say_error, say_info, say_warn};
@@ -21,7 +21,7 @@ use crate::{say, say_error, say_info, say_warn};
 use super::mount::Mount;
 use super::opening::open;
 use super::port::{self, SerialWire};
-use super::protocol;
+use super::protocol::{self, Limits};
 
 /// Time between two commands.
 pub const PERIOD: Duration = Duration::from_millis(20);
@@ -41,10 +41,10 @@ const TELL_PRESSING: Duration = Duration::from_secs(600);
 
 /// The thread that owns the servo bus.
 pub struct ServoLoop {
-    /// Port, bit rate and axes.
+    /// The port, and what answers there: simulated servos are not what the configuration says.
     pub config: config::Servo,
-    /// Speed and acceleration, for the limits inside the servos.
-    pub tracking: config::Tracking,
+    /// What else counts: rate, axes, speed and acceleration. When that changes, the servos are set up anew.
+    pub live: Live,
     /// Who decides.
     pub follower: Arc<Mutex<Follower>>,
     /// Receives the time at which a command based on a picture was written.
@@ -69,6 +69,19 @@ enum Link {
     Up,
     /// It was there and is lost.
     Lost { told: String },
+}
+
+/// What the servos are set up by.
+#[derive(Debug, Clone, PartialEq)]
+struct Settings {
+    servo: config::Servo,
+    limits: Limits,
+}
+
+/// Why a connection was ended by us.
+enum Over {
+    Stopped,
+    Changed,
 }
 
 /// What was done and said on one connection.
@@ -104,7 +117,16 @@ impl ServoLoop {
             let seen = self.fingerprint();
             let mut port = None;
             match self.run_once(&mut link, &mut backoff, broken.as_deref(), &mut port) {
-                Ok(()) => return,
+                Ok(Over::Stopped) => return,
+                Ok(Over::Changed) => {
+                    lock(&self.follower).disconnected();
+                    say_info!(
+                        "servos are set up anew: their configuration has changed",
+                        "設定が変更されたため、サーボを再設定します"
+                    );
+                    link = Link::Awaited { told: None };
+                    continue;
+                }
                 Err(e) => {
                     lock(&self.follower).disconnected();
                     link = self.report(link, format!("{e:#}"));
@@ -115,21 +137,52 @@ impl ServoLoop {
         }
     }
 
-    /// Opens the bus and serves it until a stop is requested.
+    /// What the servos are set up by.
+    fn settings(&self) -> Settings {
+        let now = self.live.now();
+        let is_real = now.servo.port == self.config.port;
+        Settings {
+            servo: if is_real {
+                now.servo.clone()
+            } else {
+                self.config.clone()
+            },
+            limits: Limits::from(&now.tracking),
+        }
+    }
+
+    /// Whoever decides goes by the configuration of now.
+    fn retune(&self) {
+        let now = self.live.now();
+        lock(&self.follower).retune(&now.tracking, &now.servo.axes);
+    }
+
+    /// Opens the bus and serves it until a stop is requested, or until the servos have to be set up anew.
     fn run_once(
         &self,
         link: &mut Link,
         backoff: &mut Backoff,
         broken: Option<&Path>,
         port: &mut Option<PathBuf>,
-    ) -> Result<()> {
-        self.connect(link, broken, port)?;
+    ) -> Result<Over> {
+        let (mut generation, settings) = (self.live.generation(), self.settings());
+        self.retune();
+        self.connect(&settings, link, broken, port)?;
         let _closed_in_the_end = Open(&self.port);
         *link = Link::Up;
         let mut said = Said::default();
         let mut next = self.clock.now();
+        let mut over = Over::Stopped;
         while !self.stop.requested() {
             self.beat.turn();
+            if self.live.generation() != generation {
+                generation = self.live.generation();
+                self.retune();
+                if self.settings() != settings {
+                    over = Over::Changed;
+                    break;
+                }
+            }
             if self.is_due(&said) {
                 said.asked = Some(self.clock.now());
                 match self.tick(said.holding) {
@@ -147,7 +200,7 @@ impl ServoLoop {
         // Where the order came in the middle of a tick, they were released at the end of that.
         released.map_err(|why| self.stuck(&why))?.transpose()?;
         say_info!("servos released", "サーボのトルクを解放しました");
-        Ok(())
+        Ok(over)
     }
 
     /// Whether the servos are to be asked now. Those without torque are asked less often until somebody is seen.
@@ -194,7 +247,7 @@ impl ServoLoop {
             if action.torque {
                 say_info!("servos hold", "サーボのトルクをオンにしました");
             } else if lock(&self.follower).rests_before_a_face() {
-                let seconds = self.tracking.rest_after;
+                let seconds = self.live.now().tracking.rest_after;
                 say_info!(
                     "servos at rest, torque off: the face before them has not moved for {seconds} s",
                     "サーボ待機中、トルクをオフにしました（顔が {seconds} 秒間動いていません）"
@@ -241,11 +294,13 @@ impl ServoLoop {
     /// Opens the bus at the port's thread. One that took longer than the limit is taken at the next call.
     fn connect(
         &self,
+        settings: &Settings,
         link: &Link,
         broken: Option<&Path>,
         used: &mut Option<PathBuf>,
     ) -> Result<()> {
-        let (config, tracking) = (self.config.clone(), self.tracking.clone());
+        let settings = settings.clone();
+        let protocol = protocol::of(settings.servo.protocol);
         let broken = broken.map(Path::to_owned);
         let tried = Arc::new(Mutex::new(None));
         let trying = Arc::clone(&tried);
@@ -255,9 +310,9 @@ impl ServoLoop {
             Arc::clone(&self.stats),
         );
         let connected = self.port.open(CONNECT, move || {
-            let bus = open(&config, broken.as_deref(), &clock, &stop)?;
+            let bus = open(&settings.servo, broken.as_deref(), &clock, &stop)?;
             *lock(&trying) = Some(PathBuf::from(bus.name()));
-            Mount::connect(bus, &config.axes, &tracking, clock, stats)
+            Mount::connect(bus, &settings.servo.axes, settings.limits, clock, stats)
         });
         *used = lock(&tried).take();
         connected.map_err(|why| self.stuck(&why))??;
@@ -266,7 +321,6 @@ impl ServoLoop {
             .with(TICK, |mount| (mount.port().to_owned(), mount.answering()))
             .map_err(|why| self.stuck(&why))?;
         self.welcome(link, &port, &axes);
-        let protocol = protocol::of(self.config.protocol);
         if let Some(what) = protocol.shortcomings()
             && !matches!(link, Link::Up | Link::Lost { .. })
         {

@@ -50,7 +50,7 @@ impl<W: Wire> Mount<W> {
     pub fn connect(
         bus: Bus<W>,
         axes: &config::Axes,
-        tracking: &config::Tracking,
+        limits: impl Into<Limits>,
         clock: Arc<dyn Clock>,
         stats: Arc<Stats>,
     ) -> Result<Self> {
@@ -63,10 +63,7 @@ impl<W: Wire> Mount<W> {
             line: Line {
                 bus,
                 servos,
-                limits: Limits {
-                    speed: tracking.max_speed_degrees,
-                    acceleration: tracking.max_acceleration_degrees,
-                },
+                limits: limits.into(),
                 holding: false,
                 clock: Arc::clone(&clock),
                 stats,

@@ -107,6 +107,13 @@ impl Restart {
         Self { plan, due: None }
     }
 
+    /// Goes by another plan from now on.
+    pub fn change(&mut self, plan: Plan) {
+        if plan != self.plan {
+            *self = Self::new(plan);
+        }
+    }
+
     /// Whether to restart now, and why.
     pub fn decide(&mut self, now: &Now) -> Option<Why> {
         let Plan { every, limit, rest } = self.plan;

@@ -14,7 +14,9 @@ use super::{notify, restart};
 use crate::base::beat::{Beats, Pulse};
 use crate::base::clock::{Clock, Monotime, rfc3339};
 use crate::base::stop::{Reason, Stop};
+use crate::config::Live;
 use crate::watch::crash;
+use crate::watch::monitor::{self, megabytes};
 use crate::{say, say_critical};
 
 /// Time between two looks.
@@ -57,8 +59,10 @@ pub struct Health {
     pub state: State,
     /// The file; none where none can be written.
     pub file: Option<PathBuf>,
-    /// When to restart.
-    pub plan: Plan,
+    /// When to restart, and the limit of memory.
+    pub live: Live,
+    /// How long the service runs at least before that limit is applied.
+    pub rest: Duration,
     /// Whether the service is ready.
     pub ready: Arc<AtomicBool>,
     /// The record of this run.
@@ -80,7 +84,8 @@ impl Health {
             _ => TICK,
         };
         self.state.every_s = every.as_secs();
-        let mut restart = Restart::new(self.plan);
+        let mut generation = self.live.generation();
+        let mut restart = Restart::new(self.plan());
         let (mut written, mut said) = (None::<Monotime>, String::new());
         let mut told = self.news();
         let (mut last, mut grace) = (start, start);
@@ -109,6 +114,10 @@ impl Health {
             }
             crate::base::stop::lock(&self.record).note(self.clock.as_ref());
             crash::look_after();
+            if self.live.generation() != generation {
+                generation = self.live.generation();
+                restart.change(self.plan());
+            }
             self.consider(&mut restart, now, now.since(start), rss);
             if self.clock.wait(&self.stop, tick) {
                 break;
@@ -118,6 +127,18 @@ impl Health {
         self.state.state = Phase::Stopping;
         self.state.ended = self.stop.reason().map(|reason| reason.to_string());
         self.write();
+    }
+
+    fn plan(&mut self) -> Plan {
+        let config = self.live.now();
+        let hours = config.restart_hours;
+        let plan = Plan {
+            every: (hours > 0.0).then(|| Duration::from_secs_f64(hours * 3600.0)),
+            limit: monitor::rss_limit_bytes(&config.monitor),
+            rest: self.rest,
+        };
+        self.state.memory.limit_mb = megabytes(plan.limit);
+        plan
     }
 
     fn consider(&self, restart: &mut Restart, now: Monotime, uptime: Duration, rss: u64) {

@@ -46,6 +46,12 @@ impl Leaks {
         }
     }
 
+    /// Reckons with this limit of resident memory in MiB from now on.
+    pub(super) fn retune(&mut self, rss_mb: f64) {
+        self.rss.set_limit(rss_mb);
+        self.anonymous.set_limit(rss_mb);
+    }
+
     /// Takes a sample, `age` after the start. Tells the verdicts, and lines for the log; true marks a warning.
     pub(super) fn add(
         &mut self,

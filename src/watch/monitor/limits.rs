@@ -50,6 +50,12 @@ impl Limits {
         }
     }
 
+    /// Warns by these limits from now on.
+    pub(super) fn retune(&mut self, config: &config::Monitor) {
+        self.rss_mb = config.rss_warn_mb;
+        self.system_memory_percent = config.system_memory_warn_percent;
+    }
+
     /// A sentence for each limit that the reading exceeds. The first reading is what growth is counted from.
     pub(super) fn warnings(&mut self, sample: &Sample) -> Vec<(Limit, String)> {
         let mut warnings = Vec::new();

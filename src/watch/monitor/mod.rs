@@ -56,7 +56,7 @@ const WRITE: Duration = Duration::from_secs(10);
 /// The thread that samples, logs and warns.
 pub struct Monitor {
     /// Interval and limits.
-    pub config: config::Monitor,
+    pub live: config::Live,
     /// The memory log, if it is wanted.
     pub memory: config::MemoryMonitor,
     /// The log's file, beside which the memory log lies, and the limits of both.
@@ -86,19 +86,27 @@ impl Monitor {
     /// that fails is logged `[RESOURCE_MONITOR_ERROR]`, and the others are made all the same.
     pub fn run(&mut self) {
         let start = self.clock.now();
-        let interval = Duration::from_secs_f64(self.config.interval);
-        let seconds = self.config.interval;
+        let mut generation = self.live.generation();
+        let config = self.live.now();
+        let seconds = config.monitor.interval;
         say_info!(
             "resource monitor active, every {seconds} s",
             "モニターを開始しました ({seconds}秒ごとにリソースを記録)"
         );
-        let mut watching = Watching::new(&self.config, readings::descriptor_limit());
+        let mut watching = Watching::new(&config.monitor, readings::descriptor_limit());
+        drop(config);
         let mut memory = self.memory_log();
-        let mut line_due = Schedule::new(start, interval);
+        let mut line_due = Schedule::new(start, Duration::from_secs_f64(seconds));
         let mut look_due = Schedule::new(start, LOOK);
         loop {
             let now = self.clock.now();
             let uptime = now.since(start);
+            if self.live.generation() != generation {
+                generation = self.live.generation();
+                let config = self.live.now();
+                watching.retune(&config.monitor);
+                line_due.change(now, Duration::from_secs_f64(config.monitor.interval));
+            }
             let (sample, failures) = self.readings.sample(now);
             let (verdicts, said) = watching.look(now, uptime, &sample, failures);
             if line_due.is_due(now) {

@@ -30,6 +30,16 @@ impl Schedule {
         true
     }
 
+    /// Every so often from now on.
+    pub(super) fn change(&mut self, now: Monotime, every: Duration) {
+        if every != self.every {
+            *self = Self {
+                next: self.next.min(now + every),
+                every,
+            };
+        }
+    }
+
     /// The next appointment.
     pub(super) const fn next(&self) -> Monotime {
         self.next

@@ -42,10 +42,7 @@ fn day(
         end: (stop.clone(), Duration::from_secs(86_400)),
     };
     let mut monitor = Monitor {
-        config: config::Monitor {
-            interval,
-            ..config.monitor
-        },
+        live: every(interval),
         memory,
         log_file,
         log: config.log,
@@ -60,6 +57,13 @@ fn day(
     };
     monitor.run();
     *lock(&taken)
+}
+
+/// The default configuration, with this interval in seconds.
+fn every(interval: f64) -> config::Live {
+    let mut config = Config::default();
+    config.monitor.interval = interval;
+    config::Live::new(config)
 }
 
 fn leaking(age: Duration) -> (Sample, Vec<Failure>) {
@@ -130,10 +134,7 @@ fn the_stop_ends_it_at_once() {
     let here = std::path::Path::new(".");
     let latest = Arc::new(Latest::default());
     let mut monitor = Monitor {
-        config: config::Monitor {
-            interval: 86_400.0,
-            ..config.monitor
-        },
+        live: every(86_400.0),
         memory: config.memory_monitor,
         log_file: "x.log".into(),
         log: config.log,

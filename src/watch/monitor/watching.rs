@@ -63,6 +63,12 @@ impl Watching {
         }
     }
 
+    /// Goes by these limits from now on; what was noticed so far stays.
+    pub(super) fn retune(&mut self, config: &config::Monitor) {
+        self.limits.retune(config);
+        self.leaks.retune(megabytes(rss_limit_bytes(config)));
+    }
+
     /// Takes a sample; tells the verdicts and what there is to say.
     pub(super) fn look(
         &mut self,

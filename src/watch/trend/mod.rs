@@ -108,6 +108,11 @@ pub struct Detector {
 }
 
 impl Detector {
+    /// Counts the time until another limit is reached from now on.
+    pub fn set_limit(&mut self, limit: f64) {
+        self.limit = Some(limit);
+    }
+
     /// A detector that counts the time until `limit` is reached, in the unit of its values.
     #[must_use]
     pub fn new(limit: Option<f64>) -> Self {

@@ -34,6 +34,11 @@ impl Watch {
         }
     }
 
+    /// Counts the time until another limit is reached from now on.
+    pub fn set_limit(&mut self, limit: f64) {
+        self.detector.set_limit(limit);
+    }
+
     /// Takes a reading, `age` after the start of the process; none where it failed. Tells what there is to say.
     pub fn add(&mut self, age: Duration, value: Option<f64>) -> Option<News> {
         if let Some(value) = value {

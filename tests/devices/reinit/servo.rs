@@ -10,7 +10,7 @@ use facetap::base::limited::Limited;
 use facetap::base::stats::Stats;
 use facetap::base::stop::{Reason, Stop, lock};
 use facetap::base::threads::Threads;
-use facetap::config::Config;
+use facetap::config::{Config, Live};
 use facetap::follow::control::{Follower, Mode};
 use facetap::follow::servo::{ServoLoop, SimulatedServos};
 use facetap::follow::trace::FrameTrace;
@@ -59,11 +59,11 @@ fn serve(link: &Path, cycles: usize) {
     let follower = Follower::new(&config.tracking, &config.camera, &config.servo.axes);
     let follower = Arc::new(Mutex::new(follower));
     let (stats, stop) = (Arc::new(Stats::default()), Stop::new());
-    let mut servo = config.servo;
+    let mut servo = config.servo.clone();
     servo.port = link.to_string_lossy().into_owned();
     let servos = ServoLoop {
         config: servo,
-        tracking: config.tracking,
+        live: Live::new(config),
         follower: Arc::clone(&follower),
         trace: Arc::new(FrameTrace::default()),
         stats: Arc::clone(&stats),

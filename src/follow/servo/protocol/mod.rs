@@ -115,12 +115,21 @@ pub struct Held {
 }
 
 /// Limits of movement, for those inside the servos.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Degrees a second.
     pub speed: f64,
     /// Degrees a second squared.
     pub acceleration: f64,
+}
+
+impl From<&config::Tracking> for Limits {
+    fn from(tracking: &config::Tracking) -> Self {
+        Self {
+            speed: tracking.max_speed_degrees,
+            acceleration: tracking.max_acceleration_degrees,
+        }
+    }
 }
 
 /// What a protocol can do. Where one of these is false, that is told by the service, by `check` and in docs/servos.md.
