@@ -35,6 +35,7 @@ mod pictures;
 #[path = "../common/program.rs"]
 mod program;
 mod protocols;
+mod reloading;
 mod report;
 mod rpicam;
 mod running;
