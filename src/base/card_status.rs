@@ -1,5 +1,6 @@
 //! Present state of the card side, in counters that every thread may read; the idle display shows them.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -48,6 +49,9 @@ pub struct Troubled {
     pub held_up: u64,
     /// The first of those.
     pub held: Vec<HeldTap>,
+    /// What a person has to mend, by what it is about. Left out of a file where there is nothing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms: BTreeMap<String, String>,
 }
 
 /// A tap that was refused again and again.
@@ -75,6 +79,7 @@ pub struct CardStatus {
     rejected: AtomicU64,
     held_up: AtomicU64,
     held: Mutex<Vec<HeldTap>>,
+    alarms: Mutex<BTreeMap<&'static str, String>>,
     /// Milliseconds of the monotonic clock; 0 before the first.
     last_card: AtomicU64,
 }
@@ -149,7 +154,20 @@ impl CardStatus {
             rejected: self.rejected(),
             held_up: self.held_up(),
             held: lock(&self.held).clone(),
+            alarms: (lock(&self.alarms).iter())
+                .map(|(about, what)| ((*about).to_owned(), what.clone()))
+                .collect(),
         }
+    }
+
+    /// A person has to do something about this.
+    pub fn raise(&self, about: &'static str, what: &str) {
+        lock(&self.alarms).insert(about, what.to_owned());
+    }
+
+    /// It is mended.
+    pub fn lower(&self, about: &'static str) {
+        lock(&self.alarms).remove(about);
     }
 
     /// A tap is handed on, to be recorded.

@@ -317,6 +317,9 @@ fn troubled(taps: &Troubled) -> Vec<(String, String)> {
             ),
         ));
     }
+    for (about, what) in &taps.alarms {
+        rows.push((say!("ALARM", "警告"), format!("{about}: {what}")));
+    }
     // Those with the same answer together.
     let mut answers: Vec<(&str, Vec<String>)> = Vec::new();
     for held in &taps.held {
@@ -391,6 +394,7 @@ mod tests {
                 rejected: 3,
                 held_up: 7,
                 held: vec![held(1, firewall), held(2, "502"), held(4, firewall)],
+                alarms: [("server".to_owned(), "204 (an empty answer)".to_owned())].into(),
             },
             ..State::default()
         };
@@ -399,16 +403,17 @@ mod tests {
         for (line, want) in [
             (0, "rejected 3 (server"),
             (1, "3 by the server, not sent again by themselves"),
+            (2, "ALARM       server: 204 (an empty answer)"),
             (
-                2,
+                3,
                 "2 taps held up, sent again by themselves: 403 <html>Forbidden by firewall</html> (tap 1 of 04A10001, tap 4 of 04A10004)",
             ),
             (
-                3,
+                4,
                 "1 taps held up, sent again by themselves: 502 (tap 2 of 04A10002)",
             ),
-            (4, "4 more"),
-            (5, "memory"),
+            (5, "4 more"),
+            (6, "memory"),
         ] {
             assert!(lines[line].contains(want), "{want} in {page}");
         }

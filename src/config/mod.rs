@@ -3,6 +3,7 @@
 //! [`schema`] lists the keys with what is allowed, [`load`] reads and checks a file, and the types here
 //! are what the rest of the program sees. Defaults stand in one place: the `Default` implementations.
 
+pub mod address;
 mod default;
 mod document;
 pub mod edit;

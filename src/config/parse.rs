@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::schema::{self, Key, KeyKind};
-use super::{Config, Lens, json, nearest};
+use super::{Config, Lens, address, json, nearest};
 
 /// Checks the text of a configuration file. Returns the configuration and the given keys whose feature
 /// does not exist yet.
@@ -124,12 +124,19 @@ fn misfit(key: &Key, value: &Value) -> String {
         (KeyKind::OneOf(choices), Value::String(s)) => {
             nearest(s, choices.iter().copied()).map(|c| format!("; did you mean \"{c}\"?"))
         }
+        (KeyKind::Url(schemes), Value::String(s)) => address::check(s, schemes)
+            .err()
+            .map(|why| format!("; {why}")),
         _ => None,
     };
+    let given = match (key.kind, value) {
+        // It may hold a password.
+        (KeyKind::Url(_), Value::String(s)) => shown(&Value::String(address::shown(s))),
+        _ => shown(value),
+    };
     format!(
-        "\"{}\" is {}, allowed is {}{}",
+        "\"{}\" is {given}, allowed is {}{}",
         key.path,
-        shown(value),
         key.allowed(),
         hint.unwrap_or_default()
     )
@@ -164,14 +171,7 @@ fn fits(kind: KeyKind, value: &Value) -> bool {
         KeyKind::Text | KeyKind::Path => text.is_some_and(usable),
         KeyKind::OneOf(choices) => text.is_some_and(|t| choices.contains(&t)),
         KeyKind::OneOfNumbers(choices) => value.as_i64().is_some_and(|n| choices.contains(&n)),
-        KeyKind::Url(schemes) => text.is_some_and(|t| {
-            usable(t)
-                && t.split_once("://").is_some_and(|(scheme, rest)| {
-                    schemes.contains(&scheme.to_lowercase().as_str())
-                        && rest.starts_with(|c: char| c.is_alphanumeric() || c == '[')
-                        && !t.contains(char::is_whitespace)
-                })
-        }),
+        KeyKind::Url(schemes) => text.is_some_and(|t| address::check(t, schemes).is_ok()),
         KeyKind::Socket => text.is_some_and(|t| {
             t.rsplit_once(':')
                 .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
@@ -265,6 +265,21 @@ mod tests {
         );
         assert!(config.memory_monitor.enabled);
         assert_eq!(not_built, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_named_with_the_reason_and_without_its_password() {
+        for (url, why) in [
+            ("http://host:99999", "a number from 1 to 65535"),
+            ("http://host?x=1", "a query"),
+            ("http://host#f", "a fragment"),
+            ("http://hôst", "the letter \"ô\""),
+            ("http://ann:geheim7@host:99999", "[...]@host"),
+        ] {
+            let text = problem(&format!(r#"{{"server_url": "{url}"}}"#));
+            assert!(text.contains("server_url") && text.contains(why), "{text}");
+            assert!(!text.contains("geheim7"), "{text}");
+        }
     }
 
     #[test]

@@ -139,6 +139,7 @@ fn health() -> State {
                 attempts: 3,
                 answer: "403 Forbidden".to_owned(),
             }],
+            alarms: BTreeMap::new(),
         },
         devices: Devices {
             camera: Some(true),

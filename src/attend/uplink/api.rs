@@ -59,6 +59,7 @@ impl Api {
 mod tests {
     use super::*;
     use crate::attend::uplink::client::Parcel;
+    use crate::attend::uplink::meaning::Head;
     use crate::base::clock::ManualClock;
 
     /// Answers for its health with what it holds, and counts.
@@ -68,6 +69,7 @@ mod tests {
         Reply::Answer {
             status,
             body: body.to_owned(),
+            head: Head::default(),
             retry_after: None,
         }
     }

@@ -1,23 +1,29 @@
 //! The attendance server over HTTP.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use jiff::fmt::rfc2822;
-use ureq::http::{HeaderMap, Response};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use percent_encoding::percent_decode_str;
+use ureq::http::Response;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body, Error, Timeout};
+use ureq::{Agent, Body, Error};
 
-use super::LINES;
-use super::resolver::{OneThread, no_address};
-use super::wire::{ATTENDANCE, CLOCK_HEADER, HEALTH, address};
+use super::answer;
+use super::failure::failure;
+use super::meaning::{Head, target};
+use super::resolver::OneThread;
+use super::retry_after;
+use super::wire::{ATTENDANCE, CLOCK_HEADER, HEALTH, address, word};
 use crate::base::beat::Beat;
+use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::files;
 use crate::base::limited::{Limited, NotDone, in_time};
 use crate::base::stop::Stop;
-use crate::config::Config;
+use crate::config::{Config, address::split_user};
 use crate::say;
 
 /// Time-outs of the old client, for which the server was sized.
@@ -25,14 +31,12 @@ const TAP_TIMEOUT: Duration = Duration::from_secs(5);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 /// A machine of the LAN that is there answers a connection well within this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Largest answer that is read, in bytes; those of the API are much smaller.
-const ANSWER_MAX: u64 = 64 * 1024;
+/// So much of an answer is read, in bytes; those of the API are much smaller, and of a page the beginning is enough.
+const ANSWER_MAX: u64 = answer::TEXT_MAX;
 /// Time for reading a small file. A disk that takes longer hangs; the tap is tried again later.
 const FILE: Duration = Duration::from_secs(2);
 /// No token or list of authorities comes near this, in bytes.
 const FILE_MAX: u64 = 4 << 20;
-/// A connection that was idle for longer may have been closed by the server meanwhile.
-const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// Result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +45,10 @@ pub enum Reply {
     Answer {
         /// Status.
         status: u16,
-        /// Body; bytes that are not UTF-8 are replaced.
+        /// Its text.
         body: String,
+        /// What else its head tells.
+        head: Head,
         /// When to come again, where it says so (`Retry-After`).
         retry_after: Option<Duration>,
     },
@@ -80,6 +86,8 @@ pub struct HttpServer {
     agent: Agent,
     attendance: String,
     health: String,
+    /// The header that is made of name and password in the address.
+    basic: Option<String>,
     token_file: Option<PathBuf>,
     /// Reads the token; its disk may hang.
     disk: Limited<()>,
@@ -106,8 +114,9 @@ impl HttpServer {
             .max_redirects_will_error(false)
             // A proxy variable left in the environment must not divert taps from a server on the LAN.
             .proxy(None)
-            .max_idle_connections_per_host(LINES)
-            .max_idle_age(IDLE_MAX)
+            // One request a connection, as with the old client: a server that does one thing at a time waits for the next
+            // request on an idle connection, and nobody else is served meanwhile.
+            .max_idle_connections(0)
             .user_agent(concat!("facetap/", env!("CARGO_PKG_VERSION")));
         if let Some(file) = &config.ca_file {
             let tls = TlsConfig::builder()
@@ -128,21 +137,25 @@ impl HttpServer {
         );
         let stopped = agent.clone();
         stop.on_request(move || stopped.clone().shutdown());
+        // Whatever is told of the address, by us or by a library, is told without name and password.
+        let (url, user) = split_user(url);
         let server = Self {
             agent,
-            attendance: address(url, ATTENDANCE),
-            health: address(url, HEALTH),
+            attendance: address(&url, ATTENDANCE),
+            health: address(&url, HEALTH),
+            basic: user.as_deref().map(basic),
             token_file: config.auth_token_file.clone(),
             disk: Limited::new("uplink-token", stop, &Beat::default()),
         };
-        server.bearer()?;
+        server.authorization()?;
         Ok(Some(server))
     }
 
-    /// The header with the bearer token. Read for each request, so that a renewed token is used at once.
-    fn bearer(&self) -> Result<Option<String>> {
+    /// The header with the bearer token, else with name and password. The token is read for each request, so that a
+    /// renewed one is used at once.
+    fn authorization(&self) -> Result<Option<String>> {
         let Some(file) = self.token_file.clone() else {
-            return Ok(None);
+            return Ok(self.basic.clone());
         };
         let read = file.clone();
         let token = self
@@ -158,104 +171,74 @@ impl Server for HttpServer {
         let mut request = self
             .agent
             .post(&self.attendance)
+            .header("Connection", "close")
             .header("Content-Type", "application/json")
             .header("Idempotency-Key", &parcel.idempotency_key)
             .header(CLOCK_HEADER, &parcel.clock);
-        match self.bearer() {
+        match self.authorization() {
             Ok(None) => {}
-            Ok(Some(bearer)) => request = request.header("Authorization", bearer),
+            Ok(Some(header)) => request = request.header("Authorization", header),
             Err(e) => return Reply::NoAnswer(format!("{e:#}")),
         }
-        reply(request.send(parcel.body.as_str()))
+        reply(request.send(parcel.body.as_str()), &self.attendance)
     }
 
     fn health(&self) -> Reply {
-        let mut request = self.agent.get(&self.health);
-        if let Ok(Some(bearer)) = self.bearer() {
-            request = request.header("Authorization", bearer);
+        let mut request = self.agent.get(&self.health).header("Connection", "close");
+        if let Ok(Some(header)) = self.authorization() {
+            request = request.header("Authorization", header);
         }
         let limited = request
             .config()
             .timeout_global(Some(HEALTH_TIMEOUT))
             .build();
-        reply(limited.call())
+        reply(limited.call(), &self.health)
     }
 }
 
-fn reply(result: Result<Response<Body>, Error>) -> Reply {
+/// The header for `name:password` of an address.
+fn basic(user: &str) -> String {
+    let user: Vec<u8> = percent_decode_str(user).collect();
+    format!("Basic {}", BASE64_STANDARD.encode(user))
+}
+
+/// What a request to `own` has come to.
+fn reply(result: Result<Response<Body>, Error>, own: &str) -> Reply {
     let mut response = match result {
         Ok(response) => response,
         Err(e) => return failure(&e),
     };
     let status = response.status().as_u16();
-    let retry_after = retry_after(response.headers());
-    let body = response.body_mut().with_config().limit(ANSWER_MAX);
-    match body.read_to_vec() {
-        Ok(bytes) => Reply::Answer {
+    let header = |name| {
+        let value = response.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let wanted = header("retry-after");
+    let date = header("date");
+    let retry_after = wanted
+        .and_then(|w| retry_after::pause(&w, date.as_deref(), SystemClock.wall().timestamp()));
+    let location = header("location").map(|location| target(&location, own));
+    let (encoding, content_type) = (header("content-encoding"), header("content-type"));
+    let mut bytes = Vec::new();
+    let read = (response.body_mut().as_reader().take(ANSWER_MAX)).read_to_end(&mut bytes);
+    let (body, packing) = match answer::text(encoding.as_deref(), content_type.as_deref(), bytes) {
+        Ok(text) => (text, None),
+        Err(packing) => (String::new(), Some(packing)),
+    };
+    match read {
+        // The end is missing, or is not as it was announced; but the server has said all that it has to say.
+        Err(e) if word(&body).is_none() => failure(&e.into()),
+        _ => Reply::Answer {
             status,
-            body: String::from_utf8_lossy(&bytes).into_owned(),
+            body,
+            head: Head {
+                target: location,
+                packing,
+            },
             retry_after,
         },
-        Err(e) => failure(&e),
     }
 }
-
-/// `Retry-After`: seconds, or a time, which is told from the server's own clock.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name)?.to_str().ok();
-    let wanted = text("retry-after")?.trim();
-    if let Ok(seconds) = wanted.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let time = |text: &str| rfc2822::parse(text).ok();
-    let (then, now) = (time(wanted)?, time(text("date")?)?);
-    Duration::try_from(then.duration_since(&now)).ok()
-}
-
-fn failure(e: &Error) -> Reply {
-    use std::io::ErrorKind;
-    if let Some(why) = no_address(e) {
-        return Reply::Unreachable(why);
-    }
-    let unreachable = match e {
-        Error::HostNotFound
-        | Error::ConnectionFailed
-        | Error::Timeout(Timeout::Connect | Timeout::Resolve) => true,
-        Error::Io(e) => matches!(
-            e.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::NetworkDown
-                | ErrorKind::AddrNotAvailable
-        ),
-        _ => false,
-    };
-    if unreachable {
-        Reply::Unreachable(said(e))
-    } else if matches!(e, Error::Timeout(_)) {
-        Reply::TooSlow(said(e))
-    } else {
-        Reply::NoAnswer(said(e))
-    }
-}
-
-/// What people call it.
-fn said(e: &Error) -> String {
-    match e {
-        Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            say!("no connection in time", "時間内に接続できません")
-        }
-        Error::Timeout(_) => say!("no answer in time", "時間内に応答がありません"),
-        Error::HostNotFound => say!("its name is not known", "ホスト名を解決できません"),
-        Error::BodyExceedsLimit(n) => say!(
-            "its answer is longer than {n} bytes",
-            "応答が {n} バイトを超えています"
-        ),
-        e => e.to_string(),
-    }
-}
-
 /// What is said of a file whose disk does not answer.
 fn unread(key: &str, file: &Path, why: &NotDone) -> anyhow::Error {
     let name = file.display();

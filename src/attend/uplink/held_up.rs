@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::judgement::Judgement;
 use crate::attend::ledger::outbox::Head;
 use crate::base::card_status::HeldTap;
 use crate::base::clock::Monotime;
@@ -19,8 +20,10 @@ const GROWN: u32 = 40;
 const SHOWN_AFTER: u32 = 2;
 /// Taps that are named; more are only counted.
 const NAMED: usize = 20;
+/// Refusals after which an answer that no further attempt will make clear is asked for as seldom as is allowed.
+const UNCLEAR_AFTER: u32 = 4;
 /// Characters of an answer that are shown.
-const ANSWER: usize = 120;
+const ANSWER: usize = 400;
 
 /// The cards that are held up.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ struct Entry {
     until: Monotime,
     /// How many taps the server had taken when this card's was first refused.
     passed_before: u64,
+    /// No further attempt will make the answer clear.
+    unclear: bool,
 }
 
 /// A tap that was not taken.
@@ -63,27 +68,38 @@ impl HeldUp {
         }
     }
 
-    /// The tap was not taken; whoever answered may have `asked` for a pause. `random` lies in `0.0..1.0`.
+    /// The tap was not taken; whoever answered may have asked for a pause. `random` lies in `0.0..1.0`.
     pub fn refused(
         &mut self,
         head: &Head,
-        answer: &str,
-        asked: Option<Duration>,
+        judged: &Judgement,
         now: Monotime,
         random: f64,
     ) -> Refusal {
+        let Judgement {
+            answer,
+            asked,
+            unclear,
+            ..
+        } = judged;
         let entry = (self.cards.entry(head.uid.clone())).or_insert_with(|| Entry {
             tap: head.id,
             times: 0,
             answer: String::new(),
             until: now,
             passed_before: self.passed,
+            unclear: false,
         });
         self.changed = true;
         entry.tap = head.id;
         entry.times = entry.times.saturating_add(1);
+        entry.unclear = *unclear;
         entry.answer = answer.chars().take(ANSWER).collect();
-        let pause = pause(entry.times).min(self.longest);
+        let pause = if *unclear && entry.times >= UNCLEAR_AFTER {
+            self.longest
+        } else {
+            pause(entry.times).min(self.longest)
+        };
         // Not all of them in the same moment.
         let pause = pause.mul_f64(0.8 + 0.4 * random.clamp(0.0, 1.0));
         let asked = asked.unwrap_or_default().min(self.longest);
@@ -94,10 +110,13 @@ impl HeldUp {
         }
     }
 
-    /// The server has dealt with a tap of this card.
-    pub fn passed(&mut self, uid: &str) {
+    /// The server has dealt with a tap of this card. Where the answers to others could not be understood, they may be now.
+    pub fn passed(&mut self, uid: &str, now: Monotime) {
         self.passed += 1;
         self.forget(uid);
+        for entry in self.cards.values_mut().filter(|entry| entry.unclear) {
+            (entry.until, entry.unclear) = (entry.until.min(now), false);
+        }
     }
 
     /// There is nothing to send of this card.
@@ -196,6 +215,10 @@ mod tests {
         HeldUp::new(Duration::from_secs(600))
     }
 
+    fn said(answer: &str, asked: Option<Duration>) -> Judgement {
+        Judgement::refusal(answer, asked)
+    }
+
     fn due(held: &HeldUp, now: Monotime) -> Vec<i64> {
         let due = held.due(9, now, |_| false);
         due.iter().map(|h| h.id).collect()
@@ -207,7 +230,7 @@ mod tests {
         let mut now = at(0);
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            held.refused(&head(1), "403", None, now, MIDDLE);
+            held.refused(&head(1), &said("403", None), now, MIDDLE);
             let next = held.next().unwrap();
             assert_eq!(due(&held, next - Duration::from_millis(1)), [0i64; 0]);
             assert_eq!(due(&held, next), [1]);
@@ -223,30 +246,30 @@ mod tests {
         let mut held = held();
         held.refused(
             &head(1),
-            "429",
-            Some(Duration::from_secs(30)),
+            &said("429", Some(Duration::from_secs(30))),
             at(0),
             MIDDLE,
         );
         assert_eq!(held.next(), Some(at(30_000)));
         let hours = Duration::from_secs(1 << 40);
-        held.refused(&head(1), "429", Some(hours), at(0), MIDDLE);
+        held.refused(&head(1), &said("429", Some(hours)), at(0), MIDDLE);
         assert_eq!(held.next(), Some(at(600_000)));
-        held.refused(&head(1), "429", Some(Duration::ZERO), at(0), MIDDLE);
+        held.refused(&head(1), &said("429", Some(Duration::ZERO)), at(0), MIDDLE);
         assert!(held.next() > Some(at(500)), "but it is not hammered");
     }
 
     #[test]
     fn a_card_is_alone_when_others_pass_between_its_refusals() {
         let mut held = held();
-        let refuse = |held: &mut HeldUp, id| held.refused(&head(id), "403", None, at(0), MIDDLE);
+        let refuse =
+            |held: &mut HeldUp, id| held.refused(&head(id), &said("403", None), at(0), MIDDLE);
         let refusal = |times, alone| Refusal { times, alone };
         assert_eq!(refuse(&mut held, 1), refusal(1, false));
         assert_eq!(refuse(&mut held, 1), refusal(2, false), "nobody passes");
-        held.passed("02");
+        held.passed("02", at(0));
         assert_eq!(refuse(&mut held, 1), refusal(3, true));
         assert_eq!(refuse(&mut held, 3), refusal(1, false), "not known yet");
-        held.passed("01");
+        held.passed("01", at(0));
         assert_eq!(refuse(&mut held, 1), refusal(1, false), "it begins anew");
     }
 
@@ -254,11 +277,11 @@ mod tests {
     fn those_refused_again_and_again_are_named() {
         let mut held = held();
         for id in [2, 1] {
-            held.refused(&head(id), "403 <html>", None, at(0), MIDDLE);
+            held.refused(&head(id), &said("403 <html>", None), at(0), MIDDLE);
         }
         assert_eq!(held.news(), Some((0, vec![])), "once is nothing");
         for id in [2, 1] {
-            held.refused(&head(id), &"入".repeat(999), None, at(0), MIDDLE);
+            held.refused(&head(id), &said(&"入".repeat(999), None), at(0), MIDDLE);
         }
         let (count, shown) = held.news().unwrap();
         assert_eq!((count, held.news()), (2, None));
@@ -266,7 +289,7 @@ mod tests {
         assert_eq!(shown[0].card, "01");
         assert_eq!(shown[0].answer.chars().count(), ANSWER);
         held.forget("01");
-        held.passed("02");
+        held.passed("02", at(0));
         assert_eq!(held.news(), Some((0, vec![])));
         assert_eq!(held.next(), None);
     }
@@ -274,7 +297,7 @@ mod tests {
     #[test]
     fn a_tap_that_a_person_sends_again_does_not_wait() {
         let mut held = held();
-        held.refused(&head(2), "403", None, at(0), MIDDLE);
+        held.refused(&head(2), &said("403", None), at(0), MIDDLE);
         held.is_first(&head(2), at(1));
         assert_eq!(due(&held, at(1)), [0i64; 0]);
         let older = Head {
@@ -291,8 +314,7 @@ mod tests {
         for id in 1..=3 {
             held.refused(
                 &head(id),
-                "500",
-                Some(Duration::from_secs(60)),
+                &said("500", Some(Duration::from_secs(60))),
                 at(0),
                 MIDDLE,
             );
@@ -301,5 +323,21 @@ mod tests {
         held.server_is_back(at(5));
         assert_eq!(due(&held, at(5)), [1, 2, 3]);
         assert_eq!(held.due(2, at(5), |h| h.id == 1), [head(2), head(3)]);
+    }
+
+    #[test]
+    fn what_no_attempt_makes_clear_is_tried_seldom_until_others_pass() {
+        let mut held = held();
+        let mut unclear = said("204 (an empty answer)", None);
+        unclear.unclear = true;
+        for n in 1..UNCLEAR_AFTER {
+            held.refused(&head(1), &unclear, at(0), MIDDLE);
+            assert!(held.next() < Some(at(1000)), "{n}");
+        }
+        held.refused(&head(1), &unclear, at(0), MIDDLE);
+        assert_eq!(held.next(), Some(at(600_000)));
+        held.refused(&head(2), &said("502", None), at(500), MIDDLE);
+        held.passed("03", at(600));
+        assert_eq!(due(&held, at(600)), [1], "it was not the server's trouble");
     }
 }

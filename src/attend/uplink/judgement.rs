@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::client::Reply;
 use super::lines::Sent;
+use super::meaning;
 use super::wire::{self, ServerVerdict};
 use crate::attend::ledger::outbox::{Ended, Outgoing, Settled};
 
@@ -14,8 +15,10 @@ pub(super) struct Judgement {
     pub how: Settled,
     /// No connection could be made.
     pub gone: bool,
-    /// Status and beginning of the answer, or why there was none.
+    /// Status and beginning of the answer and what it means, or why there was none.
     pub answer: String,
+    /// No further attempt will make the answer clear, unless a person changes something.
+    pub unclear: bool,
     /// When to come again, where the answer says so.
     pub asked: Option<Duration>,
     over: bool,
@@ -30,9 +33,10 @@ impl Judgement {
             Reply::Answer {
                 status,
                 body,
+                head,
                 retry_after,
             } => (
-                wire::summary(*status, body),
+                meaning::describe(*status, body, head),
                 wire::verdict(*status, body),
                 *retry_after,
                 wire::is_refusal(*status, body),
@@ -53,6 +57,8 @@ impl Judgement {
         Self {
             how,
             gone: matches!(sent.reply, Reply::Unreachable(_)),
+            unclear: matches!(&sent.reply, Reply::Answer { status, body, head, .. }
+                if meaning::never_clears(*status, body, head)),
             answer,
             asked,
             over: !matches!(sent.reply, Reply::TooSlow(_)),
@@ -61,6 +67,20 @@ impl Judgement {
                 Settled::UnexpectedDuplicate => true,
                 Settled::Delivered | Settled::Rejected => false,
             },
+        }
+    }
+
+    /// An answer that has not taken the tap.
+    #[cfg(test)]
+    pub fn refusal(answer: &str, asked: Option<Duration>) -> Self {
+        Self {
+            how: Settled::NotYet,
+            gone: false,
+            answer: answer.to_owned(),
+            unclear: false,
+            asked,
+            over: true,
+            maybe_stored: false,
         }
     }
 
@@ -102,6 +122,7 @@ mod tests {
         Reply::Answer {
             status,
             body: body.to_owned(),
+            head: meaning::Head::default(),
             retry_after: None,
         }
     }

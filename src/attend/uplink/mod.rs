@@ -7,15 +7,19 @@
 //! is on its way, `judgement` says what an answer means, `pace` whether the server takes any, `held_up` which cards wait
 //! (both are part of the `road`), and `courier` puts it together.
 
+mod answer;
 mod api;
 pub mod client;
 mod courier;
+mod failure;
 mod held_up;
 mod judgement;
 mod lines;
+pub mod meaning;
 mod pace;
 mod queue;
 mod resolver;
+mod retry_after;
 mod road;
 mod stall;
 mod teller;
@@ -38,7 +42,7 @@ use crate::base::slot::{Slot, Taken};
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
-use crate::config::Config;
+use crate::config::{Config, address::shown};
 use crate::say;
 use client::{HttpServer, Reply, Server};
 use courier::Courier;
@@ -126,10 +130,10 @@ impl Uplink {
 /// Why the server is not well, judged by its answer for its health; none if it is.
 fn unwell(reply: &Reply) -> Option<String> {
     match reply {
+        Reply::Answer { status, body, .. } if wire::is_well(*status, body) => None,
         Reply::Answer {
-            status: 200, body, ..
-        } if !wire::is_page(body) => None,
-        Reply::Answer { status, body, .. } => Some(wire::summary(*status, body)),
+            status, body, head, ..
+        } => Some(meaning::describe(*status, body, head)),
         Reply::Unreachable(why) | Reply::NoAnswer(why) | Reply::TooSlow(why) => Some(why.clone()),
     }
 }
@@ -142,14 +146,21 @@ pub fn probe(config: &Config) -> Result<Option<String>> {
     let Some(server) = HttpServer::new(config, &Stop::new())? else {
         return Ok(None);
     };
-    let url = config.server_url.as_deref().unwrap_or_default();
-    match unwell(&server.health()) {
-        None => Ok(Some(say!("{url} answers", "{url} 応答あり"))),
-        Some(why) => bail!(say!(
-            "the server {url} does not answer for its health: {why}; check server_url and the network",
-            "サーバー {url} が応答しません: {why}。server_url とネットワークを確認してください"
-        )),
+    let url = shown(config.server_url.as_deref().unwrap_or_default());
+    let reply = server.health();
+    let Some(why) = unwell(&reply) else {
+        return Ok(Some(say!("{url} answers", "{url} 応答あり")));
+    };
+    if matches!(reply, Reply::Answer { .. }) {
+        bail!(say!(
+            "what answers at {url} is not the attendance server in good health: {why}",
+            "{url} の応答は、正常な勤怠サーバーのものではありません: {why}"
+        ));
     }
+    bail!(say!(
+        "the server {url} does not answer for its health: {why}; check server_url and the network",
+        "サーバー {url} が応答しません: {why}。server_url とネットワークを確認してください"
+    ))
 }
 
 /// The server of the configuration, and the name of this device at it; none without a server.

@@ -51,8 +51,6 @@ pub(super) struct Trouble<'a> {
     pub alone: bool,
     /// When it was sent.
     pub begun: Monotime,
-    /// The pause that was asked for.
-    pub asked: Option<Duration>,
 }
 
 /// How things stand between us and the server.
@@ -66,8 +64,8 @@ pub(super) struct Pace {
     troubled: HashSet<String>,
     /// The same, of those that are known to be alone in it.
     alone: HashSet<String>,
-    /// The longest pause that was asked for since then.
-    asked: Duration,
+    /// Nothing is sent before this: whoever answers has asked for it.
+    asked_until: Monotime,
     /// When a tap was taken last.
     taken: Option<Monotime>,
     /// Whether to ask for the health, because it is not clear who is in trouble.
@@ -102,7 +100,7 @@ impl Pace {
             out: None,
             troubled: HashSet::new(),
             alone: HashSet::new(),
-            asked: Duration::ZERO,
+            asked_until: Monotime::default(),
             taken: None,
             doubt: false,
             health_asked: None,
@@ -112,6 +110,9 @@ impl Pace {
 
     /// What to do at `now`.
     pub fn next(&self, now: Monotime) -> Next {
+        if now < self.asked_until {
+            return Next::Wait(self.asked_until.since(now));
+        }
         let Some(out) = &self.out else {
             let lately = |at: Option<Monotime>| at.is_some_and(|at| now.since(at) < RECENTLY);
             let ask = self.doubt && !lately(self.health_asked) && !lately(self.taken);
@@ -163,9 +164,13 @@ impl Pace {
         self.open()
     }
 
+    /// Whoever answered has asked to be left alone for so long: it is obeyed up to the longest pause, with every card.
+    pub fn asked(&mut self, pause: Duration, now: Monotime) {
+        self.asked_until = self.asked_until.max(now + pause.min(self.longest));
+    }
+
     /// A tap was not taken. True if the server is out from now on. `random` lies in `0.0..1.0`.
     pub fn trouble(&mut self, trouble: &Trouble, now: Monotime, random: f64) -> bool {
-        self.asked = self.asked.max(trouble.asked.unwrap_or_default());
         if let Some(out) = &mut self.out {
             out.there = true;
             if trouble.begun >= out.since {
@@ -238,7 +243,6 @@ impl Pace {
     fn open(&mut self) -> bool {
         self.troubled.clear();
         self.alone.clear();
-        self.asked = Duration::ZERO;
         self.backoff.reset();
         self.ask_every = ASK_EVERY;
         self.out.take().is_some()
@@ -249,7 +253,7 @@ impl Pace {
         let well = self.out.as_ref().is_none_or(|out| out.well);
         self.out = Some(Out {
             since: now,
-            retry: now + pause.max(self.asked.min(self.longest)),
+            retry: now + pause,
             idle: Monotime::default(),
             ask: now + self.ask_every,
             there,
@@ -258,7 +262,6 @@ impl Pace {
         });
         self.troubled.clear();
         self.alone.clear();
-        self.asked = Duration::ZERO;
     }
 }
 
@@ -286,7 +289,6 @@ mod tests {
             card: &n.to_string(),
             alone,
             begun: now,
-            asked: None,
         };
         pace.trouble(&trouble, now, MIDDLE)
     }
@@ -340,7 +342,6 @@ mod tests {
                 card: "late",
                 alone: false,
                 begun: now - Duration::from_secs(1),
-                asked: None,
             };
             assert!(!pace.trouble(&late, now, MIDDLE));
             assert_eq!(pace.next(now), Next::Wait(pause));
@@ -356,19 +357,23 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_is_asked_for_counts_for_the_server_when_it_is_out() {
+    fn a_pause_that_is_asked_for_is_kept_to_by_every_card() {
         let mut pace = pace();
-        let trouble = Trouble {
-            card: "first",
-            alone: false,
-            begun: at(0),
-            asked: Some(Duration::from_secs(8)),
-        };
-        assert!(!pace.trouble(&trouble, at(0), MIDDLE));
-        for n in 1..ENOUGH {
-            refuse(&mut pace, n, false, at(0));
-        }
-        assert_eq!(pace.next(at(0)), wait(8));
+        assert!(!refuse(&mut pace, 0, false, at(0)));
+        pace.asked(Duration::from_secs(8), at(0));
+        pace.knock();
+        assert_eq!(pace.next(at(3)), wait(5));
+        // What was sent before that is taken, or not.
+        pace.worked(at(3));
+        assert_eq!(pace.next(at(3)), wait(5));
+        shut(&mut pace, at(3) + RECENTLY);
+        pace.asked(Duration::from_secs(8), at(13));
+        pace.asked(Duration::from_secs(2), at(14));
+        pace.knock();
+        assert_eq!(pace.next(at(20)), wait(1));
+        assert_eq!(pace.next(at(21)), Next::Probe);
+        pace.asked(Duration::MAX, at(21));
+        assert_eq!(pace.next(at(21)), wait(600), "no longer than is configured");
     }
 
     #[test]

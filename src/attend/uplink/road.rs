@@ -10,6 +10,10 @@ use super::teller::Teller;
 use super::{Uplink, unwell};
 use crate::attend::ledger::outbox::{Head, Outgoing, Settled};
 use crate::base::clock::Monotime;
+use crate::say;
+
+/// A pause that is asked for is told when it is this long: a person may miss the taps at the server.
+const LONG_PAUSE: Duration = Duration::from_secs(10);
 
 /// What is known.
 pub(super) struct Road {
@@ -39,6 +43,14 @@ impl Road {
     /// What the server has said of its health.
     pub fn health(&mut self, reply: &Reply, now: Monotime) {
         let why = unwell(reply);
+        if let Reply::Answer {
+            retry_after: Some(asked),
+            ..
+        } = reply
+            && why.is_some()
+        {
+            self.pace.asked(*asked, now);
+        }
         let there = !matches!(reply, Reply::Unreachable(_));
         let back = (self.pace).health(why.is_none(), there, now, fastrand::f64());
         match why {
@@ -59,44 +71,49 @@ impl Road {
             if self.pace.worked(now) {
                 self.held_up.server_is_back(now);
             }
-            self.held_up.passed(&tap.uid);
+            self.held_up.passed(&tap.uid, now);
             self.teller.server_is_fine();
         } else if judged.gone {
             self.pace.gone(begun, now, fastrand::f64());
             self.teller.server_is_out(answer);
         } else {
-            self.refused(tap, answer, judged.asked, begun, now);
+            self.refused(tap, judged, begun, now);
         }
     }
 
     /// A tap was not taken, though somebody was there.
-    fn refused(
-        &mut self,
-        tap: &Outgoing,
-        answer: &str,
-        asked: Option<Duration>,
-        begun: Monotime,
-        now: Monotime,
-    ) {
+    fn refused(&mut self, tap: &Outgoing, judged: &Judgement, begun: Monotime, now: Monotime) {
+        let answer = &judged.answer;
         let head = Head {
             id: tap.id,
             uid: tap.uid.clone(),
         };
-        let refusal = (self.held_up).refused(&head, answer, asked, now, fastrand::f64());
+        let refusal = (self.held_up).refused(&head, judged, now, fastrand::f64());
         let trouble = Trouble {
             card: &tap.uid,
             alone: refusal.alone,
             begun,
-            asked,
         };
+        let asked = judged.asked.unwrap_or_default();
+        self.pace.asked(asked, now);
         self.pace.trouble(&trouble, now, fastrand::f64());
         if refusal.times > 1 && !refusal.alone {
             self.pace.doubt();
         }
-        if self.pace.is_out() {
+        if asked >= LONG_PAUSE {
+            self.teller.server_is_out(&asks_to_wait(answer, asked));
+        } else if self.pace.is_out() {
             self.teller.server_is_out(answer);
         } else {
-            self.teller.held_up(tap, refusal.times, answer);
+            self.teller.held_up(tap, refusal.times, judged);
         }
     }
+}
+
+fn asks_to_wait(answer: &str, asked: Duration) -> String {
+    let seconds = asked.as_secs();
+    say!(
+        "{answer}; it asks to come again in {seconds} s (Retry-After), which is kept to up to \"retry_interval\"",
+        "{answer}。{seconds} 秒後の再送を求めています (Retry-After)。\"retry_interval\" を上限として従います"
+    )
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use log::debug;
 
+use super::judgement::Judgement;
 use crate::attend::indicator::{Event, Panel};
 use crate::attend::ledger::outbox::{Outgoing, Settled};
 use crate::base::card_status::{self, CardStatus};
@@ -12,6 +13,10 @@ use crate::{say_error, say_info, say_warn};
 
 /// Number of failed attempts at which a held-up tap is logged: by then the trouble is not transient.
 const HELD_UP_AT: u32 = 4;
+/// The same where the answer will not become clear by itself.
+const UNCLEAR_AT: u32 = 2;
+/// Of the server, among the alarms.
+const ALARM: &str = "server";
 
 /// What was last said about the server, so that a fault is logged once and not at every attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub(super) struct Teller {
     panel: Panel,
     card_status: Arc<CardStatus>,
     server: Told,
+    /// The answer that could not be understood.
+    unclear: Told,
     ledger: Told,
     /// Taps that were settled, and those of them that the server has, since that was last logged.
     settled: u64,
@@ -40,6 +47,7 @@ impl Teller {
             panel: panel.clone(),
             card_status: Arc::clone(card_status),
             server: Told::Nothing,
+            unclear: Told::Nothing,
             ledger: Told::Nothing,
             settled: 0,
             delivered: 0,
@@ -73,9 +81,21 @@ impl Teller {
     }
 
     /// A tap was refused so often in a row.
-    pub fn held_up(&self, tap: &Outgoing, times: u32, answer: &str) {
-        let Outgoing { id, uid, .. } = tap;
-        if times == HELD_UP_AT {
+    pub fn held_up(&mut self, tap: &Outgoing, times: u32, judged: &Judgement) {
+        let (Outgoing { id, uid, .. }, answer) = (tap, &judged.answer);
+        if judged.unclear {
+            let trouble = trouble(answer);
+            if times >= UNCLEAR_AT && self.unclear != trouble {
+                say_warn!(
+                    "the answer to tap {id} ({uid}) does not say that it was taken; such taps stay in the ledger and \
+                         are sent again, ever more seldom, until this is mended: {answer}",
+                    "{id} 件目 ({uid}) が受け付けられたか応答から判断できません。記録は保持し、間隔を空けて再送します。\
+                         原因を取り除いてください: {answer}"
+                );
+                self.card_status.raise(ALARM, answer);
+                self.unclear = trouble;
+            }
+        } else if times == HELD_UP_AT {
             say_warn!(
                 "tap {id} ({uid}) is held up and is sent again by itself; other cards go on: {answer}",
                 "{id} 件目 ({uid}) は送信できず、自動で再送します。他のカードには影響しません: {answer}"
@@ -113,6 +133,8 @@ impl Teller {
     }
 
     pub fn server_is_fine(&mut self) {
+        self.card_status.lower(ALARM);
+        self.unclear = Told::Nothing;
         if self.server != Told::Fine {
             say_info!("server connected", "サーバーに接続しました");
             self.server = Told::Fine;
@@ -129,6 +151,7 @@ impl Teller {
                 "サーバーへ送信できません。記録は保持し、後で再送します: {why}"
             );
             self.server = trouble;
+            self.card_status.raise(ALARM, why);
             self.card_status.set_server(card_status::Server::Down);
         }
     }

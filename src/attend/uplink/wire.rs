@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Where taps are sent, below `server_url`.
 pub const ATTENDANCE: &str = "/api/attendance";
@@ -12,6 +12,8 @@ pub const HEALTH: &str = "/api/health";
 pub const CLOCK_HEADER: &str = "FaceTap-Clock";
 /// Characters of an answer that are kept in the ledger.
 const KEPT: usize = 300;
+/// The longest word that may tell of a server's health.
+const LONGEST_WORD: usize = 16;
 
 /// An address below `server_url`, which may end with a slash.
 #[must_use]
@@ -69,9 +71,9 @@ pub enum ServerVerdict {
     Trouble,
 }
 
-/// Refusals that say nothing of the tap, whoever speaks: token, permission, proxy, too slow, misdirected, too early, too
-/// many (RFC 9110, RFC 6585).
-const NOT_OF_THE_TAP: &[u16] = &[401, 403, 407, 408, 421, 425, 429];
+/// Refusals that may be the application's word on one tap. All others speak of the address, the token, a proxy, the size,
+/// the pace or the kind of a request (RFC 9110, RFC 6585), which no other tap has otherwise.
+const OF_THE_TAP: &[u16] = &[400, 404, 409, 410, 422];
 
 /// Judges the answer to a tap. A page of a proxy, a firewall or a captive portal is an answer too, but never a verdict.
 #[must_use]
@@ -79,7 +81,7 @@ pub fn verdict(status: u16, body: &str) -> ServerVerdict {
     match (status, word(body).as_deref()) {
         (200..=299, Some("success")) => ServerVerdict::Stored,
         (200..=299, Some("duplicate")) => ServerVerdict::Duplicate,
-        (400..=499, Some("error")) if !NOT_OF_THE_TAP.contains(&status) => ServerVerdict::Rejected,
+        (400..=499, Some("error")) if OF_THE_TAP.contains(&status) => ServerVerdict::Rejected,
         _ => ServerVerdict::Trouble,
     }
 }
@@ -93,8 +95,17 @@ pub fn is_refusal(status: u16, body: &str) -> bool {
 /// Whether the answer for the health is that of the attendance server rather than a page of something on the way.
 #[must_use]
 pub fn is_api(status: u16, body: &str) -> bool {
-    let object = serde_json::from_str::<Value>(body).is_ok_and(|v| v.is_object());
-    status == 200 && object && word(body).as_deref() != Some("error")
+    status == 200 && object(body).is_some() && word(body).as_deref() != Some("error")
+}
+
+/// Whether the answer for the health is one: the API's, or a word such as "ok", which no page is.
+#[must_use]
+pub fn is_well(status: u16, body: &str) -> bool {
+    let word = body.trim().trim_matches('"');
+    let is_word = !word.is_empty()
+        && word.len() <= LONGEST_WORD
+        && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_api(status, body) || (status == 200 && is_word)
 }
 
 /// Whether it is a page for people.
@@ -104,9 +115,17 @@ pub fn is_page(body: &str) -> bool {
 }
 
 /// The `status` of the object that the API answers with.
-fn word(body: &str) -> Option<String> {
-    let object: Value = serde_json::from_str(body).ok()?;
-    Some(object.as_object()?.get("status")?.as_str()?.to_owned())
+pub(super) fn word(body: &str) -> Option<String> {
+    Some(object(body)?.get("status")?.as_str()?.to_owned())
+}
+
+/// The object that an answer begins with; what somebody on the way has put behind it is none of the server's.
+fn object(body: &str) -> Option<Map<String, Value>> {
+    let mut values = serde_json::Deserializer::from_str(body).into_iter::<Value>();
+    match values.next()?.ok()? {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
 }
 
 /// Status and beginning of an answer, on one line, for ledger and log.
@@ -176,6 +195,8 @@ mod tests {
             (404, ERROR, Rejected),
             (409, ERROR, Rejected),
             (422, ERROR, Rejected),
+            (407, ERROR, Trouble),
+            (200, "{\"status\":\"success\"}\n<script>ad</script>", Stored),
             (500, ERROR, Trouble),
             (500, duplicate, Trouble),
             (503, "", Trouble),
@@ -206,8 +227,8 @@ mod tests {
             }
         }
         // A wrong token must not reject a day of taps.
-        for status in NOT_OF_THE_TAP {
-            assert_eq!(verdict(*status, ERROR), ServerVerdict::Trouble, "{status}");
+        for status in (401..=499).filter(|status| !OF_THE_TAP.contains(status)) {
+            assert_eq!(verdict(status, ERROR), ServerVerdict::Trouble, "{status}");
         }
     }
 
@@ -225,6 +246,19 @@ mod tests {
             assert!(!is_api(status, body), "{status} {body}");
         }
         assert!(is_page("\n <!DOCTYPE html>") && !is_page("ok"));
+        for (status, body, want) in [
+            (200, r#"{"status":"ok"}"#, true),
+            (200, "ok", true),
+            (200, "\"healthy\"\n", true),
+            (200, "", false),
+            (200, "Please log in", false),
+            (200, "<html>", false),
+            (200, ERROR, false),
+            (204, "", false),
+            (503, "ok", false),
+        ] {
+            assert_eq!(is_well(status, body), want, "{status} {body}");
+        }
     }
 
     #[test]

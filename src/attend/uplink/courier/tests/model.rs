@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use super::super::super::api::Api;
 use super::super::super::client::Reply;
 use super::super::super::lines::Sent;
+use super::super::super::meaning::Head;
 use super::super::*;
 use crate::attend::ledger::tests::Book;
 use crate::base::stats::Stats;
@@ -91,6 +92,7 @@ pub(super) fn answer(status: u16, body: &str) -> Reply {
     Reply::Answer {
         status,
         body: body.to_owned(),
+        head: Head::default(),
         retry_after: None,
     }
 }
@@ -99,6 +101,7 @@ fn too_many(seconds: u64) -> Reply {
     Reply::Answer {
         status: 429,
         body: "<html>".to_owned(),
+        head: Head::default(),
         retry_after: Some(Duration::from_secs(seconds)),
     }
 }
