@@ -31,6 +31,7 @@ mod monitor;
 mod mounts;
 #[path = "../common/odd_pictures.rs"]
 mod odd_pictures;
+mod odd_server;
 mod pictures;
 #[path = "../common/program.rs"]
 mod program;

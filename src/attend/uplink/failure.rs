@@ -101,6 +101,13 @@ fn certificate(e: &CertificateError) -> String {
             "its certificate is not valid yet: the clock of this board is wrong",
             "証明書の有効期間前です。本機の時計がずれています"
         ),
+        // As openssl makes one without being told otherwise.
+        e if format!("{e:?}").contains("CaUsedAsEndEntity") => say!(
+            "its certificate is that of an authority (CA:TRUE), which no server may use for itself: make it anew with \
+             basicConstraints=CA:FALSE; or a captive portal or proxy of the network answers in the server's place",
+            "認証局用の証明書 (CA:TRUE) がサーバーに使われています。basicConstraints=CA:FALSE で作り直してください。\
+             ネットワークのログイン画面（キャプティブポータル）やプロキシが代わりに応答している可能性もあります"
+        ),
         e => say!(
             "its certificate cannot be trusted: {e:?}",
             "証明書を信頼できません: {e:?}"

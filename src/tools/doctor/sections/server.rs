@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::attend::uplink;
+use crate::config::address::{shown, split_user};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
@@ -66,14 +67,15 @@ fn kept() -> String {
 }
 
 fn by_hand(url: Option<&str>) -> String {
-    let url = url.unwrap_or_default().trim_end_matches('/');
+    let (url, _) = split_user(url.unwrap_or_default());
+    let url = url.trim_end_matches('/');
     format!("curl -v -m 3 {url}/api/health")
 }
 
 /// What it means when it does not answer.
 pub fn hung(machine: &Machine, limit: Duration) -> Finding {
     let url = machine.config.server_url.as_deref();
-    let (seconds, shown) = (limit.as_secs_f64(), url.unwrap_or_default());
+    let (seconds, shown) = (limit.as_secs_f64(), shown(url.unwrap_or_default()));
     finding!(
         Problem, "server-silent",
         what: "the server {shown} does not answer within {seconds} s",
