@@ -21,6 +21,7 @@ use crate::base::presence::{InView, Presence};
 use crate::base::slot::Slot;
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
+use crate::config::Live;
 use crate::{say, say_error, say_info, say_warn};
 
 /// Taps that may wait for the disk; then the reader waits too.
@@ -43,14 +44,12 @@ pub struct Keeper {
     pub taps: Receiver<Tap>,
     /// Where they are recorded.
     pub ledger: Ledger,
-    /// How long a card counts once.
-    pub repeat: Duration,
+    /// How long a card counts once, and whether a tap without a face in view is marked for review.
+    pub live: Live,
     /// Who the cards belong to; none without a roster.
     pub roster: Option<Roster>,
     /// Who is in view.
     pub presence: Arc<Presence>,
-    /// Whether a tap without a face in view is marked for review.
-    pub require_face: bool,
     /// The indicators for the person at the reader.
     pub panel: Panel,
     /// Told that one more tap waits.
@@ -181,7 +180,7 @@ impl Keeper {
         };
         let in_view = self.presence.at(tap.at.monotonic);
         let faceless = match in_view {
-            _ if !self.require_face => None,
+            _ if !self.live.now().attendance.require_face => None,
             Some(InView { faces: 1.., .. }) => None,
             Some(_) => Some("no-face"),
             // There is no camera, or it delivers nothing.
@@ -216,7 +215,8 @@ impl Keeper {
                 faceless: None,
             };
         }
-        match self.ledger.record(&entry, self.repeat) {
+        let repeat = Duration::from_secs_f64(self.live.now().cards.repeat_seconds);
+        match self.ledger.record(&entry, repeat) {
             Ok(Recorded::Counted { id, clock }) => TapOutcome::Counted {
                 id,
                 forgetful: self.ledger.store().forgetful(),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::args::{ConfigCommand, ConfigOptions, SetOptions};
 use crate::base::text::{self, Language};
 use crate::config::edit::{self, Edited};
-use crate::config::{self, ConfigError, Loaded, schema, values};
+use crate::config::{self, ConfigError, Live, Loaded, schema, values};
 use crate::say;
 
 /// What a new file may be read by: it holds no secrets (a token has a file of its own).
@@ -102,9 +102,9 @@ fn tell(file: &Path, edited: &Edited, changed: &[&str]) {
         };
         super::print(format_args!("{path}: {} -> {}", value(&old), value(&new)));
     }
-    let is_live = |path: &&str| schema::find(path).is_some_and(|key| key.live);
+    let applied = Live::new(edited.before.clone()).apply(&edited.after);
     let file = file.display();
-    super::print(if changed.iter().all(is_live) {
+    super::print(if applied.later.is_empty() {
         say!(
             "written to {file}; a running service takes it over by: facetap reload",
             "{file} に保存しました。動作中のサービスには facetap reload で反映されます"

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::schema::{self, Key};
+use super::schema::{self, Key, Reload};
 use super::values;
 
 const OPENING: &str = "\
@@ -77,7 +77,11 @@ fn section(page: &mut String, title: &str, group: Option<&Key>, keys: &[&Key]) {
             .pointer(&key.pointer())
             .filter(|_| !key.is_group())
             .map_or_else(String::new, |value| format!("`{value}`"));
-        let reload = if key.live { "yes" } else { "" };
+        let reload = match key.reload {
+            Reload::AtStart => "",
+            Reload::AtOnce => "yes",
+            Reload::BetweenValues => "yes, not from or to `null`",
+        };
         let _ = writeln!(
             page,
             "| `{}` | {} | {default} | {reload} | {} |",

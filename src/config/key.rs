@@ -45,7 +45,18 @@ pub struct Key {
     /// Whether the feature exists in this version.
     pub built: bool,
     /// Whether a running service applies a change when it is told to reload.
-    pub live: bool,
+    pub reload: Reload,
+}
+
+/// When a changed value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// At the next start.
+    AtStart,
+    /// As soon as the service is told to reload.
+    AtOnce,
+    /// The same, but `null` turns on and off what is there from the start.
+    BetweenValues,
 }
 
 pub(super) const fn key(path: &'static str, kind: KeyKind, meaning: &'static str) -> Key {
@@ -55,7 +66,7 @@ pub(super) const fn key(path: &'static str, kind: KeyKind, meaning: &'static str
         null: false,
         meaning,
         built: true,
-        live: false,
+        reload: Reload::AtStart,
     }
 }
 
@@ -72,7 +83,13 @@ impl Key {
 
     /// A running service applies a change.
     pub(super) const fn live(mut self) -> Self {
-        self.live = true;
+        self.reload = Reload::AtOnce;
+        self
+    }
+
+    /// The same, unless the value is, or was, `null`.
+    pub(super) const fn live_between_values(mut self) -> Self {
+        self.reload = Reload::BetweenValues;
         self
     }
 

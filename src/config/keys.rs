@@ -14,7 +14,7 @@ const DAY: f64 = 86_400.0;
 /// The keys, parents before children, in the order of the interface.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    key("server_url", KeyKind::Url(&["http", "https"]), "attendance server; without it taps stay in the ledger").or_null().live(),
+    key("server_url", KeyKind::Url(&["http", "https"]), "attendance server; without it taps stay in the ledger").or_null().live_between_values(),
     key("retry_interval", KeyKind::Number(1.0, DAY), "longest pause in seconds between delivery attempts").live(),
     key("terminal_id", KeyKind::Text, "name of this device at the server; by default its MAC address").or_null(),
     key("auth_token_file", KeyKind::Path, "file with a bearer token for the server").or_null().live(),
@@ -76,7 +76,7 @@ pub const KEYS: &[Key] = &[
     key("cards.readers", KeyKind::TextOrTexts, "\"all\", \"simulated\", or (parts of) the names of those that are used"),
     key("cards.repeat_seconds", KeyKind::Number(10.0, 3600.0), "the same card is counted once in this time").live(),
     key("attendance", KeyKind::Group, "what is recorded about a tap"),
-    key("attendance.roster", KeyKind::Path, "CSV of UID and name").or_null().live(),
+    key("attendance.roster", KeyKind::Path, "CSV of UID and name").or_null().live_between_values(),
     key("attendance.require_face", KeyKind::Bool, "whether a tap without a face in view is marked for review").live(),
     key("attendance.keep_days", KeyKind::Whole(1, 36_500), "days that delivered taps are kept").live(),
     key("gpio", KeyKind::Group, "pins, BCM numbers; null turns one off"),

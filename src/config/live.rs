@@ -1,9 +1,10 @@
 //! The configuration of a service that runs: what can be applied without a restart is replaced when it is read again.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::schema::{self, Key};
+use super::schema::{self, Key, Reload};
 use super::{Config, values};
 use crate::base::stop::lock;
 
@@ -15,6 +16,16 @@ pub struct Live(Arc<Inner>);
 struct Inner {
     config: Mutex<Arc<Config>>,
     generation: AtomicU64,
+    told: Mutex<Vec<Told>>,
+}
+
+/// Called at each change.
+struct Told(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
 }
 
 /// What came of a changed configuration.
@@ -33,7 +44,13 @@ impl Live {
         Self(Arc::new(Inner {
             config: Mutex::new(Arc::new(config)),
             generation: AtomicU64::new(0),
+            told: Mutex::default(),
         }))
+    }
+
+    /// Has `told` called at each change: for loops that sleep long.
+    pub fn on_change(&self, told: impl Fn() + Send + Sync + 'static) {
+        lock(&self.0.told).push(Told(Box::new(told)));
     }
 
     /// The configuration as it is now.
@@ -56,17 +73,20 @@ impl Live {
         let mut applied = Applied::default();
         for path in changed {
             let key = schema::find(path);
-            let place = key.filter(|key| key.live).map(Key::pointer);
+            let place = key
+                .filter(|key| key.reload != Reload::AtStart)
+                .map(Key::pointer);
             // Both are none where a group that holds it is null: then the group itself is what has changed.
             let both = place.and_then(|place| {
                 Some((mixed.pointer_mut(&place)?, wanted.pointer(&place)?.clone()))
             });
+            let between = key.is_some_and(|key| key.reload == Reload::BetweenValues);
             match both {
-                Some((old, new)) => {
+                Some((old, new)) if !between || !(old.is_null() || new.is_null()) => {
                     *old = new;
                     applied.now.push(path);
                 }
-                None => applied.later.push(path),
+                _ => applied.later.push(path),
             }
         }
         if !applied.now.is_empty() {
@@ -76,6 +96,8 @@ impl Live {
                 Err(_) => applied.later.append(&mut applied.now),
             }
             self.0.generation.fetch_add(1, Ordering::Release);
+            drop(current);
+            lock(&self.0.told).iter().for_each(|told| (told.0)());
         }
         applied
     }
@@ -106,6 +128,25 @@ mod tests {
         // What waits is named again, what counts is not.
         let again = live.apply(&new);
         assert_eq!((again.now.len(), again.later.len()), (0, 2));
+    }
+
+    #[test]
+    fn what_null_turns_on_and_off_waits_and_another_value_does_not() {
+        let live = Live::new(Config::default());
+        let first = config(r#"{"server_url": "http://one", "monitor": {"rss_limit_mb": 300}}"#);
+        let applied = live.apply(&first);
+        assert_eq!(applied.now, ["monitor.rss_limit_mb"]);
+        assert_eq!(applied.later, ["server_url"]);
+        let live = Live::new(first);
+        let counted = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&counted);
+        live.on_change(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let applied = live.apply(&config(r#"{"server_url": "http://two"}"#));
+        assert_eq!(applied.now, ["server_url", "monitor.rss_limit_mb"]);
+        assert_eq!(counted.load(Ordering::Relaxed), 1);
+        assert_eq!(live.now().server_url.as_deref(), Some("http://two"));
     }
 
     #[test]

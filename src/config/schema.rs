@@ -1,6 +1,6 @@
 //! The keys of the configuration by their paths.
 
-pub use super::key::{Key, KeyKind};
+pub use super::key::{Key, KeyKind, Reload};
 pub use super::keys::KEYS;
 
 /// By this key a file names its schema to editors. It means nothing else.

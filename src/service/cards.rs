@@ -1,7 +1,6 @@
 //! The card side: reader -> ledger -> uplink, and what tells people.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 
@@ -39,7 +38,7 @@ impl Service {
             beat: beat.clone(),
             store,
             roster: roster.clone(),
-            keep_days: self.config.attendance.keep_days,
+            live: self.live.clone(),
             bell: bell.clone(),
             card_status: Arc::clone(card_status),
             clock: Arc::clone(&self.clock),
@@ -55,9 +54,8 @@ impl Service {
             in_hand: None,
             taps,
             ledger,
-            repeat: Duration::from_secs_f64(cards.repeat_seconds),
+            live: self.live.clone(),
             presence: Arc::clone(&shared.presence),
-            require_face: self.config.attendance.require_face,
             roster,
             panel: panel.clone(),
             card_status: Arc::clone(card_status),
@@ -100,7 +98,7 @@ impl Service {
         store: &Arc<Store>,
         panel: &Panel,
     ) -> Result<Option<Arc<Slot<()>>>> {
-        let Some((server, terminal_id)) = uplink::server(&self.config, &self.data_dir, &self.stop)?
+        let Some((server, terminal_id)) = uplink::server(&self.live, &self.data_dir, &self.stop)?
         else {
             return Ok(None);
         };
@@ -110,7 +108,7 @@ impl Service {
             server,
             store: Arc::clone(store),
             terminal_id,
-            longest_pause: Duration::from_secs_f64(self.config.retry_interval),
+            live: self.live.clone(),
             bell: Arc::clone(&bell),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),

@@ -230,7 +230,7 @@ fn what_never_becomes_clear_is_named_once_and_loses_no_tap() {
             };
             wait_until(named, || told() > 0, || odd.scene.log());
             let status = || odd.said(&["status"]);
-            wait_until("the alarm", || status().contains("ALARM"), &status);
+            wait_until("the alarm", || status().contains("ALARM"), status);
             assert!(status().contains(named), "{named}: {}", status());
             // It is asked again, and that is no news.
             let before = odd.posts().len();
@@ -243,7 +243,7 @@ fn what_never_becomes_clear_is_named_once_and_loses_no_tap() {
             odd.mode(&json!({"mode": "ok"}));
             odd.wait_until_delivered();
             assert_eq!(odd.stored().len(), stored, "{named}");
-            wait_until("no alarm", || !status().contains("ALARM"), &status);
+            wait_until("no alarm", || !status().contains("ALARM"), status);
         }
         assert!(odd.stored().values().all(|times| *times == 1));
         assert!(!odd.scene.log().contains("geheim"));
@@ -379,7 +379,7 @@ fn refusals_of_something_on_the_way_reject_no_tap() {
                 || odd.scene.log(),
             );
             let status = || odd.said(&["status"]);
-            wait_until(named, || status().contains(named), &status);
+            wait_until(named, || status().contains(named), status);
             odd.mode(&json!({"mode": "ok"}));
             odd.wait_until_delivered();
         }

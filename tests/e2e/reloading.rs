@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Running, Scene, facetap, wait_until};
+use crate::cards::{self, those};
+use crate::harness::{Running, Scene, facetap, free_port, wait_until};
+use crate::server::Server;
 use crate::servos::Servos;
 
 /// Changes keys of the scene's file as a person does, then reloads; tells what the service answers.
@@ -141,5 +143,41 @@ fn levels_and_limits_of_the_monitor_are_taken_over() {
     wait_until("the new limit", || limit() == Some(300.0), || scene.log());
     // The same file again changes nothing.
     assert!(reload(&scene, &[]).contains("configuration reloaded"));
+    ends(running);
+}
+
+#[test]
+fn taps_that_wait_go_to_the_server_that_is_named_now() {
+    let (scene, mut cards) = cards::scene();
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let scene = scene.set("server_url", json!(nobody));
+    let mut server = Server::new(&scene);
+    server.start("ok");
+    let running = cards.run(&scene);
+    let counted = those(&cards.tap(&scene, 5), "counted");
+    assert_eq!(counted.len(), 5);
+    running.wait_for_log("the server takes no taps now");
+
+    let named = format!("http://127.0.0.1:{}", server.port);
+    let said = reload(
+        &scene,
+        &[("server_url", &named), ("cards.repeat_seconds", "20")],
+    );
+    assert!(
+        said.contains("in effect now: server_url, cards.repeat_seconds"),
+        "{said}"
+    );
+    wait_until(
+        "the taps at the new server",
+        || {
+            counted
+                .iter()
+                .all(|uid| server.stored().get(uid) == Some(&1))
+        },
+        || scene.log(),
+    );
+    // Without a server nothing is delivered, which takes a start without one.
+    let said = reload(&scene, &[("server_url", "null")]);
+    assert!(said.contains("at the next start: server_url"), "{said}");
     ends(running);
 }

@@ -10,6 +10,7 @@ use crate::base::clock::ManualClock;
 use crate::base::slot::Taken;
 use crate::base::stop::Reason;
 use crate::base::trace::TraceFile;
+use crate::config::{Config, Live};
 
 struct KeeperScene {
     dir: tempfile::TempDir,
@@ -32,9 +33,8 @@ fn scene() -> KeeperScene {
     let keeper = Keeper {
         taps,
         ledger: Ledger::open(dir.path()).unwrap(),
-        repeat: Duration::from_secs(60),
+        live: Live::new(Config::default()),
         presence: Arc::default(),
-        require_face: false,
         roster: None,
         panel,
         card_status: Arc::default(),

@@ -21,6 +21,7 @@ use crate::base::card_status::CardStatus;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::slot::Slot;
 use crate::base::stop::{Stop, lock};
+use crate::config::Live;
 use crate::{say_info, say_warn};
 
 /// How soon a clock step or a retry request of another program is noticed.
@@ -46,7 +47,7 @@ pub struct Upkeep {
     /// The ledger.
     pub store: Arc<Store>,
     /// Days that delivered taps are kept.
-    pub keep_days: u32,
+    pub live: Live,
     /// Read again when its file has changed; none without a roster.
     pub roster: Option<Roster>,
     /// Rung when something has become deliverable; none without a server.
@@ -215,7 +216,7 @@ impl Upkeep {
         let Some(anchor) = lock(self.store.time()).anchor() else {
             return Ok(true);
         };
-        let days = i32::try_from(self.keep_days).unwrap_or(i32::MAX);
+        let days = i32::try_from(self.live.now().attendance.keep_days).unwrap_or(i32::MAX);
         let before = anchor
             .utc_at(self.clock.boottime())
             .saturating_sub(DAY.saturating_mul(days))

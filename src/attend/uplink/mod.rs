@@ -11,6 +11,7 @@ mod answer;
 mod api;
 pub mod client;
 mod courier;
+mod current;
 mod failure;
 mod held_up;
 mod judgement;
@@ -27,7 +28,7 @@ pub mod terminal;
 mod under_way;
 pub mod wire;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,10 +43,11 @@ use crate::base::slot::{Slot, Taken};
 use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::base::threads::Threads;
-use crate::config::{Config, address::shown};
+use crate::config::{Config, Live, address::shown};
 use crate::say;
 use client::{HttpServer, Reply, Server};
 use courier::Courier;
+use current::CurrentServer;
 use lines::{Lines, Threaded};
 use under_way::UnderWay;
 
@@ -63,8 +65,9 @@ pub struct Uplink {
     pub store: Arc<Store>,
     /// Name of this device at the server.
     pub terminal_id: String,
-    /// Longest pause between attempts (`retry_interval`).
-    pub longest_pause: Duration,
+    /// The longest pause between attempts (`retry_interval`), and which server it is: where these change, delivery begins
+    /// anew.
+    pub live: Live,
     /// Rung when a tap was recorded.
     pub bell: Arc<Slot<()>>,
     /// Time.
@@ -97,6 +100,10 @@ impl Uplink {
         );
         let bell = Arc::clone(&self.bell);
         stop.on_request(move || bell.close());
+        let bell = Arc::clone(&self.bell);
+        self.live.on_change(move || {
+            bell.put(());
+        });
         threads.start_loop("uplink", &stop, &clock, &beat, move || {
             self.run(&mut lines, &mut under_way);
         })
@@ -110,12 +117,30 @@ impl Uplink {
         }
     }
 
-    /// Delivers until the order to stop, or until deliveries stall.
+    fn settings(&self) -> [Option<String>; 4] {
+        let now = self.live.now();
+        let path = |file: &Option<PathBuf>| file.as_ref().map(|f| f.display().to_string());
+        [
+            now.server_url.clone(),
+            path(&now.auth_token_file),
+            path(&now.ca_file),
+            Some(now.retry_interval.to_string()),
+        ]
+    }
+
+    /// The longest pause between attempts.
+    fn longest_pause(&self) -> Duration {
+        Duration::from_secs_f64(self.live.now().retry_interval)
+    }
+
+    /// Delivers until the order to stop, until deliveries stall, or until there is another server.
     fn serve(&self, courier: &mut Courier) {
         let mut rung = false;
+        let settings = self.settings();
         loop {
             let pause = courier.step(rung);
-            if self.stop.requested() || courier.has_stalled() {
+            // Of a new server nothing is known: what held taps back does not count any more.
+            if self.stop.requested() || courier.has_stalled() || self.settings() != settings {
                 return;
             }
             self.beat.extend_deadline(pause);
@@ -167,14 +192,10 @@ pub fn probe(config: &Config) -> Result<Option<String>> {
 ///
 /// # Errors
 /// A file that the configuration names cannot be used, or the name of this device cannot be kept.
-pub fn server(
-    config: &Config,
-    dir: &Path,
-    stop: &Stop,
-) -> Result<Option<(Arc<dyn Server>, String)>> {
-    let Some(server) = HttpServer::new(config, stop)? else {
+pub fn server(live: &Live, dir: &Path, stop: &Stop) -> Result<Option<(Arc<dyn Server>, String)>> {
+    let Some(server) = CurrentServer::open(live, stop)? else {
         return Ok(None);
     };
-    let name = terminal::id(config.terminal_id.as_deref(), dir)?;
+    let name = terminal::id(live.now().terminal_id.as_deref(), dir)?;
     Ok(Some((Arc::new(server), name)))
 }

@@ -25,8 +25,8 @@ pub(super) struct Road {
 impl Road {
     pub fn new(uplink: &Uplink) -> Self {
         Self {
-            pace: Pace::new(uplink.longest_pause),
-            held_up: HeldUp::new(uplink.longest_pause),
+            pace: Pace::new(uplink.longest_pause()),
+            held_up: HeldUp::new(uplink.longest_pause()),
             teller: Teller::new(&uplink.stats, &uplink.panel, &uplink.card_status),
         }
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::attend::ledger::stamp::Sync;
 use crate::attend::ledger::tests::{Book, CLOCK_STEP};
 use crate::base::slot::Taken;
+use crate::config::{Config, Live};
 use jiff::Timestamp;
 
 /// 2026-11-21T00:00:00Z.
@@ -20,7 +21,7 @@ fn scene(book: &Book) -> UpkeepScene {
         memory: UpkeepMemory::new(clock.now()),
         upkeep: Upkeep {
             store: book.store(),
-            keep_days: 400,
+            live: Live::new(Config::default()),
             roster: None,
             bell: Some(Arc::clone(&bell)),
             card_status: Arc::default(),

@@ -15,6 +15,7 @@ use super::super::*;
 use crate::attend::ledger::tests::Book;
 use crate::base::stats::Stats;
 use crate::base::stop::lock;
+use crate::config::{Config, Live};
 
 pub(super) const TERMINAL: &str = "AA:BB:CC:DD:EE:FF";
 
@@ -217,7 +218,7 @@ pub(super) fn parts(mode: Mode) -> (Book, Shared, Uplink) {
         server: Arc::new(server.clone()),
         store: book.store(),
         terminal_id: TERMINAL.to_owned(),
-        longest_pause: Duration::from_secs(600),
+        live: Live::new(Config::default()),
         bell: Arc::default(),
         clock: Arc::clone(&book.clock) as Arc<dyn Clock>,
         stop: Stop::new(),
