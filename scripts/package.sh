@@ -140,7 +140,7 @@ for part in service sysusers tmpfiles udev; do
 done
 cp "$binary" "$stage/facetap"
 add_symbols "$stage"
-cp "$FACETAP_TOP/systemd"/facetap{-pcsc.rules,.modules,.modprobe} "$stage"
+cp "$FACETAP_TOP/systemd"/facetap{-pcsc.rules,.modules,.modprobe} "$FACETAP_TOP/config/facetap.schema.json" "$stage"
 mkdir "$stage/dropins" "$stage/documents"
 cp "$FACETAP_TOP/systemd"/*.conf "$stage/dropins"
 cp "$FACETAP_TOP"/{README.md,CHANGELOG.md} "$FACETAP_TOP/docs"/*.md "$stage/documents"
