@@ -31,7 +31,7 @@ pub use json_schema::json_schema;
 pub use live::{Applied, Live};
 pub use load::{ConfigError, Loaded, file_of, load, read};
 pub use nearest::nearest;
-pub use parse::parse;
+pub use parse::{MAX_PIXELS, parse};
 pub use paths::{data_dir, data_dir_to_read, log_file};
 
 use crate::base::text::Language;

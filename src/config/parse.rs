@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use super::schema::{self, Key, KeyKind};
 use super::{Config, Lens, address, json, nearest};
 
+/// Most pixels of a camera's picture: of a damaged or hostile one that claims more nothing is decoded.
+pub const MAX_PIXELS: u64 = 9_000_000;
+
 /// Checks the text of a configuration file. Returns the configuration and the given keys whose feature
 /// does not exist yet.
 ///
@@ -211,6 +214,12 @@ fn relations(config: &Config) -> Vec<String> {
         problems.push(format!(
             "\"camera.fov_degrees\" is {}, a rectilinear lens has at most 160; set \"camera.lens\" to \"fisheye\"",
             camera.fov_degrees
+        ));
+    }
+    let pixels = u64::from(camera.width) * u64::from(camera.height);
+    if pixels > MAX_PIXELS {
+        problems.push(format!(
+            "\"camera.width\" x \"camera.height\" are {pixels} pixels; pictures of more than {MAX_PIXELS} are not decoded"
         ));
     }
     let axes = &config.servo.axes;

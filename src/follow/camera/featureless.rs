@@ -6,9 +6,6 @@ use opencv::imgcodecs::{IMREAD_IGNORE_ORIENTATION, IMREAD_REDUCED_GRAYSCALE_8, i
 
 use super::{jpeg, raw};
 
-/// Larger pictures are not decoded for this.
-const MAX_PIXELS: u64 = 16 << 20;
-
 /// Whether the picture is of one brightness all over: black, with the light off or the lens covered.
 #[must_use]
 pub fn featureless(picture: &[u8]) -> bool {
@@ -17,10 +14,7 @@ pub fn featureless(picture: &[u8]) -> bool {
 
 /// The difference between the brightest and the darkest place, seen at an eighth of the size.
 fn spread(picture: &[u8]) -> Result<Option<f64>> {
-    let size = jpeg::size(picture);
-    if size.is_none_or(|(w, h)| u64::from(w) * u64::from(h) > MAX_PIXELS) {
-        return Ok(None);
-    }
+    jpeg::limits::affordable(picture)?;
     let flags = IMREAD_REDUCED_GRAYSCALE_8 | IMREAD_IGNORE_ORIENTATION;
     let grey: Mat = imdecode(&picture, flags)?;
     if opencv::prelude::MatTraitConst::empty(&grey) {

@@ -38,8 +38,8 @@ pub fn probe(camera: &config::Camera, clock: &Arc<dyn Clock>) -> Result<String> 
             Ok(Grab::Frame(mut frame)) => {
                 let (size, format) = match &mut frame.picture {
                     Picture::Jpeg(data) => {
-                        jpeg::extent::mend(data)?;
-                        (jpeg::size(data), "MJPG")
+                        jpeg::extent::mend(data);
+                        (Some(jpeg::limits::affordable(data)?.size), "MJPG")
                     }
                     Picture::Raw(raw) => {
                         let layout = raw.layout();

@@ -13,11 +13,9 @@ use opencv::imgcodecs::{
 use opencv::imgproc::{COLOR_BGR2GRAY, INTER_AREA, cvt_color_def, resize};
 use opencv::prelude::*;
 
+use crate::config::MAX_PIXELS;
 use crate::follow::camera::raw::{Developer, reduced};
 use crate::follow::camera::{Picture, Raw, jpeg};
-
-/// Most pixels of a full picture. A damaged header may claim four thousand million.
-const MAX_PIXELS: u64 = 50_000_000;
 
 /// Which pixels a detector wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +67,12 @@ impl Decoder {
     /// The next picture. Reads its size, and decodes nothing.
     ///
     /// # Errors
-    /// It is no JPEG, too large, or has not the bytes it should have.
+    /// It is no JPEG, would cost too much to decode, or has not the bytes it should have.
     pub fn show(&mut self, picture: &Picture) -> Result<(u32, u32)> {
         self.plates.iter_mut().for_each(|p| p.exposed = false);
         self.full = (0, 0);
         let full = match picture {
-            Picture::Jpeg(data) => match jpeg::size(data) {
-                Some(full) => full,
-                None => bail!("the picture is not a JPEG, or its header is damaged"),
-            },
+            Picture::Jpeg(data) => jpeg::limits::affordable(data)?.size,
             Picture::Raw(raw) => raw.layout().full(),
             Picture::Bgr { width, height, .. } => (*width, *height),
         };
@@ -382,7 +377,7 @@ mod tests {
             (Picture::Jpeg(b"<html>".to_vec()), "not a JPEG"),
             (Picture::Jpeg(Vec::new()), "not a JPEG"),
             (Picture::Jpeg(jpeg::header(640, 480)), "damaged"),
-            (Picture::Jpeg(jpeg::header(65535, 65535)), "at most"),
+            (Picture::Jpeg(jpeg::header(65535, 65535)), "damaged"),
             (
                 Picture::Bgr {
                     width: 10,

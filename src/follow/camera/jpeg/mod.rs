@@ -1,6 +1,7 @@
 //! JPEG without decoding: markers, size, where a picture begins and ends.
 
 pub mod extent;
+pub mod limits;
 #[cfg(test)]
 mod odd_tests;
 pub mod walk;
@@ -71,8 +72,20 @@ pub fn marker(data: &[u8], at: usize) -> Option<Place> {
 pub struct Head {
     /// Width and height in pixels.
     pub size: (u32, u32),
+    /// The code of the header's marker: how the picture is coded.
+    pub code: u8,
+    /// Bits of a sample.
+    pub bits: u8,
+    /// Components: 1 for grey, 3 for colour.
+    pub components: u8,
+}
+
+impl Head {
     /// Whether the picture comes in several passes, so that all of it has to be kept until the last one.
-    pub progressive: bool,
+    #[must_use]
+    pub const fn is_progressive(&self) -> bool {
+        self.code % 4 == 2
+    }
 }
 
 /// Width and height in pixels. None if there is no readable header before the picture data; a size of zero counts as none.
@@ -95,13 +108,15 @@ pub fn head(data: &[u8]) -> Option<Head> {
                 code @ (0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF),
                 body,
             ) => {
-                // Precision (1), height (2), width (2).
-                let header = data.get(body)?.get(..5)?;
+                // Precision (1), height (2), width (2), components (1).
+                let header = data.get(body)?.get(..6)?;
                 let height = u32::from(u16::from_be_bytes([header[1], header[2]]));
                 let width = u32::from(u16::from_be_bytes([header[3], header[4]]));
                 return (width > 0 && height > 0).then_some(Head {
                     size: (width, height),
-                    progressive: code % 4 == 2,
+                    code,
+                    bits: header[0],
+                    components: header[5],
                 });
             }
             // The scan begins, or the image is over: no frame header came before it.
