@@ -8,9 +8,11 @@
 pub mod account;
 pub mod command;
 pub mod diagnosis;
+pub mod drives;
 pub mod extras;
 pub mod finding;
 pub mod holders;
+pub mod kernel_lines;
 pub mod machine;
 pub mod mask;
 pub mod probe;

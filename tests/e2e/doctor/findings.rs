@@ -77,6 +77,7 @@ pub fn cases() -> Vec<Case> {
         case("kernel-unreadable", "kernel", |b| b.remove("var/log/kern.log")),
         case("disk-failing", "mmcblk0", |b| b.append("var/log/kern.log", "I/O error, dev mmcblk0, sector 8 op 0x1\n")),
         case("out-of-memory", "chromium", |b| b.append("var/log/kern.log", "Out of memory: Killed process 77 (chromium)\n")),
+        case("over-memory-limit", "(facetap)", |b| b.append("var/log/kern.log", "Memory cgroup out of memory: Killed process 77 (facetap)\n")),
         case("usb-faults", "over-current", |b| b.append("var/log/kern.log", "usb 1-1: over-current change #2\n")),
         case("config-invalid", "camara", |b| b.configure("/camara", json!({}))),
         case("config-absent", "no configuration", |b| b.remove("etc/facetap/config.json")),
@@ -253,4 +254,35 @@ fn a_clock_that_was_never_set_and_a_crash_of_long_ago_are_told() {
         keys.contains(&"crashed-long-ago") && !keys.contains(&"clock-wrong"),
         "{keys:?}"
     );
+}
+
+#[test]
+fn only_disks_below_the_service_count_as_failing() {
+    let said = |line: &str| {
+        let board = Board::new();
+        board.append("var/log/kern.log", &format!("{line}\n"));
+        let findings = examine(&board);
+        findings.iter().any(|f| f.key == "disk-failing")
+    };
+    for line in [
+        "mmcblk0: error -110 sending status command, retrying",
+        "Aborting journal on device mmcblk0p2-8.",
+        "JBD2: Detected IO errors while flushing file data on mmcblk0p2-8",
+        "mmc0: Timeout waiting for hardware interrupt.",
+        "Buffer I/O error on dev mmcblk0p1, logical block 2",
+    ] {
+        assert!(said(line), "{line}");
+    }
+    for line in [
+        "mmc1: Timeout waiting for hardware interrupt.",
+        "mmc2: error -110 whilst initialising SD card",
+        "I/O error, dev fd0, sector 0 op 0x0:(READ) flags 0x0",
+        "Buffer I/O error on dev sr0, logical block 0, async page read",
+        "device offline error, dev sda, sector 8 op 0x0:(READ)",
+        "EXT4-fs (loop3): Remounting filesystem read-only",
+        "EXT4-fs (sdb1): I/O error while writing superblock",
+        "nvme nvme0: I/O 12 QID 4 timeout, aborting",
+    ] {
+        assert!(!said(line), "{line}");
+    }
 }

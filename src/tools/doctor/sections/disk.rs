@@ -6,6 +6,7 @@ use nix::sys::statvfs::statvfs;
 
 use crate::config::Level;
 use crate::tools::doctor::account::{ENTER, WRITE};
+use crate::tools::doctor::drives::mount_of;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
@@ -98,16 +99,7 @@ fn folder(machine: &Machine, holds: &'static str, real: &Path) -> Folder {
     let root = &machine.root;
     let real = real.canonicalize().unwrap_or_else(|_| real.to_owned());
     let own = root.own(&real);
-    let mounts = root.text("/proc/self/mounts").unwrap_or_default();
-    // The last of the longest mount points that it lies below.
-    let mount = mounts
-        .lines()
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split(' ').collect();
-            let (at, kind, options) = (*fields.get(1)?, *fields.get(2)?, *fields.get(3)?);
-            own.starts_with(at).then_some((at.len(), kind, options))
-        })
-        .max_by_key(|(length, ..)| *length);
+    let mount = mount_of(root, &own);
     let about = real.metadata().ok();
     let space = statvfs(&real).ok();
     #[allow(clippy::cast_precision_loss)] // to a MiB
@@ -117,8 +109,8 @@ fn folder(machine: &Machine, holds: &'static str, real: &Path) -> Folder {
         holds,
         path: own.display().to_string(),
         exists: about.as_ref().is_some_and(std::fs::Metadata::is_dir),
-        kind: mount.map(|(_, kind, _)| kind.to_owned()),
-        read_only: mount.is_some_and(|(_, _, options)| options.split(',').any(|o| o == "ro")),
+        read_only: mount.as_ref().is_some_and(|mount| mount.read_only),
+        kind: mount.map(|mount| mount.kind),
         free_mb,
         free_files: space.filter(|s| s.files() > 0).map(|s| s.files_available()),
         permitted: about.is_some_and(|a| machine.user.may(&a, WRITE | ENTER)),

@@ -3,7 +3,9 @@
 use std::io::{ErrorKind, Read as _};
 
 use crate::finding;
+use crate::tools::doctor::drives;
 use crate::tools::doctor::finding::Finding;
+use crate::tools::doctor::kernel_lines::{self, Killed};
 use crate::tools::doctor::machine::Machine;
 use crate::tools::doctor::root::open;
 use crate::tools::doctor::tail;
@@ -22,8 +24,10 @@ pub struct Facts {
     pub readable: bool,
     /// The last message about a disk that fails.
     pub disk: Option<String>,
-    /// The last program that was ended because memory had run out.
+    /// The last program that was ended because the memory of the board had run out.
     pub out_of_memory: Option<String>,
+    /// The last time that the service was ended because its own limit of memory was reached.
+    pub over_its_limit: Option<String>,
     /// How often a USB device was lost.
     pub usb_lost: usize,
     /// The last message about a fault on the USB.
@@ -35,38 +39,30 @@ impl Facts {
     #[must_use]
     pub fn of(machine: &Machine) -> Self {
         let messages = messages(machine);
-        let last = |is: fn(&str) -> bool| {
+        let last = |is: &dyn Fn(&str) -> bool| {
             let lines = messages.iter().flatten();
-            lines.rev().find(|l| is(&l.to_lowercase())).cloned()
+            lines.rev().find(|line| is(line)).cloned()
         };
+        let disks = drives::disks(machine);
+        let ours = |device: &str| disks.iter().any(|disk| kernel_lines::is_of(device, disk));
         Self {
             readable: messages.is_some(),
-            disk: last(is_disk),
-            out_of_memory: last(|l| l.contains("out of memory: killed process")),
+            disk: last(&|line| kernel_lines::failing_device(line).is_some_and(ours)),
+            out_of_memory: last(&|line| kernel_lines::killed(line) == Some(Killed::Board)),
+            over_its_limit: last(&|line| {
+                kernel_lines::killed(line) == Some(Killed::Group) && line.contains("(facetap)")
+            }),
             usb_lost: messages
                 .iter()
                 .flatten()
                 .filter(|l| l.contains("USB disconnect"))
                 .count(),
-            usb: last(|l| {
-                l.contains("usb") && (l.contains("error -") || l.contains("over-current"))
+            usb: last(&|line| {
+                let line = line.to_lowercase();
+                line.contains("usb") && (line.contains("error -") || line.contains("over-current"))
             }),
         }
     }
-}
-
-fn is_disk(line: &str) -> bool {
-    let of_disk = ["mmcblk", "mmc0", "mmc1", "ext4-fs", "i/o error, dev"];
-    let bad = [
-        "i/o error",
-        "ext4-fs error",
-        "timeout waiting",
-        "remounting filesystem read-only",
-    ];
-    // A loop device is a file that somebody has mounted.
-    !line.contains("loop")
-        && of_disk.iter().any(|d| line.contains(d))
-        && bad.iter().any(|b| line.contains(b))
 }
 
 /// The kernel's messages, the oldest first, each with the seconds since boot. None where they may not be read.
@@ -137,6 +133,16 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "ps -eo rss,comm --sort=-rss | head    # 不要なものを終了。zram-tools も有効です",
         ));
     }
+    if let Some(line) = &facts.over_its_limit {
+        found.push(finding!(
+            Warning, "over-memory-limit",
+            what: "the service was ended because it had reached the limit of its unit: {line}",
+                  "サービスがユニットのメモリ上限に達し、強制終了されました: {line}",
+            why: "the board had memory left; either the limit is too low, or the service leaks",
+                 "ボードのメモリには余裕があります。上限が低すぎるか、メモリリークです",
+            mend: "systemctl show facetap -p MemoryMax; facetap report /var/log/facetap/facetap.log*",
+        ));
+    }
     if facts.usb.is_some() || facts.usb_lost >= MANY {
         let (count, line) = (
             facts.usb_lost,
@@ -166,17 +172,5 @@ mod tests {
         assert_eq!(line(record).as_deref(), Some(want));
         assert_eq!(line("nonsense"), None);
         assert_eq!(line("6,1;x"), None);
-    }
-
-    #[test]
-    fn only_faults_of_disks_count() {
-        assert!(is_disk("i/o error, dev mmcblk0, sector 5 op 0x1"));
-        assert!(is_disk("ext4-fs error (device mmcblk0p2): ext4_lookup"));
-        assert!(!is_disk("mmc0: new high speed sdhc card at address 0001"));
-        assert!(!is_disk("ext4-fs (loop0): remounting filesystem read-only"));
-        assert!(!is_disk(
-            "ext4-fs error (device loop0): abort forced by user"
-        ));
-        assert!(!is_disk("ext4-fs (mmcblk0p2): mounted filesystem"));
     }
 }
