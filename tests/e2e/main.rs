@@ -25,6 +25,7 @@ mod harness;
 mod health;
 mod late_camera;
 mod limits;
+mod locked;
 mod logging;
 mod migrating;
 mod monitor;

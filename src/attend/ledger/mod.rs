@@ -8,6 +8,7 @@
 
 mod damage;
 mod edition;
+mod holder;
 mod journal;
 mod lock;
 pub mod medium;

@@ -297,6 +297,11 @@ pub(super) fn is_damage(e: &anyhow::Error) -> bool {
         )
 }
 
+/// Whether another program holds the file locked.
+pub(super) fn is_locked(e: &anyhow::Error) -> bool {
+    code(e) == Some(ErrorCode::DatabaseBusy)
+}
+
 /// Whether there was no room left on the disk.
 pub(super) fn is_full(e: &anyhow::Error) -> bool {
     // The shared memory beside the file reports a full disk as a failed access.

@@ -13,24 +13,38 @@ use log::debug;
 use rusqlite::Connection;
 
 use super::edition::{self, Edition, Identity, identity};
+use super::holder::holders;
 use super::lock::DirLock;
 use super::reserve::{Reserve, share};
 use super::schema::is_damage;
 use super::stamp::Sync;
 use super::timekeeper::{Look, Seen, Timekeeper, Trust};
-use super::turn::Turn;
+use super::turn::{Turn, Urgency};
 use super::{FILE, damage, journal, medium, schema, times};
 use crate::attend::reader::Moment;
 use crate::base::clock::Clock;
 use crate::base::proc;
 use crate::base::stop::lock;
-use crate::{say_error, say_warn};
+use crate::{say, say_error, say_warn};
 
 /// How long a tap waits for the clock to be synchronised, at most.
 pub const HOLD: Duration = Duration::from_secs(600);
 
 /// Reads the synchronisation state of the wall clock.
 type AskSync = Box<dyn Fn() -> Sync + Send + std::marker::Sync>;
+
+/// Weight of writes that found the file locked, after which it is no passing lock: that of one tap, which has waited for a
+/// second, or of so many others.
+const LOCKED_FOR_GOOD: u32 = 3;
+
+/// What is known of another program's lock.
+#[derive(Debug, Default)]
+struct Locked {
+    /// Weight of the writes in a row that found it.
+    weight: u32,
+    /// Whoever holds it, once that was told.
+    holder: Option<String>,
+}
 
 /// The ledger of this process.
 pub struct Store {
@@ -42,6 +56,8 @@ pub struct Store {
     reserve: Reserve,
     /// Whether the reserved space was used and that has been logged.
     full: AtomicBool,
+    /// What another program's lock has come to.
+    locked: Mutex<Locked>,
     /// The file system, if it forgets everything at a power cut.
     forgetful: Option<&'static str>,
     boot_id: String,
@@ -119,6 +135,7 @@ impl Store {
             turn: Turn::default(),
             generation: AtomicU64::new(0),
             full: AtomicBool::new(false),
+            locked: Mutex::default(),
             forgetful,
             boot_id,
             sync,
@@ -218,6 +235,46 @@ impl Store {
     /// Bytes of the disk that the journal may take.
     pub(super) fn share_of_disk(&self) -> u64 {
         share(&self.dir)
+    }
+
+    /// Whoever holds the file locked so that nothing can be written, for people; none where nobody does for long.
+    #[must_use]
+    pub fn locked_by(&self) -> Option<String> {
+        lock(&self.locked).holder.clone()
+    }
+
+    /// A write found the file locked by another program. Once it is clear that this is for long, it is told who that is.
+    pub(super) fn found_locked(&self, urgency: Urgency) {
+        let mut locked = lock(&self.locked);
+        locked.weight = locked.weight.saturating_add(match urgency {
+            Urgency::Tap => LOCKED_FOR_GOOD,
+            Urgency::Background => 1,
+        });
+        if locked.holder.is_some() || locked.weight < LOCKED_FOR_GOOD {
+            return;
+        }
+        let holder =
+            holders(&self.file).unwrap_or_else(|| say!("another program", "別のプログラム"));
+        let file = self.file.display();
+        say_error!(
+            "THE LEDGER {file} IS HELD LOCKED by {holder}: no tap can be counted until it lets go; write or discard the \
+                 changes there, close it, or end the process (sudo fuser -v {file} shows it)",
+            "記録ファイル {file} が {holder} によりロックされています。解除されるまで記録できません。変更の保存または破棄を\
+                 して閉じるか、プロセスを終了してください (sudo fuser -v {file} で確認できます)"
+        );
+        locked.holder = Some(holder);
+    }
+
+    /// A write has succeeded.
+    pub(super) fn is_writable(&self) {
+        let before = std::mem::take(&mut *lock(&self.locked));
+        if let Some(holder) = before.holder {
+            let file = self.file.display();
+            say_warn!(
+                "the ledger {file} is no longer held locked by {holder}: taps are counted again",
+                "記録ファイル {file} のロックが解除されました ({holder})。記録を再開します"
+            );
+        }
     }
 
     /// Copies what `deleted` still has into `fresh`. The caller holds the write lock.

@@ -22,7 +22,7 @@ use crate::base::clock::{Clock, Monotime};
 use crate::base::slot::Slot;
 use crate::base::stop::{Stop, lock};
 use crate::config::Live;
-use crate::{say_info, say_warn};
+use crate::{say, say_info, say_warn};
 
 /// How soon a clock step or a retry request of another program is noticed.
 const TICK: Duration = Duration::from_secs(1);
@@ -40,6 +40,8 @@ const SHORTEN_EVERY: Duration = Duration::from_secs(10);
 const EXAMINE_AFTER: Duration = Duration::from_secs(60);
 /// Bytes up to which looking at every page takes a moment.
 const SMALL: u64 = 16 << 20;
+/// Of the ledger, among the alarms.
+const ALARM: &str = "ledger";
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The thread's body.
@@ -90,6 +92,10 @@ impl Upkeep {
                 Ok(()) => memory.told = None,
                 Err(e) => memory.tell(&e),
             }
+            match self.store.locked_by() {
+                Some(holder) => self.card_status.raise(ALARM, &held(&holder)),
+                None => self.card_status.lower(ALARM),
+            }
             if self.beat.wait(self.clock.as_ref(), &self.stop, TICK) {
                 return;
             }
@@ -101,6 +107,7 @@ impl Upkeep {
             Some(writer) => writer,
             None => Writer::open(&self.store)?,
         };
+        writer.try_lock(&self.store)?;
         let now = self.clock.now();
         let due = |last: Option<Monotime>, every| last.is_none_or(|last| now.since(last) >= every);
         // This comes first: on a full disk everything after it fails.
@@ -260,6 +267,13 @@ impl UpkeepMemory {
             self.told = Some(why);
         }
     }
+}
+
+fn held(holder: &str) -> String {
+    say!(
+        "held locked by {holder}, no tap can be counted; close it there, or end the process",
+        "{holder} によりロックされ、記録できません。閉じるか、プロセスを終了してください"
+    )
 }
 
 fn is_small(store: &Store) -> bool {

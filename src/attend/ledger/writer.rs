@@ -9,20 +9,23 @@ use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::edition::{self, Edition, Identity, identity};
-use super::schema::{code, is_damage, is_full};
+use super::schema::{code, is_damage, is_full, is_locked};
 use super::store::Store;
 use super::turn::Urgency;
 use super::{journal, schema};
 use crate::base::beat::Beat;
 use crate::base::stop::{Stop, lock};
+use crate::say;
 
 /// How often a file that proves to be damaged is replaced, or was replaced by somebody else, within one access.
 const TRIES: u32 = 3;
 
 /// How long a write waits for another program's lock. Whoever waits has the turn: where nobody is at the reader, a tap
 /// that comes meanwhile must not wait for long. Within this SQLite looks often enough to find a gap of 50 ms.
-const BUSY_TAP: Duration = Duration::from_secs(5);
+const BUSY_TAP: Duration = Duration::from_secs(1);
 const BUSY_BACKGROUND: Duration = Duration::from_millis(400);
+/// The same once the lock is known to be held for long: the person at the reader, and all behind, are told at once.
+const BUSY_LOCKED: Duration = Duration::from_millis(50);
 
 /// A connection that writes.
 #[derive(Debug)]
@@ -202,6 +205,14 @@ impl Writer {
         Ok(())
     }
 
+    /// Looks whether another program still holds the file locked, where it did.
+    pub fn try_lock(&mut self, store: &Store) -> Result<()> {
+        if store.locked_by().is_none() {
+            return Ok(());
+        }
+        self.write(store, Urgency::Background, |_| Ok(()))
+    }
+
     /// Lets `act` write, in one transaction that is durable when this returns. It may be called twice: where the file
     /// proves to be damaged, or the disk is full and there is room put by, it is tried once more.
     pub fn write<T>(
@@ -219,6 +230,14 @@ impl Writer {
             // The checkpoint has freed the space of the journal.
             result = self.try_write(store, urgency, &act);
         }
+        if let Err(e) = &result
+            && is_locked(e)
+        {
+            drop(turn);
+            // Nothing is wrong with the file.
+            store.found_locked(urgency);
+            return result.with_context(|| locked(store));
+        }
         if let Err(e) = &result {
             self.suspect = true;
             let again = if is_damage(e) {
@@ -234,6 +253,9 @@ impl Writer {
         }
         drop(turn);
         self.suspect = result.is_err();
+        if result.is_ok() {
+            store.is_writable();
+        }
         result.with_context(|| format!("cannot write the ledger {}", store.file().display()))
     }
 
@@ -245,6 +267,7 @@ impl Writer {
     ) -> Result<T> {
         self.keep_up(store, true)?;
         self.db.busy_timeout(match urgency {
+            _ if store.locked_by().is_some() => BUSY_LOCKED,
             Urgency::Tap => BUSY_TAP,
             Urgency::Background => BUSY_BACKGROUND,
         })?;
@@ -256,6 +279,15 @@ impl Writer {
         self.rescue_journal(store)?;
         Ok(done)
     }
+}
+
+/// Who that is was told once.
+fn locked(store: &Store) -> String {
+    let file = store.file().display();
+    say!(
+        "the ledger {file} is held locked by another program; close it there, then tap again",
+        "記録ファイル {file} が別のプログラムにロックされています。閉じた後、もう一度タッチしてください"
+    )
 }
 
 #[cfg(test)]
