@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Knows nothing of pictures. What several of these need ([`uid`], [`notice`], the tap's line in the [`trace`]) lies
-//! beside them; [`keeper`] is the thread that makes a tap durable and tells what came of it.
+//! beside them, and whether the board's time [`zone`] can be found; [`keeper`] is the thread that makes a tap durable and tells what came of it.
 
 pub mod indicator;
 pub mod keeper;
@@ -17,3 +17,4 @@ pub mod reader;
 pub mod trace;
 pub mod uid;
 pub mod uplink;
+pub mod zone;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan as _};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -205,6 +206,7 @@ impl Outbox {
     ) -> Result<Exchanged> {
         let quiet_until = whole_milliseconds(now.boottime + LATE);
         let boot_id = self.store.boot_id();
+        let zone = now.wall.time_zone();
         let now = stamp::utc(&self.store.judge(now).0);
         self.writer.write(&self.store, Urgency::Background, |tx| {
             let mut result = Exchanged::default();
@@ -234,7 +236,7 @@ impl Outbox {
                 } else {
                     break;
                 };
-                result.begun.extend(begin(tx, candidate, &now)?);
+                result.begun.extend(begin(tx, candidate, &now, zone)?);
             }
             result.next.drain(..next);
             Ok(result)
@@ -291,7 +293,12 @@ fn note_end(tx: &Transaction, end: &Ended, now: &str) -> rusqlite::Result<()> {
 }
 
 /// Notes an attempt at the tap of a card; none if there is none that may be sent.
-fn begin(tx: &Transaction, candidate: &Head, now: &str) -> rusqlite::Result<Option<Outgoing>> {
+fn begin(
+    tx: &Transaction,
+    candidate: &Head,
+    now: &str,
+    zone: &TimeZone,
+) -> rusqlite::Result<Option<Outgoing>> {
     let next = if cfg!(feature = "unordered-delivery") {
         Some(candidate.clone())
     } else {
@@ -317,12 +324,26 @@ fn begin(tx: &Transaction, candidate: &Head, now: &str) -> rusqlite::Result<Opti
     )?
     .execute(params![id, now])?;
     if !tap.maybe_stored
-        && let Some(moved) = out_of_the_window(tx, &tap)?
+        && let Some((from, to)) = out_of_the_window(tx, &tap)?
     {
         "uncertain".clone_into(&mut tap.clock);
-        tx.prepare_cached("UPDATE tap SET local_time = ?2, clock = 'uncertain' WHERE id = ?1")?
-            .execute(params![id, moved])?;
-        tap.local_time = moved;
+        let offset: i32 = tx
+            .prepare_cached("SELECT utc_offset_s FROM tap WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))?;
+        let at = stamp::moved(from, to, offset, zone);
+        tap.local_time = at
+            .as_ref()
+            .map_or_else(|| stamp::naive(to), stamp::naive_local);
+        tx.prepare_cached(
+            "UPDATE tap SET local_time = ?2, clock = 'uncertain', utc_offset_s = coalesce(?3, utc_offset_s), \
+             utc_time = coalesce(?4, utc_time) WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            tap.local_time,
+            at.as_ref().map(|at| at.offset().seconds()),
+            at.as_ref().map(stamp::utc)
+        ])?;
     }
     Ok(Some(tap))
 }
@@ -330,7 +351,12 @@ fn begin(tx: &Transaction, candidate: &Head, now: &str) -> rusqlite::Result<Opti
 /// A time for a tap that the server would swallow, because its time happens to be that of the card's last row: clocks
 /// that were wrong, or the hour that comes twice in autumn. The two were really further apart, or the second would not
 /// have been counted. The last row is the tap before, or a later one where this tap was rejected and is sent again.
-fn out_of_the_window(tx: &Transaction, tap: &Outgoing) -> rusqlite::Result<Option<String>> {
+///
+/// Its time and the other one, both local.
+fn out_of_the_window(
+    tx: &Transaction,
+    tap: &Outgoing,
+) -> rusqlite::Result<Option<(DateTime, DateTime)>> {
     let neighbour = |sql: &str| -> rusqlite::Result<Option<DateTime>> {
         let time: Option<String> = tx
             .prepare_cached(sql)?
@@ -355,7 +381,7 @@ fn out_of_the_window(tx: &Transaction, tap: &Outgoing) -> rusqlite::Result<Optio
     if let Some(after) = after.filter(|after| near(moved, *after)) {
         moved = after.saturating_sub(OUT_OF_WINDOW_S.seconds());
     }
-    Ok((moved != time).then(|| stamp::naive(moved)))
+    Ok((moved != time).then_some((time, moved)))
 }
 
 fn head(row: &Row) -> rusqlite::Result<Head> {

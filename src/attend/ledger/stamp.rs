@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use nix::libc;
 
@@ -33,6 +34,26 @@ pub fn naive(time: DateTime) -> String {
 #[must_use]
 pub fn utc(wall: &Zoned) -> String {
     format!("{:.6}", wall.timestamp())
+}
+
+/// The moment of a tap whose local time is moved `from` one `to` another. Local time, offset and UTC of it agree, also where
+/// a change of the clocks lies between the two: it is one moment, and the zone says what its clocks show. None where the
+/// offset is none.
+#[must_use]
+pub fn moved(from: DateTime, to: DateTime, offset_s: i32, zone: &TimeZone) -> Option<Zoned> {
+    let offset = Offset::from_seconds(offset_s).ok()?;
+    let (before, after) = (
+        offset.to_timestamp(from).ok()?,
+        offset.to_timestamp(to).ok()?,
+    );
+    // A board that was given another zone since goes on with the one in which the tap was made.
+    let same = zone.to_offset(before) == offset;
+    let zone = if same {
+        zone.clone()
+    } else {
+        TimeZone::fixed(offset)
+    };
+    Some(after.to_zoned(zone))
 }
 
 /// What is known of the wall clock.
@@ -93,7 +114,6 @@ fn kernel_is_synchronised() -> bool {
 mod tests {
     use super::*;
     use jiff::civil::date;
-    use jiff::tz::{Offset, TimeZone};
 
     #[test]
     fn time_is_written_as_python_does() {
@@ -116,5 +136,77 @@ mod tests {
         }
         assert_eq!(utc(&at(123_456_789)), "2025-11-21T05:30:00.123456Z");
         assert_eq!(utc(&at(0)), "2025-11-21T05:30:00.000000Z");
+    }
+
+    #[test]
+    fn local_time_and_utc_of_a_moved_tap_agree_across_a_change_of_the_clocks() {
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let tokyo = TimeZone::posix("JST-9").unwrap();
+        for (zone, offset_h, from, to, local, utc_time) in [
+            (
+                &tokyo,
+                9,
+                "2026-11-21T09:00:04",
+                "2026-11-21T09:00:11",
+                "2026-11-21T09:00:11",
+                "2026-11-21T00:00:11Z",
+            ),
+            // The hour that is left out in spring.
+            (
+                &berlin,
+                1,
+                "2026-03-29T01:59:56",
+                "2026-03-29T02:00:07",
+                "2026-03-29T03:00:07",
+                "2026-03-29T01:00:07Z",
+            ),
+            // The hour that comes twice in autumn: its first time, its second, and from the one into the other.
+            (
+                &berlin,
+                2,
+                "2026-10-25T02:30:00",
+                "2026-10-25T02:30:11",
+                "2026-10-25T02:30:11",
+                "2026-10-25T00:30:11Z",
+            ),
+            (
+                &berlin,
+                1,
+                "2026-10-25T02:30:00",
+                "2026-10-25T02:30:11",
+                "2026-10-25T02:30:11",
+                "2026-10-25T01:30:11Z",
+            ),
+            (
+                &berlin,
+                2,
+                "2026-10-25T02:59:56",
+                "2026-10-25T03:00:07",
+                "2026-10-25T02:00:07",
+                "2026-10-25T01:00:07Z",
+            ),
+            // The board has moved since.
+            (
+                &berlin,
+                9,
+                "2026-11-21T09:00:04",
+                "2026-11-21T09:00:11",
+                "2026-11-21T09:00:11",
+                "2026-11-21T00:00:11Z",
+            ),
+        ] {
+            let at = moved(
+                from.parse().unwrap(),
+                to.parse().unwrap(),
+                offset_h * 3600,
+                zone,
+            )
+            .unwrap();
+            assert_eq!(naive_local(&at), local);
+            assert_eq!(at.timestamp(), utc_time.parse().unwrap());
+            let shown = naive_local(&at).parse::<DateTime>().unwrap();
+            assert_eq!(at.offset().to_timestamp(shown).unwrap(), at.timestamp());
+        }
+        assert!(moved(DateTime::default(), DateTime::default(), i32::MAX, &tokyo).is_none());
     }
 }

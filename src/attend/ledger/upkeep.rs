@@ -16,13 +16,14 @@ use super::times::Whose;
 use super::turn::Urgency;
 use super::writer::Writer;
 use super::{schema, times};
+use crate::attend::zone;
 use crate::base::beat::Beat;
 use crate::base::card_status::CardStatus;
 use crate::base::clock::{Clock, Monotime};
 use crate::base::slot::Slot;
 use crate::base::stop::{Stop, lock};
 use crate::config::Live;
-use crate::{say, say_info, say_warn};
+use crate::{say, say_error, say_info, say_warn};
 
 /// How soon a clock step or a retry request of another program is noticed.
 const TICK: Duration = Duration::from_secs(1);
@@ -40,8 +41,11 @@ const SHORTEN_EVERY: Duration = Duration::from_secs(10);
 const EXAMINE_AFTER: Duration = Duration::from_secs(60);
 /// Bytes up to which looking at every page takes a moment.
 const SMALL: u64 = 16 << 20;
-/// Of the ledger, among the alarms.
+/// Of the ledger and of the time zone, among the alarms.
 const ALARM: &str = "ledger";
+const ZONE: &str = "time zone";
+/// How often the time zone is looked for.
+const ZONE_EVERY: Duration = Duration::from_secs(60);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The thread's body.
@@ -75,6 +79,9 @@ struct UpkeepMemory {
     noted: Option<Monotime>,
     counted: Option<Monotime>,
     shortened: Option<Monotime>,
+    zone: Option<Monotime>,
+    /// Why there is no time zone, as it was told.
+    no_zone: Option<String>,
     begun: Monotime,
     /// The file whose pages were looked at last.
     examined: Option<Edition>,
@@ -92,6 +99,7 @@ impl Upkeep {
                 Ok(()) => memory.told = None,
                 Err(e) => memory.tell(&e),
             }
+            memory.look_at_the_zone(&self.card_status, self.clock.now());
             match self.store.locked_by() {
                 Some(holder) => self.card_status.raise(ALARM, &held(&holder)),
                 None => self.card_status.lower(ALARM),
@@ -251,9 +259,39 @@ impl UpkeepMemory {
             noted: None,
             counted: None,
             shortened: None,
+            zone: None,
+            no_zone: None,
             begun: now,
             examined: None,
         }
+    }
+
+    /// Tells of a time zone that cannot be found: at the start, and when that changes.
+    fn look_at_the_zone(&mut self, card_status: &CardStatus, now: Monotime) {
+        if self.zone.is_some_and(|last| now.since(last) < ZONE_EVERY) {
+            return;
+        }
+        self.zone = Some(now);
+        let trouble = zone::trouble();
+        if trouble == self.no_zone {
+            return;
+        }
+        match &trouble {
+            Some(why) => {
+                say_error!(
+                    "THE TIME ZONE CANNOT BE FOUND, the server and everybody get times that are not those of the clock on \
+                     the wall: {why}; install tzdata, set the zone (sudo timedatectl set-timezone Asia/Tokyo), restart",
+                    "タイムゾーンが不明のため、サーバーへの送信を含むすべての時刻がずれています: {why}。tzdata を\
+                     インストールし、設定 (sudo timedatectl set-timezone Asia/Tokyo) 後に再起動してください"
+                );
+                card_status.raise(ZONE, why);
+            }
+            None => {
+                say_info!("the time zone is there", "タイムゾーンを確認しました");
+                card_status.lower(ZONE);
+            }
+        }
+        self.no_zone = trouble;
     }
 
     /// Logged once for each cause.

@@ -165,6 +165,8 @@ impl Board {
             self.write(path, text);
         }
         self.link("etc/localtime", "/usr/share/zoneinfo/Asia/Tokyo");
+        self.write("usr/share/zoneinfo/Asia/Tokyo", "TZif2");
+        self.write("usr/share/zoneinfo/Etc/UTC", "TZif2");
     }
 
     fn devices(&self) {

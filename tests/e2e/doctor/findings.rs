@@ -117,6 +117,9 @@ pub fn cases() -> Vec<Case> {
         case("clock-unsynchronised", "no time server", |b| b.remove("run/systemd/timesync/synchronized")),
         case("clock-chip-absent", "clock chip", |b| b.remove("sys/class/rtc")),
         case("clock-chip-unset", "clock chip", |b| b.write("sys/class/rtc/rtc0/since_epoch", "60\n")),
+        case("clock-zone-lost", "/usr/share/zoneinfo/Asia/Tokyo, which is not there", |b| {
+            b.remove("usr/share/zoneinfo/Asia/Tokyo");
+        }),
         case("clock-zone-unset", "Etc/UTC", |b| {
             b.remove("etc/localtime");
             b.link("etc/localtime", "/usr/share/zoneinfo/Etc/UTC");

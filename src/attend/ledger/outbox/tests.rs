@@ -156,6 +156,14 @@ fn a_tap_with_the_time_of_the_one_before_is_moved_and_marked() {
     );
     assert_eq!(sent.clock, "uncertain");
     assert_eq!(sent.local_time, book.text(second, "local_time").unwrap());
+    let utc: jiff::Timestamp = book.text(second, "utc_time").unwrap().parse().unwrap();
+    let offset: i32 = book.text(second, "utc_offset_s").unwrap().parse().unwrap();
+    let offset = jiff::tz::Offset::from_seconds(offset).unwrap();
+    assert_eq!(
+        offset.to_datetime(utc),
+        time(&book, second),
+        "UTC has moved with it"
+    );
 }
 
 /// An answer that was late, or noted twice because the ledger failed after it had written.

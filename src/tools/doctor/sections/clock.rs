@@ -1,8 +1,12 @@
 //! The clock: who vouches for it, and whether it survives a power cut.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+
 use jiff::Timestamp;
 
 use crate::attend::ledger::stamp::Sync;
+use crate::attend::zone::lost;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
 use crate::tools::doctor::root::Root;
@@ -18,6 +22,8 @@ pub struct Facts {
     pub now: Option<Timestamp>,
     /// The time zone that the board is set to; none if its files do not name it.
     pub zone: Option<String>,
+    /// Why that zone cannot be found, on the board or in the environment of the service.
+    pub no_zone: Option<String>,
     /// Whether timesyncd or the kernel vouches for the clock.
     pub synchronised: bool,
     /// Whether a time daemon runs.
@@ -37,6 +43,7 @@ impl Facts {
         let wall = machine.clock.wall();
         Self {
             zone: zone(root),
+            no_zone: lost(environment(machine).as_deref(), &root.path("/")),
             now: Some(wall.timestamp()),
             synchronised: live.map_or(by_file, |s| s.vouches()),
             daemon: folders.iter().any(|f| root.exists(f)),
@@ -45,6 +52,20 @@ impl Facts {
                 .iter()
                 .find_map(|rtc| root.number(format!("/sys/class/rtc/{rtc}/since_epoch"))),
         }
+    }
+}
+
+/// `TZ` in the environment of the service: that which runs, or else as its unit is given it.
+fn environment(machine: &Machine) -> Option<OsString> {
+    let root = &machine.root;
+    let running = machine.pid().filter(|_| root.is_live());
+    let environment = running.and_then(|pid| std::fs::read(format!("/proc/{pid}/environ")).ok());
+    match environment {
+        Some(variables) => (variables.split(|byte| *byte == 0))
+            .find_map(|variable| variable.strip_prefix(b"TZ="))
+            .map(|zone| OsStr::from_bytes(zone).to_owned()),
+        None if root.is_live() => std::env::var_os("TZ"),
+        None => None,
     }
 }
 
@@ -122,6 +143,17 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "sudo hwclock --systohc    # Pi 5 では BAT 端子の電池と dtparam=rtc_bbat_vchg=3000000 も必要",
         )),
         Some(_) => {}
+    }
+    if let Some(why) = &facts.no_zone {
+        found.push(finding!(
+            Problem, "clock-zone-lost",
+            what: "the time zone cannot be found: {why}",
+                  "タイムゾーンが見つかりません: {why}",
+            why: "the server gets times that are hours off, and everybody reads them",
+                 "サーバーと画面・記録の時刻が何時間もずれます",
+            mend: "sudo apt install tzdata; sudo timedatectl set-timezone Asia/Tokyo; sudo systemctl restart facetap    # and correct TZ where it is set",
+                  "sudo apt install tzdata; sudo timedatectl set-timezone Asia/Tokyo; sudo systemctl restart facetap    # TZ を設定している場合は修正",
+        ));
     }
     if let Some(zone) = facts.zone.as_deref().filter(|z| is_universal(z)) {
         found.push(finding!(
