@@ -27,16 +27,41 @@ pub fn trouble() -> Option<String> {
     let Err(e) = TimeZone::try_system() else {
         return wrong_way(asked.as_deref()?.to_str()?);
     };
-    let absent = asked.is_none() && root.join("etc/localtime").symlink_metadata().is_err();
-    lost(asked.as_deref(), root).or_else(|| (!absent).then(|| e.to_string()))
+    // A file that begins as one of a zone, and is none.
+    let damaged = || (!is_utc(asked.as_deref(), root)).then(|| e.to_string());
+    lost(asked.as_deref(), root).or_else(damaged)
+}
+
+/// Whether a zone is what a board has to which nobody gave one.
+#[must_use]
+pub fn is_universal(zone: &str) -> bool {
+    let name = zone.strip_prefix("Etc/").unwrap_or(zone);
+    matches!(name, "UTC" | "UCT" | "Universal" | "Zulu" | "GMT")
+}
+
+/// Whether UTC is what is asked for, so that nothing is wrong where no zone can be found.
+fn is_utc(asked: Option<&OsStr>, root: &Path) -> bool {
+    let name = |path: &Path| {
+        let path = path.to_string_lossy();
+        path.rsplit_once("zoneinfo/")
+            .map_or_else(|| path.clone().into_owned(), |(_, name)| name.to_owned())
+    };
+    match asked {
+        Some(asked) => is_universal(name(Path::new(asked)).trim_start_matches(':')),
+        None => match fs::read_link(root.join("etc/localtime")) {
+            Ok(target) => is_universal(&name(&target)),
+            Err(_) => !root.join("etc/localtime").exists(),
+        },
+    }
 }
 
 /// The same for a board, live or its files below `root`, with this `TZ` in the environment of its service.
 #[must_use]
 pub fn lost(asked: Option<&OsStr>, root: &Path) -> Option<String> {
     match asked {
-        Some(asked) if !asked.is_empty() => of_environment(&asked.to_string_lossy(), root),
-        Some(_) => None, // UTC, as everywhere.
+        Some(asked) if asked.is_empty() => None, // UTC, as everywhere.
+        Some(_) if is_utc(asked, root) => None,
+        Some(asked) => of_environment(&asked.to_string_lossy(), root),
         None => of_board(root),
     }
 }
@@ -54,13 +79,13 @@ fn of_environment(asked: &str, root: &Path) -> Option<String> {
     if is_zone(&file) {
         return None;
     }
-    if !root.join(ZONES).is_dir() {
+    let known = names(&root.join(ZONES));
+    if known.is_empty() {
         return Some(say!(
             "TZ={asked}: there are no time zones on this board, the package tzdata is missing",
             "TZ={asked}: この機器にタイムゾーンのデータ (tzdata パッケージ) がありません"
         ));
     }
-    let known = names(&root.join(ZONES));
     let meant = nearest(name, known.iter().map(String::as_str)).map_or_else(String::new, |zone| {
         say!(
             "; did you mean {zone}?",
@@ -101,7 +126,7 @@ fn of_board(root: &Path) -> Option<String> {
         Err(_) => root.join("etc").join(&target),
     };
     let target = target.display();
-    if is_zone(&file) {
+    if is_zone(&file) || is_utc(None, root) {
         None
     } else if file.exists() {
         Some(say!(
@@ -128,8 +153,7 @@ fn of_copy(localtime: &Path, root: &Path) -> Option<String> {
     }
     let named = fs::read_to_string(root.join("etc/timezone")).unwrap_or_default();
     let named = named.trim();
-    let universal = named.is_empty() || named.ends_with("UTC") || named.ends_with("GMT");
-    (!universal).then(|| {
+    (!named.is_empty() && !is_universal(named)).then(|| {
         say!(
             "/etc/timezone says {named}, but /etc/localtime, which counts, is missing",
             "/etc/timezone は {named} ですが、使用される /etc/localtime がありません"
@@ -196,7 +220,6 @@ mod tests {
             "JST-9",
             "<+09>-9",
             "CET-1CEST,M3.5.0,M10.5.0/3",
-            "EST5EDT",
             "UTC0",
             "UTC",
             "",
@@ -219,7 +242,9 @@ mod tests {
         fs::remove_dir_all(board.path().join("usr")).unwrap();
         let said = |asked: &str| lost(Some(OsStr::new(asked)), board.path());
         assert!(said("Asia/Tokyo").unwrap().contains("tzdata"));
-        assert_eq!(said("JST-9"), None);
+        for fine in ["JST-9", "UTC", ":Etc/UTC", "/usr/share/zoneinfo/Etc/UTC"] {
+            assert_eq!(said(fine), None, "{fine}");
+        }
     }
 
     #[test]

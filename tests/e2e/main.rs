@@ -50,3 +50,4 @@ mod supervise;
 mod troubleshooting;
 mod uplink;
 mod watchman;
+mod zone;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use jiff::Timestamp;
 
 use crate::attend::ledger::stamp::Sync;
-use crate::attend::zone::lost;
+use crate::attend::zone::{is_universal, lost};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
 use crate::tools::doctor::root::Root;
@@ -78,12 +78,6 @@ fn zone(root: &Root) -> Option<String> {
     }
     let absent = || (!root.exists("/etc/localtime")).then(|| "UTC".to_owned());
     root.text("/etc/timezone").or_else(absent)
-}
-
-/// Whether a zone is what a board has to which nobody gave one.
-fn is_universal(zone: &str) -> bool {
-    let name = zone.strip_prefix("Etc/").unwrap_or(zone);
-    matches!(name, "UTC" | "UCT" | "Universal" | "Zulu" | "GMT")
 }
 
 /// Judges.
