@@ -41,7 +41,7 @@ fn a_zone_that_cannot_be_found_is_an_alarm_and_a_finding() {
                 scene.log()
             );
             let status = || said(&scene, &["status"]);
-            wait_until("the alarm", || status().contains("ALARM"), &status);
+            wait_until("the alarm", || status().contains("ALARM"), status);
             assert!(status().contains("time zone: TZ="), "{}", status());
             // In the environment of the service, not in ours.
             let doctor = said(&scene, &["doctor", "--no-file"]);

@@ -15,6 +15,7 @@ use ureq::{Agent, Body, Error};
 use super::answer;
 use super::failure::failure;
 use super::meaning::{Head, target};
+pub use super::reply::Reply;
 use super::resolver::OneThread;
 use super::retry_after;
 use super::wire::{ATTENDANCE, CLOCK_HEADER, HEALTH, address, word};
@@ -37,28 +38,6 @@ const ANSWER_MAX: u64 = answer::TEXT_MAX;
 const FILE: Duration = Duration::from_secs(2);
 /// No token or list of authorities comes near this, in bytes.
 const FILE_MAX: u64 = 4 << 20;
-
-/// Result of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// An HTTP answer, whatever it says.
-    Answer {
-        /// Status.
-        status: u16,
-        /// Its text.
-        body: String,
-        /// What else its head tells.
-        head: Head,
-        /// When to come again, where it says so (`Retry-After`).
-        retry_after: Option<Duration>,
-    },
-    /// No connection could be made. The reason, for people.
-    Unreachable(String),
-    /// The connection ended without a whole answer. The server may or may not have the tap, but is done with it.
-    NoAnswer(String),
-    /// No whole answer came in time. The server may or may not have the tap, or may store it yet.
-    TooSlow(String),
-}
 
 /// What is sent for a tap.
 #[derive(Debug, Clone, PartialEq, Eq)]

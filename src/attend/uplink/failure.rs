@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use rustls::{CertificateError, Error as TlsError};
 use ureq::{Error, Timeout};
 
-use super::client::Reply;
+use super::reply::Reply;
 use super::resolver::no_address;
 use crate::say;
 

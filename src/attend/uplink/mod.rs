@@ -3,7 +3,7 @@
 //! Threads of its own with a connection of their own to the ledger: the reader never waits for them. The
 //! server tells a repeated delivery only by the last tap of the card that it received, so the next tap of
 //! a card is sent only when the one before is settled; then retries are harmless. Taps of different cards
-//! are sent side by side. [`wire`] knows the bytes, [`client`] speaks HTTP, `lines` carry taps, `under_way` owns what
+//! are sent side by side. [`wire`] knows the bytes, [`client`] speaks HTTP, `answer` and [`meaning`] make sense of what comes, `lines` carry taps, `under_way` owns what
 //! is on its way, `judgement` says what an answer means, `pace` whether the server takes any, `held_up` which cards wait
 //! (both are part of the `road`), and `courier` puts it together.
 
@@ -19,6 +19,7 @@ mod lines;
 pub mod meaning;
 mod pace;
 mod queue;
+mod reply;
 mod resolver;
 mod retry_after;
 mod road;
