@@ -4,6 +4,7 @@
 //!   cli          what can I type?
 //!   tools        what can I hold against it from outside?
 //!   service      which threads are there, in what order do they begin and end?
+//!   show         what is it doing, for those who look?
 //!   watch        what keeps it alive, and what does it leave behind?
 //!   follow       how does a picture become movement?      camera -> detect -> track -> control -> servo
 //!   attend       how does a card become a row?            reader -> ledger -> uplink, indicator
@@ -24,5 +25,6 @@ pub mod cli;
 pub mod config;
 pub mod follow;
 pub mod service;
+pub mod show;
 pub mod tools;
 pub mod watch;

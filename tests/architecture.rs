@@ -15,7 +15,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("watch", &["base", "config"]),
     ("follow", &["base", "config"]),
     ("attend", &["base", "config"]),
-    ("service", &["base", "config", "watch", "follow", "attend"]),
+    ("show", &["base", "config", "watch", "follow", "attend"]),
+    (
+        "service",
+        &["base", "config", "watch", "follow", "attend", "show"],
+    ),
     ("tools", &["base", "config", "watch", "follow", "attend"]),
     (
         "cli",

@@ -10,9 +10,12 @@ BUILD_PACKAGES=("${TOOL_PACKAGES[@]}" libopencv-dev)
 # opencv-data: the face cascades, the detector that needs no download.
 DEMO_PACKAGES=("${BUILD_PACKAGES[@]}" opencv-data)
 # pcscd and vsmartcard-vpcd: the real card service, with a reader that a test can lay cards on.
-# systemd and shellcheck check the unit file and these scripts, python3-jsonschema the schema of the configuration. e2fsprogs makes small disks that a test fills up.
+# systemd and shellcheck check the unit file and these scripts, python3-jsonschema the schema of the configuration. e2fsprogs makes
+# small disks that a test fills up. xvfb, weston and xwayland: displays without a screen, for the window; a font for the names
+# in it.
 # shellcheck disable=SC2034  # for scripts/setup.sh
-TEST_PACKAGES=("${DEMO_PACKAGES[@]}" pcscd vsmartcard-vpcd python3 python3-jsonschema systemd shellcheck e2fsprogs)
+TEST_PACKAGES=("${DEMO_PACKAGES[@]}" pcscd vsmartcard-vpcd python3 python3-jsonschema systemd shellcheck e2fsprogs
+    xvfb weston xwayland fonts-motoya-l-cedar)
 
 # What apt-get is started with, for a script that may be ended by a signal to all of it: packages that are half installed
 # would stand in everybody's way.

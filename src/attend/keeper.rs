@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::debug;
 
+use super::last_tap::{LastTap, TapShown};
 use super::ledger::roster::{Name, Roster};
 use super::ledger::timekeeper::Trust;
 use super::ledger::{Entry, Ledger, Recorded};
@@ -52,6 +53,8 @@ pub struct Keeper {
     pub presence: Arc<Presence>,
     /// The indicators for the person at the reader.
     pub panel: Panel,
+    /// Where the newest tap is left for those who show it.
+    pub last_tap: Arc<LastTap>,
     /// Told that one more tap waits.
     pub card_status: Arc<CardStatus>,
     /// Rung for the uplink when there is something to deliver; none without a server.
@@ -167,6 +170,12 @@ impl Keeper {
             outcome: verdict.outcome(),
             durable,
             feedback,
+        });
+        self.last_tap.set(TapShown {
+            at: tap.at.monotonic,
+            card: uid.clone(),
+            name: name.known().map(str::to_owned),
+            outcome: verdict.event(),
         });
         self.count(verdict, name);
         verdict.log(&tap.reader, &who(&uid, name));

@@ -81,6 +81,12 @@ fn read(id: ClockId) -> Duration {
     clock_gettime(id).map_or(Duration::ZERO, Duration::from)
 }
 
+/// The processor time that the calling thread has used so far.
+#[must_use]
+pub fn thread_time() -> Duration {
+    read(ClockId::CLOCK_THREAD_CPUTIME_ID)
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> Monotime {
         Monotime(read(ClockId::CLOCK_MONOTONIC))

@@ -31,6 +31,8 @@ pub enum Reason {
     Duration,
     /// A clip with `"repeat": false` has come to its end.
     EndOfClip,
+    /// The window was closed, or ESC pressed in it.
+    Window,
     /// Something that cannot be recovered from inside the process; ends with status 1.
     Failure(String),
     /// A value given at the start proved unusable; ends with status 2.
@@ -52,6 +54,9 @@ impl std::fmt::Display for Reason {
                 Err(_) => write!(f, "signal {number}"),
             },
             Self::Duration => f.write_str("--duration"),
+            Self::Window => {
+                f.write_str(&say!("the window was closed", "ウィンドウが閉じられました"))
+            }
             Self::EndOfClip => f.write_str(&say!("end of the clip", "映像の終わり")),
             Self::Failure(why) | Self::Usage(why) => f.write_str(why),
             Self::Restart { why, .. } => write!(f, "[AUTO_RESTART] {why}"),

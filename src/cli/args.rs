@@ -69,7 +69,7 @@ pub(super) struct RunOptions {
     /// Configuration file [default: $FACETAP_CONFIG, else /etc/facetap/config.json, else built in]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Without a window (there is none yet)
+    /// Without a window; else one shows what is done, and ESC in it ends the program
     #[arg(long)]
     pub no_display: bool,
     /// Without servos

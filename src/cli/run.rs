@@ -46,7 +46,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
     logging::on_line(crash::recent::note);
     let logging = Logging::start(&config::log_file(&config.log.file, &env), &config.log)?;
     let crash_file = trap_crashes(logging.file(), config);
-    greet(options, &loaded, crash_file.as_deref());
+    greet(&loaded, crash_file.as_deref());
     record_allocations(config);
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -93,6 +93,7 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         clock,
         stop,
         duration,
+        window: !options.no_display,
     };
     residency::drop_code();
     let begun = service.clock.now();
@@ -213,7 +214,7 @@ fn trap_crashes(log_file: &Path, config: &Config) -> Option<PathBuf> {
     None
 }
 
-fn greet(options: &RunOptions, loaded: &Loaded, crash_file: Option<&Path>) {
+fn greet(loaded: &Loaded, crash_file: Option<&Path>) {
     let version = env!("CARGO_PKG_VERSION");
     let from = loaded.file.as_ref().map_or_else(
         || say!("built-in defaults", "内蔵の既定値"),
@@ -233,12 +234,6 @@ fn greet(options: &RunOptions, loaded: &Loaded, crash_file: Option<&Path>) {
     );
     if let Some(line) = configuration::not_built(loaded) {
         warn!("{line}");
-    }
-    if !options.no_display {
-        say_info!(
-            "there is no window in this version, going on headless (--no-display)",
-            "このバージョンには画面表示がありません。--no-displayとして続行します"
-        );
     }
 }
 
@@ -329,9 +324,11 @@ fn report(ended: &Ended, logging: &Logging) -> u8 {
     }
     info!("{}", ended.summary.log_line());
     let status = match &ended.reason {
-        Reason::Signal(_) | Reason::Duration | Reason::EndOfClip | Reason::Restart { .. } => {
-            super::DONE
-        }
+        Reason::Signal(_)
+        | Reason::Duration
+        | Reason::EndOfClip
+        | Reason::Window
+        | Reason::Restart { .. } => super::DONE,
         Reason::Failure(why) => {
             say_critical!("ending: {why}", "終了します: {why}");
             super::FAILED

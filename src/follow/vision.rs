@@ -23,6 +23,7 @@ use crate::follow::control::{Follower, Observation};
 use crate::follow::detect::{self, Detector};
 use crate::follow::look::{Looker, Plan, Seen};
 use crate::follow::optics::Optics;
+use crate::follow::preview::{Preview, Shown};
 use crate::follow::trace::{FrameRecord, FrameTrace};
 use crate::{say, say_error, say_info, say_warn};
 
@@ -53,6 +54,8 @@ pub struct Vision {
     pub presence: Arc<Presence>,
     /// The trace.
     pub trace: Arc<FrameTrace>,
+    /// Where those who look get their pictures.
+    pub preview: Arc<Preview>,
     /// The counters.
     pub stats: Arc<Stats>,
     /// Time.
@@ -106,7 +109,17 @@ impl Vision {
                 Ok(_) => self.feedback.decoded(),
                 Err(e) => self.unusable(frame.number, e),
             }
-            self.follow(&frame, seen.ok(), &looker, &mut on_target);
+            let seen = seen.ok();
+            self.follow(&frame, seen, &looker, &mut on_target);
+            if let Some(seen) = seen {
+                self.preview.offer(|| Shown {
+                    number: frame.number,
+                    captured: frame.captured,
+                    size: seen.size,
+                    picture: frame.picture,
+                    faces: looker.faces().to_vec(),
+                });
+            }
             if pictures < SETTLED {
                 pictures += 1;
                 if pictures == SETTLED {

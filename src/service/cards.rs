@@ -58,6 +58,7 @@ impl Service {
             presence: Arc::clone(&shared.presence),
             roster,
             panel: panel.clone(),
+            last_tap: Arc::clone(&shared.last_tap),
             card_status: Arc::clone(card_status),
             bell,
             trace: TapTrace::new(Arc::clone(&self.trace)),

@@ -101,6 +101,7 @@ impl Service {
             follower: Arc::clone(&shared.follower),
             presence: Arc::clone(&shared.presence),
             trace: Arc::clone(&shared.frame_trace),
+            preview: Arc::clone(&shared.preview),
             stats: Arc::clone(&shared.stats),
             clock: Arc::clone(&self.clock),
             stop: self.stop.clone(),

@@ -5,6 +5,7 @@ mod following;
 pub mod reloads;
 pub mod summary;
 mod vitals;
+mod window;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use log::{info, warn};
 
+use crate::attend::last_tap::LastTap;
 use crate::base::beat::{Beat, Beats};
 use crate::base::card_status::CardStatus;
 use crate::base::clock::{Clock, rfc3339};
@@ -27,6 +29,7 @@ use crate::base::trace::TraceFile;
 use crate::config::{Config, Live};
 use crate::follow::camera::source::SourceKind;
 use crate::follow::control::Follower;
+use crate::follow::preview::Preview;
 use crate::follow::trace::FrameTrace;
 use crate::service::reloads::Reloads;
 use crate::service::summary::Summary;
@@ -75,6 +78,8 @@ pub struct Service {
     pub stop: Stop,
     /// Stop by itself after this time.
     pub duration: Option<Duration>,
+    /// Whether a window shows what is done.
+    pub window: bool,
 }
 
 /// How a run ended.
@@ -95,6 +100,8 @@ struct Shared {
     card_status: Arc<CardStatus>,
     latest: Arc<Latest>,
     presence: Arc<Presence>,
+    preview: Arc<Preview>,
+    last_tap: Arc<LastTap>,
     follower: Arc<Mutex<Follower>>,
     frame_trace: Arc<FrameTrace>,
     beats: Beats,
@@ -187,6 +194,8 @@ impl Service {
             card_status: Arc::default(),
             latest: Arc::default(),
             presence: Arc::default(),
+            preview: Arc::default(),
+            last_tap: Arc::default(),
             follower: Arc::new(Mutex::new(follower)),
             frame_trace: Arc::new(FrameTrace::new(Arc::clone(&self.trace))),
             beats: Beats::default(),
@@ -204,6 +213,9 @@ impl Service {
         let pose = self.start_servos(threads, shared)?;
         if let Some(kind) = &self.camera {
             self.start_camera(threads, shared, kind.clone(), pose)?;
+        }
+        if self.window {
+            self.start_window(threads, shared)?;
         }
         Ok(())
     }

@@ -65,12 +65,16 @@ impl Scene {
 
     /// The same with further environment variables.
     pub fn run_with(&self, options: &[&str], env: &[(&str, &str)]) -> Running {
+        let options: Vec<&str> = ["--no-display"].iter().chain(options).copied().collect();
+        self.run_on_display(&options, env)
+    }
+
+    /// The same without `--no-display`.
+    pub fn run_on_display(&self, options: &[&str], env: &[(&str, &str)]) -> Running {
         let config = self.path("config.json");
         std::fs::write(&config, self.config.to_string()).unwrap();
         let mut command = facetap();
-        command
-            .args(["run", "--no-display", "--config"])
-            .arg(&config);
+        command.args(["run", "--config"]).arg(&config);
         command
             .arg("--trace")
             .arg(self.path("trace.jsonl"))
@@ -104,6 +108,9 @@ pub fn facetap() -> Command {
         "LOGS_DIRECTORY",
         "NOTIFY_SOCKET",
         "LC_ALL",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
     ] {
         command.env_remove(name);
     }

@@ -50,4 +50,7 @@ mod supervise;
 mod troubleshooting;
 mod uplink;
 mod watchman;
+mod window;
+#[path = "../common/xserver.rs"]
+mod xserver;
 mod zone;

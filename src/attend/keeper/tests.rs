@@ -37,6 +37,7 @@ fn scene() -> KeeperScene {
         presence: Arc::default(),
         roster: None,
         panel,
+        last_tap: Arc::default(),
         card_status: Arc::default(),
         bell: Some(Arc::clone(&bell)),
         trace: TapTrace::new(Arc::new(trace)),

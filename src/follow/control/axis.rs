@@ -100,6 +100,13 @@ pub struct AxisControl {
 }
 
 impl AxisControl {
+    /// The load that it reported, from -1 to 1; none while it does not report.
+    #[must_use]
+    pub fn load(&self, now: Monotime) -> Option<f64> {
+        let (_, feedback) = self.heard.filter(|_| self.alive(now))?;
+        Some(feedback.load)
+    }
+
     /// An axis of which nothing is known yet.
     #[must_use]
     pub fn new(bounds: Bounds, assumed: Assumed) -> Self {

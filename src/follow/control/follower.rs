@@ -344,6 +344,12 @@ impl Follower {
         self.locator.history.latest()
     }
 
+    /// The load of each axis, from -1 to 1; none for one that does not report.
+    #[must_use]
+    pub fn loads(&self, now: Monotime) -> Each<Option<f64>> {
+        Each::new(|axis| self.axes[axis].load(now))
+    }
+
     /// Whether there is a face for which servos without torque are to be woken.
     #[must_use]
     pub fn is_called(&self, now: Monotime) -> bool {

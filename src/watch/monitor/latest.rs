@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::sample::Sample;
+use crate::base::clock::Monotime;
 use crate::base::stop::lock;
 use crate::watch::trend::LeakVerdict;
 
@@ -32,24 +33,71 @@ impl Verdicts {
     }
 }
 
+/// How many warnings are kept for those who look.
+const WARNINGS: usize = 4;
+
+/// A warning that was logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warned {
+    /// When.
+    pub at: Monotime,
+    /// The line's text.
+    pub text: String,
+}
+
 /// The newest sample and verdicts, shared between the monitor and those who look.
 #[derive(Debug, Default)]
-pub struct Latest(Mutex<(Option<Sample>, Verdicts)>);
+pub struct Latest(Mutex<LatestState>);
+
+#[derive(Debug, Default)]
+struct LatestState {
+    sample: Option<Sample>,
+    verdicts: Verdicts,
+    warnings: Vec<Warned>,
+}
 
 impl Latest {
     /// The newest sample; none before the first.
     #[must_use]
     pub fn get(&self) -> Option<Sample> {
-        lock(&self.0).0.clone()
+        lock(&self.0).sample.clone()
     }
 
     /// The verdicts of now.
     #[must_use]
     pub fn verdicts(&self) -> Verdicts {
-        lock(&self.0).1
+        lock(&self.0).verdicts
+    }
+
+    /// The newest warnings, the last one first. Each was logged once, and may be over by now.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warned> {
+        lock(&self.0).warnings.clone()
     }
 
     pub(super) fn set(&self, sample: Sample, verdicts: Verdicts) {
-        *lock(&self.0) = (Some(sample), verdicts);
+        let mut state = lock(&self.0);
+        (state.sample, state.verdicts) = (Some(sample), verdicts);
+    }
+
+    pub(super) fn warned(&self, at: Monotime, text: String) {
+        let mut state = lock(&self.0);
+        state.warnings.insert(0, Warned { at, text });
+        state.warnings.truncate(WARNINGS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_warning_comes_first_and_the_oldest_go() {
+        let latest = Latest::default();
+        for n in 0..10 {
+            latest.warned(Monotime::from_zero(Duration::from_secs(n)), n.to_string());
+        }
+        let texts: Vec<_> = latest.warnings().into_iter().map(|w| w.text).collect();
+        assert_eq!(texts, ["9", "8", "7", "6"]);
     }
 }

@@ -34,7 +34,7 @@ use schedule::Schedule;
 use tracing::Tracing;
 use watching::Watching;
 
-pub use latest::{Latest, Verdicts};
+pub use latest::{Latest, Verdicts, Warned};
 pub use leaks::rss_limit_bytes;
 pub use line::Line;
 pub use memory_log::{MemoryLines, file_beside};
@@ -119,6 +119,11 @@ impl Monitor {
                 info!("{line}");
             }
             said.iter().for_each(log_said);
+            for said in said {
+                if let Said::Warning(text) = said {
+                    self.latest.warned(now, text);
+                }
+            }
             let _ = look_due.is_due(now);
             let mut next = line_due.next().min(look_due.next());
             if let Some(memory) = &mut memory {
