@@ -14,6 +14,7 @@ use facetap::base::clock::{Clock, Monotime, SystemClock};
 use facetap::base::stats::Counters;
 use facetap::base::stop::Stop;
 use facetap::config::Config;
+use facetap::config::RosterColumns;
 use facetap::follow::camera::Env;
 use facetap::follow::camera::source::{self, SourceKind};
 use facetap::follow::camera::{Grab, Picture};
@@ -114,7 +115,8 @@ fn naming(c: &mut Criterion) {
         .collect();
     std::fs::write(file.path(), lines).unwrap();
     c.bench_function("read a roster of 10,000 cards", |b| {
-        b.iter(|| roster::read(file.path()).unwrap());
+        let (columns, tapped) = (RosterColumns::default(), roster::Tapped::default());
+        b.iter(|| roster::read(file.path(), &columns, &tapped).unwrap());
     });
 }
 

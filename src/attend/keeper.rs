@@ -8,7 +8,7 @@ use log::debug;
 
 use super::last_tap::{LastTap, TapShown};
 use super::ledger::roster::{Name, Roster};
-use super::ledger::timekeeper::Trust;
+use super::ledger::timekeeper::{Trust, plausible};
 use super::ledger::{Entry, Ledger, Recorded};
 use super::trace::{Outcome, TapRecord, TapTrace};
 use crate::attend::indicator::{Event, Notice, Panel};
@@ -136,7 +136,10 @@ impl Keeper {
 
     fn name(&self, tap: &Tap) -> Name {
         match (&self.roster, &tap.sighting) {
-            (Some(roster), Sighting::Card(uid, _)) => roster.name(uid),
+            (Some(roster), Sighting::Card(uid, _)) => {
+                let wall = &tap.at.wall;
+                roster.name(uid, plausible(wall.timestamp()).then(|| wall.datetime()))
+            }
             _ => Name::NoRoster,
         }
     }

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use super::args::CheckOptions;
 use super::{configuration, env};
+use crate::attend::ledger::roster;
 use crate::attend::reader::selection::{self, Selection};
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::limited::{NotDone, in_time};
@@ -24,12 +25,13 @@ const LIMIT: Duration = Duration::from_secs(40);
 type Look = fn(&Config) -> Row;
 
 /// The parts in their order.
-const LOOKS: [(&str, Look); 8] = [
+const LOOKS: [(&str, Look); 9] = [
     ("camera", camera_row),
     ("detector", detector_row),
     ("servo", servo_row),
     ("reader", reader_row),
     ("ledger", ledger_row),
+    ("roster", roster_row),
     ("server", server_row),
     ("gpio", gpio_row),
     ("lcd", lcd_row),
@@ -48,6 +50,8 @@ enum CheckVerdict {
 struct Row {
     part: String,
     verdict: CheckVerdict,
+    /// What a person should look at.
+    notes: Vec<String>,
 }
 
 impl fmt::Display for Row {
@@ -58,7 +62,11 @@ impl fmt::Display for Row {
             CheckVerdict::Absent(text) => ("absent", text),
             CheckVerdict::Failed(text) => ("FAILED", text),
         };
-        write!(f, "{:<8} {mark:<7} {text}", self.part)
+        write!(f, "{:<8} {mark:<7} {text}", self.part)?;
+        for note in &self.notes {
+            write!(f, "\n{:<8} {:<7} {note}", "", "note")?;
+        }
+        Ok(())
     }
 }
 
@@ -99,6 +107,7 @@ fn row(part: &str, result: Result<String>) -> Row {
     Row {
         part: part.to_owned(),
         verdict,
+        notes: Vec::new(),
     }
 }
 
@@ -115,6 +124,7 @@ fn hangs(part: &str, why: &NotDone) -> Row {
     Row {
         part: part.to_owned(),
         verdict: CheckVerdict::Failed(why),
+        notes: Vec::new(),
     }
 }
 
@@ -122,6 +132,7 @@ fn off(part: &str, why: String) -> Row {
     Row {
         part: part.to_owned(),
         verdict: CheckVerdict::Off(why),
+        notes: Vec::new(),
     }
 }
 
@@ -219,6 +230,31 @@ fn ledger_row(config: &Config) -> Row {
     row("ledger", told)
 }
 
+fn roster_row(config: &Config) -> Row {
+    let attendance = &config.attendance;
+    let Some(file) = attendance.roster.as_deref() else {
+        return off(
+            "roster",
+            say!(
+                "no \"attendance.roster\": taps have no names",
+                "\"attendance.roster\" なし: 名前なしで記録します"
+            ),
+        );
+    };
+    let columns = attendance.roster_columns.clone().unwrap_or_default();
+    let tapped = roster::tapped(&config::data_dir_to_read(config, &env));
+    match roster::read(file, &columns, &tapped) {
+        Ok(contents) => Row {
+            notes: contents.notes(),
+            ..row(
+                "roster",
+                Ok(format!("{}: {}", file.display(), contents.summary())),
+            )
+        },
+        Err(e) => row("roster", Err(e)),
+    }
+}
+
 fn server_row(config: &Config) -> Row {
     match uplink::probe(config).transpose() {
         None => off(
@@ -255,5 +291,6 @@ fn optional(part: &str, result: Result<String>) -> Row {
     Row {
         part: part.to_owned(),
         verdict,
+        notes: Vec::new(),
     }
 }

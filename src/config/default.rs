@@ -68,6 +68,7 @@ impl Default for Config {
             },
             attendance: Attendance {
                 roster: None,
+                roster_columns: None,
                 require_face: false,
                 keep_days: 400,
             },

@@ -71,6 +71,13 @@ impl Live {
         let changed = values::changed(&current, new);
         let (mut mixed, wanted) = (values::of(&current), values::of(new));
         let mut applied = Applied::default();
+        // Groups that may come and go are taken over as they are.
+        for group in schema::KEYS.iter().filter(|key| key.is_group() && key.null) {
+            let (place, is_live) = (group.pointer(), group.reload == Reload::AtOnce);
+            if is_live && let Some(old) = mixed.pointer_mut(&place) {
+                *old = wanted.pointer(&place).cloned().unwrap_or_default();
+            }
+        }
         for path in changed {
             let key = schema::find(path);
             let place = key
@@ -82,6 +89,7 @@ impl Live {
             });
             let between = key.is_some_and(|key| key.reload == Reload::BetweenValues);
             match both {
+                None if in_live_group(path) => applied.now.push(path),
                 Some((old, new)) if !between || !(old.is_null() || new.is_null()) => {
                     *old = new;
                     applied.now.push(path);
@@ -101,6 +109,14 @@ impl Live {
         }
         applied
     }
+}
+
+/// Whether the key belongs to a group that may come and go while the service runs.
+fn in_live_group(path: &str) -> bool {
+    let group = path
+        .rsplit_once('.')
+        .and_then(|(group, _)| schema::find(group));
+    group.is_some_and(|group| group.null && group.reload == Reload::AtOnce)
 }
 
 #[cfg(test)]
@@ -147,6 +163,21 @@ mod tests {
         assert_eq!(applied.now, ["server_url", "monitor.rss_limit_mb"]);
         assert_eq!(counted.load(Ordering::Relaxed), 1);
         assert_eq!(live.now().server_url.as_deref(), Some("http://two"));
+    }
+
+    #[test]
+    fn the_columns_of_the_roster_come_and_go() {
+        let live = Live::new(Config::default());
+        let with = config(r#"{"attendance": {"roster_columns": {"card": "No", "name": 2}}}"#);
+        let applied = live.apply(&with);
+        let keys = [
+            "attendance.roster_columns.card",
+            "attendance.roster_columns.name",
+        ];
+        assert_eq!((applied.now, applied.later.len()), (keys.to_vec(), 0));
+        assert_eq!(*live.now(), with);
+        assert!(live.apply(&Config::default()).later.is_empty());
+        assert!(live.now().attendance.roster_columns.is_none());
     }
 
     #[test]

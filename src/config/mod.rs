@@ -353,10 +353,47 @@ pub enum Readers {
 pub struct Attendance {
     /// CSV of UID and name.
     pub roster: Option<PathBuf>,
+    /// Its columns, where they are not found right.
+    pub roster_columns: Option<RosterColumns>,
     /// Whether a tap without a face in view is marked for review.
     pub require_face: bool,
     /// Days that delivered taps are kept.
     pub keep_days: u32,
+}
+
+/// Columns of the roster; each that is none is found by headings and contents.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RosterColumns {
+    /// The card's number.
+    pub card: Option<ColumnName>,
+    /// The person's name.
+    pub name: Option<ColumnName>,
+    /// The number of the employee.
+    pub employee: Option<ColumnName>,
+    /// The day from which the line holds.
+    pub from: Option<ColumnName>,
+    /// When the person's day begins.
+    pub day_begins: Option<ColumnName>,
+}
+
+/// A column by its number, from 1, or by its heading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ColumnName {
+    /// The number.
+    Number(u8),
+    /// The heading.
+    Heading(String),
+}
+
+impl std::fmt::Display for ColumnName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(n) => write!(f, "{n}"),
+            Self::Heading(heading) => write!(f, "\"{heading}\""),
+        }
+    }
 }
 
 /// Pins, BCM numbers; none is off.

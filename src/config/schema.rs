@@ -47,6 +47,7 @@ mod tests {
             url: "mqtt://x".into(),
             topic: "t".into(),
         });
+        config.attendance.roster_columns = Some(crate::config::RosterColumns::default());
         let mut paths = Vec::new();
         leaves("", &serde_json::to_value(config).unwrap(), &mut paths);
         let mut table: Vec<_> = KEYS.iter().map(|k| k.path.to_owned()).collect();

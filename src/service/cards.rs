@@ -86,7 +86,10 @@ impl Service {
 
     /// The roster, read once before the first tap.
     fn roster(&self) -> Option<Roster> {
-        let roster = Roster::new(self.config.attendance.roster.clone()?, &self.stop);
+        let attendance = &self.config.attendance;
+        let file = attendance.roster.clone()?;
+        let columns = attendance.roster_columns.clone().unwrap_or_default();
+        let roster = Roster::new(file, columns, self.data_dir.clone(), &self.stop);
         roster.refresh(self.clock.now());
         Some(roster)
     }

@@ -10,7 +10,7 @@ use crate::base::clock::ManualClock;
 use crate::base::slot::Taken;
 use crate::base::stop::Reason;
 use crate::base::trace::TraceFile;
-use crate::config::{Config, Live};
+use crate::config::{Config, Live, RosterColumns};
 
 struct KeeperScene {
     dir: tempfile::TempDir,
@@ -182,7 +182,12 @@ fn names_come_from_the_roster_and_unknown_cards_are_counted() {
     let mut scene = scene();
     let file = scene.dir.path().join("roster.csv");
     std::fs::write(&file, "01010101,Ann\n").unwrap();
-    let roster = Roster::new(file, &Stop::new());
+    let roster = Roster::new(
+        file,
+        RosterColumns::default(),
+        scene.dir.path().into(),
+        &Stop::new(),
+    );
     roster.refresh(scene.clock.now());
     scene.keeper.roster = Some(roster);
     scene.tap(card(1));

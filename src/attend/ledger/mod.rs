@@ -12,6 +12,7 @@ mod holder;
 mod journal;
 mod lock;
 pub mod medium;
+mod names;
 pub mod outbox;
 pub mod probe;
 pub mod query;

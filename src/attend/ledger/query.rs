@@ -18,7 +18,7 @@ use rusqlite::{Connection, params};
 pub use integrity::Integrity;
 pub use overview::{Answer, Card, Overview, Waiting};
 pub use retry::{Retried, Which, retry};
-pub use row::Row;
+pub use row::{Row, likely};
 
 use super::lock::DirLock;
 use crate::say;

@@ -196,7 +196,8 @@ impl Timekeeper {
 }
 
 /// Whether a wall clock that says this may have been set.
-pub(super) fn plausible(wall: Timestamp) -> bool {
+#[must_use]
+pub fn plausible(wall: Timestamp) -> bool {
     wall.as_second() >= EARLIEST
 }
 

@@ -15,7 +15,7 @@ use super::timekeeper::{Anchor, Seen, plausible};
 use super::times::Whose;
 use super::turn::Urgency;
 use super::writer::Writer;
-use super::{schema, times};
+use super::{names, schema, times};
 use crate::attend::zone;
 use crate::base::beat::Beat;
 use crate::base::card_status::CardStatus;
@@ -46,6 +46,8 @@ const ALARM: &str = "ledger";
 const ZONE: &str = "time zone";
 /// How often the time zone is looked for.
 const ZONE_EVERY: Duration = Duration::from_secs(60);
+/// Taps whose names are compared with a changed roster at once.
+const RENAME_BATCH: usize = 500;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The thread's body.
@@ -85,6 +87,10 @@ struct UpkeepMemory {
     begun: Monotime,
     /// The file whose pages were looked at last.
     examined: Option<Edition>,
+    /// Which reading of the roster the names of the ledger follow, or are about to.
+    roster: u64,
+    /// The last tap whose name was compared with the roster; none if all were.
+    renamed: Option<i64>,
 }
 
 impl Upkeep {
@@ -93,6 +99,11 @@ impl Upkeep {
         let mut memory = UpkeepMemory::new(self.clock.now());
         loop {
             if let Some(roster) = &self.roster {
+                let config = self.live.now();
+                if let Some(file) = &config.attendance.roster {
+                    let columns = config.attendance.roster_columns.clone();
+                    roster.change(file, &columns.unwrap_or_default());
+                }
                 roster.refresh(self.clock.now());
             }
             match self.tick(&mut memory) {
@@ -126,6 +137,7 @@ impl Upkeep {
         let mut news = self.look_at_the_clock(&mut writer, memory, now)?;
         news |= self.check_retry_requests(&mut writer, memory)?;
         news |= self.end_quiet(&mut writer)?;
+        self.follow_roster(&mut writer, memory)?;
         if due(memory.pruned, PRUNE_EVERY) && self.prune(&mut writer)? {
             memory.pruned = Some(now);
         }
@@ -182,6 +194,10 @@ impl Upkeep {
                 times::correct(tx, boot_id, &anchor, zone, Whose::Doubtful)
             })?;
             memory.noted = Some(now);
+            if changed > 0 {
+                // Whose a card was may depend on the day.
+                memory.renamed = Some(0);
+            }
             tell_corrected(changed, &anchor);
         } else if held {
             let guess = Anchor {
@@ -225,6 +241,37 @@ impl Upkeep {
         Ok(true)
     }
 
+    /// Gives taps the names that the roster has been corrected to, some at a time: a tap that comes meanwhile waits for
+    /// them.
+    fn follow_roster(&self, writer: &mut Writer, memory: &mut UpkeepMemory) -> Result<()> {
+        let Some(roster) = &self.roster else {
+            return Ok(());
+        };
+        let edition = roster.edition();
+        if edition != memory.roster {
+            memory.roster = edition;
+            memory.renamed = Some(0);
+        }
+        let (Some(after), Some(people)) = (memory.renamed, roster.people()) else {
+            return Ok(());
+        };
+        let (changes, last) = writer.read(&self.store, |db| {
+            names::changes(db, &people, after, RENAME_BATCH)
+        })?;
+        if !changes.is_empty() {
+            writer.write(&self.store, Urgency::Background, |tx| {
+                names::apply(tx, &changes)
+            })?;
+            let count = changes.len();
+            say_info!(
+                "ledger: {count} earlier taps have the name that the roster has now",
+                "記録: 名簿の変更に合わせて {count} 件の氏名を更新しました"
+            );
+        }
+        memory.renamed = last;
+        Ok(())
+    }
+
     /// Removes a batch of old taps. True if none are left.
     fn prune(&self, writer: &mut Writer) -> Result<bool> {
         // By the time that is known to be right: with a clock that is years ahead everything would look old.
@@ -263,6 +310,8 @@ impl UpkeepMemory {
             no_zone: None,
             begun: now,
             examined: None,
+            roster: 0,
+            renamed: None,
         }
     }
 

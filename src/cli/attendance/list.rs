@@ -86,6 +86,7 @@ fn time(row: &Row, now: &Zoned) -> String {
 fn name(who: Who) -> String {
     match who {
         Who::Known(name) => name.to_owned(),
+        Who::Disputed => say!("(two people)", "（名簿に重複）"),
         Who::Unknown => say!("(unknown)", "（未登録）"),
         Who::NotTold => "-".to_owned(),
     }

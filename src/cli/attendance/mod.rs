@@ -60,7 +60,7 @@ impl LedgerCommand {
     }
 
     fn people(&self) -> People {
-        People::of(self.config.attendance.roster.as_deref())
+        People::of(&self.config.attendance, &self.dir)
     }
 }
 

@@ -38,12 +38,11 @@ pub fn gather(machine: &Machine) -> Known {
     let (root, config) = (&machine.root, &machine.config);
     if let Some(file) = &config.attendance.roster {
         let real = root.path(file);
-        match roster::read(&real) {
+        let columns = config.attendance.roster_columns.clone().unwrap_or_default();
+        match roster::read(&real, &columns, &roster::tapped(&machine.data_dir)) {
             Ok(contents) => {
-                for (card, name) in contents.names {
-                    cards.insert(card.to_string());
-                    names.insert(name);
-                }
+                cards.extend(contents.people.cards());
+                names.extend(contents.people.names().map(str::to_owned));
             }
             Err(_) if !real.exists() => {}
             Err(_) => unread.push(file.display().to_string()),

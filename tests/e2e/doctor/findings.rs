@@ -84,6 +84,8 @@ pub fn cases() -> Vec<Case> {
         case("secret-open", "/etc/facetap/token", |b| b.mode("etc/facetap/token", 0o644)),
         case("named-file-unusable", "auth_token_file", |b| b.remove("etc/facetap/token")),
         case("roster-unusable", "roster.csv", |b| b.write("etc/facetap/roster.csv", "rubbish\n".repeat(300_000))),
+        case("roster-no-card", "tapped", |b| tap(b, "delivered", "200", None)),
+        case("roster-disputed", "lines 2 and 3", |b| b.append("etc/facetap/roster.csv", "04A1B2C3D4E5F6,Somebody\n")),
         case("roster-lines", "1 lines", |b| b.append("etc/facetap/roster.csv", "4.01E+13,Somebody\n")),
         case("camera-absent", CAMERA, |b| b.remove(CAMERA)),
         case("camera-forbidden", "/dev/video0", |b| b.mode("dev/video0", 0o600)),

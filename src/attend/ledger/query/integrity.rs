@@ -73,6 +73,24 @@ impl View {
         self.texts("uid", limit)
     }
 
+    /// Cards that were counted, each once; at most `limit`. Steps from card to card in the index, however many taps each has.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn counted_cards(&self, limit: u32) -> Result<Vec<String>> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            self.db
+                .prepare(
+                    "WITH RECURSIVE card(uid) AS (SELECT min(uid) FROM tap UNION ALL \
+                     SELECT (SELECT min(uid) FROM tap WHERE uid > card.uid) FROM card WHERE card.uid IS NOT NULL) \
+                     SELECT uid FROM card WHERE uid IS NOT NULL LIMIT ?1",
+                )?
+                .query_map([limit], |r| r.get(0))?
+                .collect()
+        };
+        read().with_context(|| self.failure())
+    }
+
     fn texts(&self, column: &str, limit: u32) -> Result<Vec<String>> {
         let mut tables = vec!["tap"];
         if self.tables.has_uncounted() {

@@ -3,7 +3,13 @@
 use rusqlite::{Connection, Result, Row as SqlRow};
 
 use super::{Filter, Only};
+use crate::attend::ledger::timekeeper::plausible;
 use crate::attend::trace::Outcome;
+
+/// Whether a moment of the ledger can be right.
+pub fn likely(utc_time: &str) -> bool {
+    utc_time.parse().is_ok_and(plausible)
+}
 
 /// A tap, or a card that was read and not counted. Words and times are those of the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +51,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// The local time, unless the clock had never been set.
+    #[must_use]
+    pub fn likely_time(&self) -> Option<&str> {
+        likely(&self.utc_time).then_some(self.local_time.as_str())
+    }
+
     /// Reads the columns of [`Tables::select`], of which the first two are the place.
     pub(super) fn read(r: &SqlRow) -> Result<Self> {
         let outcome: String = r.get(2)?;

@@ -1,239 +1,347 @@
-//! From text to names: delimiter, header, columns, and what is wrong with a line.
+//! From text to people and cards, and what is wrong with a line.
+
+use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use jiff::civil::DateTime;
 
-use super::{Contents, uid};
+use super::columns::{self, Columns};
+use super::directory::{CardNumber, Person};
+use super::forms::Tapped;
+use super::records::{Fields, Record};
+use super::table::Table;
+use super::uid::{self, NoUid};
+use super::{Contents, day, name};
 use crate::attend::uid::Uid;
+use crate::config::{ColumnName, RosterColumns};
 use crate::say;
 
 /// More people than any place this is made for.
-const MOST_LINES: usize = 200_000;
-/// Lines that are used to detect the delimiter.
-const SAMPLE: usize = 20;
-/// The longest name in characters; more is another column by mistake.
-const LONGEST_NAME: usize = 200;
-/// Fields of a line that are looked at; more are ignored.
-const COLUMNS: usize = 64;
-
-/// Headings of the column of cards, in lower case without spaces and signs.
-const CARD_HEADINGS: &[&str] = &[
-    "uid",
-    "idm",
-    "card",
-    "cardid",
-    "carduid",
-    "cardno",
-    "cardnumber",
-    "nfc",
-    "nfcid",
-    "tag",
-    "felica",
-    "カード",
-    "カードid",
-    "カード番号",
-    "カードuid",
-    "カードidm",
-    "icカード",
-    "icカード番号",
-];
-/// Headings of the column of names.
-const NAME_HEADINGS: &[&str] = &[
-    "name",
-    "fullname",
-    "displayname",
-    "person",
-    "employee",
-    "employeename",
-    "氏名",
-    "名前",
-    "お名前",
-    "姓名",
-    "社員名",
-    "利用者名",
-    "表示名",
-    "名称",
-];
-
-/// Where card and name stand in a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Columns {
-    card: usize,
-    name: usize,
-}
+pub(super) const MOST_LINES: usize = 200_000;
+/// Numbers that no card has, of which it is told whether they were proven.
+const ODD: usize = 1000;
+/// The longest number of an employee in characters.
+const LONGEST_NUMBER: usize = 64;
 
 /// Reads the text of a roster.
 ///
 /// # Errors
-/// It has more lines than a roster can have.
-pub(super) fn parse(text: &str) -> Result<Contents> {
-    // `lines` would miss the lone carriage returns of old programs.
-    let lines: Vec<(usize, &str)> = text
-        .split('\n')
-        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
-        .enumerate()
-        .map(|(i, line)| (i + 1, line))
-        .filter(|(_, line)| !line.trim().is_empty())
-        .collect();
+/// It has more lines than a roster can have, or it cannot be told which column is which.
+pub(super) fn parse(text: &str, asked: &RosterColumns, tapped: &Tapped) -> Result<Contents> {
+    let headings: Vec<&str> = [
+        &asked.card,
+        &asked.name,
+        &asked.employee,
+        &asked.from,
+        &asked.day_begins,
+    ]
+    .into_iter()
+    .filter_map(|column| match column {
+        Some(ColumnName::Heading(heading)) => Some(heading.as_str()),
+        _ => None,
+    })
+    .collect();
+    let table = Table::of(text, &headings, tapped, MOST_LINES);
+    // Counted before anything is kept.
     ensure!(
-        lines.len() <= MOST_LINES,
+        table.records <= MOST_LINES,
         say!(
             "more than {MOST_LINES} lines: this is no roster",
             "{MOST_LINES} 行を超えています。名簿ではありません"
         )
     );
-    let mut splitter = Splitter::new(delimiter(&lines));
-    let mut contents = Contents::default();
-    let mut columns = Columns { card: 0, name: 1 };
-    let mut rest = &lines[..];
-    if let Some((_, first)) = lines.first()
-        && let Some(found) = header(&splitter.split(first))
-    {
-        columns = found;
-        rest = &lines[1..];
+    if table.records == 0 {
+        return Ok(Contents::default());
     }
-    contents.names.reserve(rest.len());
-    for (number, line) in rest {
-        let fields = splitter.split(line);
-        let problem = match entry(&fields, columns) {
-            Ok((card, name)) => contents.names.insert(card, name).map(|_| {
-                say!(
-                    "the card {card} is there twice; this line counts",
-                    "カード {card} が重複しています。この行を使います"
-                )
-            }),
-            Err(problem) => Some(problem),
-        };
-        if let Some(problem) = problem {
-            contents
-                .problems
-                .push(say!("line {number}: {problem}", "{number} 行目: {problem}"));
-        }
+    let columns = Columns::of(&table, asked)?;
+    columns::distinct(&columns, &table)?;
+    let mut reading = Reading {
+        columns: &columns,
+        tapped,
+        width: table.width,
+        repeated: header_fields(&table),
+        contents: Contents::default(),
+        employees: HashMap::new(),
+        odd: Vec::new(),
+    };
+    let mut fields = Fields::new(table.delimiter);
+    for record in table.data() {
+        fields.split(&record);
+        reading.line(&record, &fields);
     }
+    let mut contents = reading.finish();
+    contents.layout = columns.describe(&table);
     Ok(contents)
 }
 
-/// The delimiter by which the most cards are found; a comma where none finds any.
-fn delimiter(lines: &[(usize, &str)]) -> u8 {
-    let found = |delimiter: u8| {
-        let mut splitter = Splitter::new(delimiter);
-        lines
-            .iter()
-            .take(SAMPLE)
-            .map(|(_, line)| splitter.split(line))
-            .filter(|fields| fields.len() > 1 && fields.iter().any(|f| uid::parse(f).is_ok()))
-            .count()
-    };
-    let mut best = (b',', found(b','));
-    for other in [b';', b'\t'] {
-        let count = found(other);
-        if count > best.1 {
-            best = (other, count);
-        }
+/// The headings, which stand a second time in files that were put together.
+fn header_fields(table: &Table) -> Vec<String> {
+    let heading = |c: &super::table::Column| c.heading.clone().unwrap_or_default();
+    if table.header == 0 {
+        return Vec::new();
     }
-    best.0
+    table.columns[..table.width.min(table.columns.len())]
+        .iter()
+        .map(heading)
+        .collect()
 }
 
-/// The columns if this line is a header: it has known headings, or its first field has no digit and so is
-/// not even a spoiled card number.
-fn header(fields: &[String]) -> Option<Columns> {
-    let plain = |field: &String| -> String {
+struct Reading<'a> {
+    columns: &'a Columns,
+    tapped: &'a Tapped,
+    width: usize,
+    repeated: Vec<String>,
+    contents: Contents,
+    /// The last person with an employee number.
+    employees: HashMap<Box<str>, u32>,
+    /// Numbers that no card has, their key and line.
+    odd: Vec<(NoUid, usize)>,
+}
+
+impl Reading<'_> {
+    fn line(&mut self, record: &Record, fields: &Fields) {
+        if !self.repeated.is_empty() && fields.iter().eq(self.repeated.iter().map(String::as_str)) {
+            return;
+        }
+        if let Err(problem) = self.take(record, fields) {
+            self.problem(record.line, &problem);
+        }
+    }
+
+    fn problem(&mut self, line: usize, problem: &str) {
+        self.contents
+            .problems
+            .add(|| say!("line {line}: {problem}", "{line} 行目: {problem}"));
+    }
+
+    fn take(&mut self, record: &Record, fields: &Fields) -> Result<(), String> {
+        if record.unclosed {
+            self.contents.unclosed += 1;
+            let too_many = fields.count() > self.width;
+            let note = say!(
+                "a quotation mark is never closed; the line is read by itself",
+                "引用符が閉じられていません。この行だけを読みます"
+            );
+            if too_many {
+                return Err(say!(
+                    "a quotation mark is never closed, and a field may be cut at a delimiter",
+                    "引用符が閉じられておらず、項目が区切り文字で切れている可能性があります"
+                ));
+            }
+            self.problem(record.line, &note);
+        }
+        let columns = self.columns;
+        let numbers: Vec<Result<Uid, NoUid>> = (columns.cards.iter())
+            .map(|i| bare(fields.get(*i), record.unclosed))
+            .filter(|field| !is_empty(field))
+            .map(uid::parse)
+            .collect();
+        if numbers.is_empty() {
+            // Somebody who has no card yet.
+            self.contents.without_card += 1;
+            return Ok(());
+        }
+        let person = self.person(record, fields)?;
+        let from = match columns.from.map(|i| fields.get(i)).filter(|f| !is_empty(f)) {
+            None => Ok(None),
+            Some(field) => day::day(field).map(Some).ok_or_else(|| {
+                let shown = name::shown(field);
+                say!(
+                    "\"{shown}\" is no day that can be read in one way only (write 2026-12-01); its card has no name",
+                    "「{shown}」は日付として一通りに読めません（2026-12-01 の形で書いてください）。名前は付きません"
+                )
+            }),
+        };
+        if let Err(problem) = &from {
+            self.problem(record.line, problem);
+        }
+        let from: Result<Option<DateTime>, ()> = from.map_err(|_| ());
+        let mut problem = None;
+        for number in numbers {
+            match number {
+                Ok(card) => {
+                    if let Some(suspect) = uid::suspect(&card)
+                        && !self.tapped.cards.contains(&card)
+                        && self.odd.len() < ODD
+                    {
+                        self.odd.push((suspect, record.line));
+                    }
+                    let card = CardNumber::Card(card);
+                    self.contents.people.give(card, person, record.line, from);
+                }
+                Err(e) => {
+                    if let Some(key) = &e.key {
+                        let card = CardNumber::Odd(key.clone());
+                        self.contents.people.give(card, person, record.line, from);
+                        if self.odd.len() < ODD {
+                            self.odd.push((e, record.line));
+                        }
+                    } else {
+                        problem = Some(e.to_string());
+                    }
+                }
+            }
+        }
+        problem.map_or(Ok(()), Err)
+    }
+
+    /// The person of a line, who may be known by the employee number already.
+    fn person(&mut self, record: &Record, fields: &Fields) -> Result<u32, String> {
+        let columns = self.columns;
+        let employee = columns
+            .employee
+            .map(|i| name::clean(bare(fields.get(i), record.unclosed)))
+            .filter(|e| !e.is_empty() && e.chars().count() <= LONGEST_NUMBER);
+        let day_begins = columns
+            .day_begins
+            .map(|i| fields.get(i))
+            .filter(|f| !f.is_empty());
+        let day_begins = day_begins.and_then(|field| {
+            let time = day::time(field);
+            if time.is_none() {
+                let shown = name::shown(field);
+                self.problem(
+                    record.line,
+                    &say!(
+                        "\"{shown}\" is no time of day (write 05:00)",
+                        "「{shown}」は時刻ではありません（05:00 の形で書いてください）"
+                    ),
+                );
+            }
+            time
+        });
+        let parts: Vec<&str> = columns
+            .name
+            .iter()
+            .map(|i| bare(fields.get(*i), record.unclosed))
+            .collect();
+        if parts.iter().any(|part| holds_a_line(part)) {
+            return Err(say!(
+                "the name goes on over lines with card numbers: is a quotation mark not closed?",
+                "氏名の中にカード番号の行が含まれています（引用符の閉じ忘れの可能性）"
+            ));
+        }
+        let name = name::clean(&parts.join(" "));
+        let known = employee
+            .as_deref()
+            .and_then(|e| self.employees.get(e).copied());
+        if name.is_empty() {
+            return known.ok_or_else(|| {
+                let card = columns.cards.first().map_or("", |i| fields.get(*i));
+                let card = name::shown(card);
+                say!(
+                    "the card {card} has no name",
+                    "カード {card} に名前がありません"
+                )
+            });
+        }
+        if let Some(fault) = name::fault(&name) {
+            return Err(fault);
+        }
+        if parts.iter().any(|part| part.contains(name::is_private)) {
+            self.problem(
+                record.line,
+                &say!(
+                    "the name has characters that only the computer has which wrote it, here 〓",
+                    "氏名に外字があります（〓 で表示します）"
+                ),
+            );
+        }
+        if let Some(known) = known {
+            if name::same(&self.contents.people.at(known).name, &name) {
+                return Ok(known);
+            }
+            let before = &self.contents.people.at(known).name;
+            let text = say!(
+                "the employee number stands there for {before} already, and here for {name}; which cards are whose is \
+                 told by the names",
+                "同じ社員番号が {before} にも使われています（この行は {name}）。氏名で区別します"
+            );
+            self.problem(record.line, &text);
+        }
+        let person = self.contents.people.person(Person {
+            name: name.into(),
+            employee: employee.as_deref().map(Into::into),
+            day_begins,
+        });
+        if let Some(employee) = employee {
+            self.employees.insert(employee.into(), person);
+        }
+        Ok(person)
+    }
+
+    fn finish(mut self) -> Contents {
+        let tapped = self.tapped;
+        let disputes = self.contents.people.finish(tapped);
+        for [(a, first), (b, second)] in disputes {
+            self.contents.disputed.add(|| {
+                say!(
+                    "lines {a} and {b}: one card for {first} and for {second}, without a day; it has no name until one of \
+                     them is removed or has a day",
+                    "{a} 行目と {b} 行目: 同じカードが {first} と {second} の両方にあり、開始日がありません。\
+                     どちらかを消すか開始日を書くまで名前は付きません"
+                )
+            });
+        }
+        let proven = self.contents.people.proven();
+        for (card, line, how) in proven {
+            let how = how.describe();
+            self.contents.matched.add(|| {
+                say!(
+                    "line {line} is the tapped card {card}, whose number stands there {how}",
+                    "{line} 行目はタッチされたカード {card} です（表記: {how}）"
+                )
+            });
+        }
+        for (number, line) in std::mem::take(&mut self.odd) {
+            let key = number.key.as_deref().unwrap_or_default();
+            if !self.contents.people.is_proven(key) {
+                self.problem(line, &number.to_string());
+            }
+        }
+        self.contents.employees = self.employees.len();
+        self.contents.unknown = !tapped.is_empty() && self.contents.people.tapped(tapped) == 0;
+        self.contents
+    }
+}
+
+/// What people write where nothing is.
+fn is_empty(field: &str) -> bool {
+    matches!(
+        field,
+        "" | "-"
+            | "－"
+            | "―"
+            | "ー"
+            | "—"
+            | "なし"
+            | "無し"
+            | "無"
+            | "未発行"
+            | "未登録"
+            | "n/a"
+            | "N/A"
+            | "none"
+            | "None"
+            | "无"
+            | "null"
+            | "NULL"
+    )
+}
+
+/// A field of a line that was read without regard to quotation marks.
+fn bare(field: &str, unclosed: bool) -> &str {
+    if unclosed {
+        field.trim_matches('"').trim()
+    } else {
         field
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect()
-    };
-    let headings: Vec<String> = fields.iter().map(plain).collect();
-    let position = |known: &[&str]| headings.iter().position(|h| known.contains(&h.as_str()));
-    match (position(CARD_HEADINGS), position(NAME_HEADINGS)) {
-        (Some(card), Some(name)) => Some(Columns { card, name }),
-        (Some(card), None) => Some(Columns {
-            card,
-            name: usize::from(card == 0),
-        }),
-        (None, Some(name)) => Some(Columns {
-            card: usize::from(name == 0),
-            name,
-        }),
-        (None, None) => {
-            let first = fields.first()?;
-            let could_be = first.chars().any(|c| c.is_numeric()) || uid::parse(first).is_ok();
-            (!could_be).then_some(Columns { card: 0, name: 1 })
-        }
     }
 }
 
-fn entry(fields: &[String], columns: Columns) -> Result<(Uid, String), String> {
-    let field = |i: usize| fields.get(i).map_or("", String::as_str);
-    let card = uid::parse(field(columns.card)).map_err(|e| e.to_string())?;
-    // A line break or an escape sequence in a name would garble log, list and LCD.
-    let name = field(columns.name)
-        .split(|c: char| c.is_control() || c.is_whitespace())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    if name.is_empty() {
-        return Err(say!(
-            "the card {card} has no name",
-            "カード {card} に名前がありません"
-        ));
-    }
-    if name.chars().count() > LONGEST_NAME {
-        return Err(say!(
-            "the name of the card {card} is longer than {LONGEST_NAME} characters",
-            "カード {card} の名前が {LONGEST_NAME} 文字を超えています"
-        ));
-    }
-    if name.contains('\u{fffd}') {
-        return Err(say!(
-            "the name of the card {card} is neither UTF-8 nor CP932",
-            "カード {card} の名前の文字コードが不正です（UTF-8 または CP932 で保存してください）"
-        ));
-    }
-    Ok((card, name))
+/// Whether a field has swallowed other lines, because a quotation mark was closed by that of a later line.
+fn holds_a_line(field: &str) -> bool {
+    field.contains(['\n', '\r'])
+        && field
+            .split(['\n', '\r', ',', ';', '\t'])
+            .any(|part| uid::parse(part).is_ok())
 }
-
-/// Splits one line at a time, so that a quotation mark that is never closed spoils that line only.
-struct Splitter {
-    reader: Reader,
-    output: Vec<u8>,
-}
-
-impl Splitter {
-    fn new(delimiter: u8) -> Self {
-        Self {
-            reader: ReaderBuilder::new().delimiter(delimiter).build(),
-            output: Vec::new(),
-        }
-    }
-
-    fn split(&mut self, line: &str) -> Vec<String> {
-        self.reader.reset();
-        // Fields are never longer than the line that they come from.
-        self.output.resize(line.len() + 1, 0);
-        let mut ends = [0; COLUMNS];
-        let (result, _, written, mut count) =
-            self.reader
-                .read_record(line.as_bytes(), &mut self.output, &mut ends);
-        if result == ReadRecordResult::InputEmpty {
-            // The end of the input ends the record.
-            let (_, _, _, more) =
-                self.reader
-                    .read_record(&[], &mut self.output[written..], &mut ends[count..]);
-            count += more;
-        }
-        let mut start = 0;
-        ends[..count]
-            .iter()
-            .map(|end| {
-                let field = String::from_utf8_lossy(&self.output[start..*end]).into_owned();
-                start = *end;
-                field
-            })
-            .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests;

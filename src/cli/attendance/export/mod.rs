@@ -57,11 +57,11 @@ pub(super) fn export(command: &LedgerCommand, options: &ExportOptions) -> Result
     Ok(DONE)
 }
 
-/// Name, and whether the roster knows the card; none where no roster could tell.
+/// Name, and whether the roster tells whose card it is; none where no roster could tell.
 fn name<'a>(people: &'a People, row: &'a Row) -> (Option<&'a str>, Option<bool>) {
     match people.who(row) {
         Who::Known(name) => (Some(name), Some(true)),
-        Who::Unknown => (None, Some(false)),
+        Who::Disputed | Who::Unknown => (None, Some(false)),
         Who::NotTold => (None, None),
     }
 }

@@ -27,8 +27,19 @@ pub struct Named {
     pub open: bool,
     /// Why its contents are of no use.
     pub failure: Option<String>,
-    /// Lines of a roster that are not used.
-    pub bad_lines: usize,
+    /// What is wrong within a roster.
+    pub roster: RosterFacts,
+}
+
+/// What is wrong within a roster that can be used.
+#[derive(Debug, Clone, Default)]
+pub struct RosterFacts {
+    /// Lines that are not used, or not as they stand there; and the first of them.
+    pub lines: (usize, String),
+    /// Cards of two people, and the first of them.
+    pub disputed: (usize, String),
+    /// None of the cards that were tapped is in it.
+    pub unknown: bool,
 }
 
 /// What is seen.
@@ -91,15 +102,10 @@ impl Facts {
 fn named(machine: &Machine, key: &'static str, path: &Path) -> Named {
     let real = machine.root.path(path);
     let about = real.metadata().ok();
-    let contents = (key == "attendance.roster" && about.is_some()).then(|| roster::read(&real));
-    let (failure, bad_lines) = match contents {
-        Some(Ok(contents)) => (None, contents.problems.len()),
-        Some(Err(e)) => {
-            let own = path.display().to_string();
-            let why = format!("{e:#}").replace(&real.display().to_string(), &own);
-            (Some(why), 0)
-        }
-        None => (None, 0),
+    let (failure, roster) = if key == "attendance.roster" && about.is_some() {
+        of_roster(machine, path, &real)
+    } else {
+        (None, RosterFacts::default())
     };
     Named {
         key,
@@ -108,8 +114,65 @@ fn named(machine: &Machine, key: &'static str, path: &Path) -> Named {
         permitted: about.as_ref().is_some_and(|a| machine.user.may(a, READ)),
         open: about.is_some_and(|a| a.permissions().mode() & ANYBODY != 0),
         failure,
-        bad_lines,
+        roster,
     }
+}
+
+/// Why a roster cannot be used, and what is wrong within it if it can be.
+fn of_roster(machine: &Machine, path: &Path, real: &Path) -> (Option<String>, RosterFacts) {
+    let columns = machine
+        .config
+        .attendance
+        .roster_columns
+        .clone()
+        .unwrap_or_default();
+    match roster::read(real, &columns, &roster::tapped(&machine.data_dir)) {
+        Ok(contents) => {
+            let told = |p: &roster::Problems| {
+                let first = p.first.first().map(|text| without_contents(text));
+                (p.count, first.unwrap_or_default())
+            };
+            let facts = RosterFacts {
+                lines: told(&contents.problems),
+                disputed: told(&contents.disputed),
+                unknown: contents.unknown,
+            };
+            (None, facts)
+        }
+        Err(e) => {
+            let own = path.display().to_string();
+            let why = format!("{e:#}").replace(&real.display().to_string(), &own);
+            (Some(without_contents(&why)), RosterFacts::default())
+        }
+    }
+}
+
+/// What is said of a roster without what it quotes from there: that may be the name of somebody whom the masks do not know.
+fn without_contents(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::new();
+    while let Some(at) = rest.find(['"', '「']) {
+        let close = if rest[at..].starts_with('"') {
+            '"'
+        } else {
+            '」'
+        };
+        let (before, quoted) = rest.split_at(at);
+        let mut parts = quoted.char_indices().skip(1);
+        let Some((end, _)) = parts.find(|(_, c)| *c == close) else {
+            break;
+        };
+        let end = end + close.len_utf8();
+        kept += before;
+        // Keys of the configuration are nobody's secret.
+        kept += if quoted.starts_with("\"attendance.") {
+            &quoted[..end]
+        } else {
+            "…"
+        };
+        rest = &quoted[end..];
+    }
+    kept + rest
 }
 
 /// Judges.
@@ -169,7 +232,7 @@ fn secret_open(file: &str) -> Finding {
     )
 }
 
-fn of_file(named: &Named, user: &str) -> Option<Finding> {
+fn of_file(named: &Named, user: &str) -> Vec<Finding> {
     let Named { key, path, .. } = named;
     let why = match *key {
         "attendance.roster" => say!("taps have no names", "記録に名前が付きません"),
@@ -194,40 +257,91 @@ fn of_file(named: &Named, user: &str) -> Option<Finding> {
                 "\"{key}\": {path} がありません"
             )
         };
-        return Some(finding!(
+        return vec![finding!(
             Problem, "named-file-unusable",
             what: what,
             why: why,
             mend: "sudo chown root:{user} {path}; sudo chmod 640 {path}    # or correct \"{key}\"",
                   "sudo chown root:{user} {path}; sudo chmod 640 {path}    # または \"{key}\" を修正",
-        ));
+        )];
     }
     if *key == "auth_token_file" && named.open {
-        return Some(secret_open(path));
+        return vec![secret_open(path)];
     }
     if let Some(failure) = &named.failure {
         let mend = say!(
-            "save it as CSV of card number and name, in UTF-8",
-            "カード番号と名前の CSV（UTF-8）として保存してください"
+            "correct it (CSV UTF-8 is best), or name its columns with \"attendance.roster_columns\"",
+            "ファイルを直すか（CSV UTF-8 を推奨）、\"attendance.roster_columns\" で列を指定してください"
         );
-        return Some(finding!(
+        return vec![finding!(
             Warning, "roster-unusable",
             what: failure.clone(),
             why: why,
             mend: mend,
+        )];
+    }
+    within_roster(path, &named.roster)
+}
+
+fn within_roster(path: &str, roster: &RosterFacts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if roster.unknown {
+        found.push(finding!(
+            Warning, "roster-no-card",
+            what: "none of the cards that were tapped is in the roster {path}",
+                  "タッチされたカードが名簿 {path} に 1 枚も載っていません",
+            why: "the column of cards may be another one, or its numbers are not those that readers see: taps have no names",
+                 "カードの列または番号の形式が誤っている可能性があり、記録に名前が付きません",
+            mend: "sudo facetap attendance list --unknown; facetap check    # the numbers that were tapped; the columns",
+                  "sudo facetap attendance list --unknown; facetap check    # 実際の番号と、使われている列",
         ));
     }
-    if named.bad_lines > 0 {
-        let count = named.bad_lines;
-        return Some(finding!(
+    let (count, first) = &roster.disputed;
+    if *count > 0 {
+        found.push(finding!(
+            Warning, "roster-disputed",
+            what: "{count} cards stand in the roster {path} for two people: {first}",
+                  "名簿 {path} で {count} 枚のカードが二人に割り当てられています: {first}",
+            why: "their taps have no name",
+                 "該当カードの記録に名前が付きません",
+            mend: "remove one of the lines, or give the day from which it holds",
+                  "一方の行を消すか、有効になる日（開始日）を書いてください",
+        ));
+    }
+    let (count, first) = &roster.lines;
+    if *count > 0 {
+        found.push(finding!(
             Warning, "roster-lines",
-            what: "{count} lines of the roster {path} are not used",
-                  "名簿 {path} の {count} 行が使われていません",
-            why: "those cards have no names, or another one's",
-                 "該当カードの名前が付かないか、誤る可能性があります",
+            what: "{count} lines of the roster {path} need a look: {first}",
+                  "名簿 {path} の {count} 行に問題があります: {first}",
+            why: "those that are not used give no name to their cards",
+                 "使われない行のカードには名前が付きません",
             mend: "grep -i roster /var/log/facetap/facetap.log    # names the lines",
                   "grep 名簿 /var/log/facetap/facetap.log    # 該当行を表示",
         ));
     }
-    None
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_roster_holds_is_not_told() {
+        for (text, want) in [
+            (
+                "line 2 is \"山田\" in GBK and \"x\" here",
+                "line 2 is … in GBK and … here",
+            ),
+            ("2 行目「山田」は", "2 行目…は"),
+            (
+                "set \"attendance.roster_columns\"",
+                "set \"attendance.roster_columns\"",
+            ),
+            ("half \"open", "half \"open"),
+        ] {
+            assert_eq!(without_contents(text), want);
+        }
+    }
 }
