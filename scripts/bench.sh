@@ -16,10 +16,16 @@
 #                                        medians. Some 19 minutes, on a machine that does nothing else
 #   scripts/bench.sh monitor [--seconds N]     processor time of the resource monitor's thread at an interval of 1 s, in
 #                                        per cent of a core: sampling, leak detectors, memory log, writing of the lines
+#   scripts/bench.sh cards [--seconds N]       beside the loop of the old card client (written anew with pyscard), both at
+#                                        once on the virtual readers of a real PC/SC daemon: processor time a minute at
+#                                        rest, and the taps that each sees of 30 cards which take each other's place
+#                                        within 0.3 s, and of one a second after the daemon came back. Needs pcscd,
+#                                        vsmartcard-vpcd, python3-pyscard (installed if missing), the right to run pcscd
+#                                        (root), and no other pcscd; some three minutes
 #
 # All of them: [--binary FILE] [--limits]
 #
-# FILE: target/dist/ARCH/facetap of this machine's architecture if nothing is said (scripts/cross-build.sh makes it).
+# FILE: $FACETAP_BINARY or target/dist/ARCH/facetap of this machine's architecture if nothing is said (scripts/cross-build.sh makes it).
 # Clip and models are those of $FACETAP_SHARED or ../shared; without a clip it is a drawn face, without models Haar.
 # Servos and reader are the simulated ones, which work in the same process; beside the peers the servos are in a process
 # of their own, which is not counted, and there is no reader. A clip of somebody's own needs its truth beside it
@@ -27,7 +33,7 @@
 # 500 MB: the target folder if nothing is said.
 #
 # --limits: status 1 if something is not as promised: a file above 22 MB, memory above 32 MB, a ledger that is late, a
-# monitor above 0.5 %; beside the peers what the head of tests/tools/bench_peers.py says. Start and processor time alone
+# monitor above 0.5 %, a tap that only the old card client took or more than a third of its processor time; beside the peers what the head of tests/tools/bench_peers.py says. Start and processor time alone
 # have no limit here, because they are the machine's as well; compare two builds in one run of this script each.
 
 set -euo pipefail
@@ -45,7 +51,7 @@ MONITOR_LIMIT_PERCENT=0.5
 shared=${FACETAP_SHARED:-$FACETAP_TOP/../shared}
 target=${CARGO_TARGET_DIR:-$FACETAP_TOP/target}
 tools=$FACETAP_TOP/tests/tools
-binary=$target/dist/$(dpkg --print-architecture)/facetap
+binary=${FACETAP_BINARY:-$target/dist/$(dpkg --print-architecture)/facetap}
 clip=''
 models=$shared/models
 folder=$target
@@ -172,9 +178,21 @@ END
     fi
 }
 
+bench_cards() {
+    local options=() turn
+    [[ $limits == no ]] || options=(--limits)
+    install_packages pcscd python3-pyscard vsmartcard-vpcd
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/facetap-bench.XXXXXX")
+    # There is one daemon on a machine; the tests take turns by the same lock.
+    exec {turn}>"${TMPDIR:-/tmp}/facetap-test-pcscd.lock"
+    flock "$turn"
+    python3 "$tools/bench_cards.py" --binary "$binary" --folder "$scratch/run" --seconds "${seconds:-60}" \
+        "${options[@]}" {turn}>&-
+}
+
 subject=release
 case ${1:-} in
-    release | ledger | peers | monitor) subject=$1 && shift ;;
+    release | ledger | peers | monitor | cards) subject=$1 && shift ;;
 esac
 while [[ $# -gt 0 ]]; do
     case $subject$1 in
@@ -183,7 +201,7 @@ while [[ $# -gt 0 ]]; do
             usage
             exit 0
             ;;
-        "$subject--binary" | release--clip | release--models | ledger--folder | monitor--seconds) ;;
+        "$subject--binary" | release--clip | release--models | ledger--folder | monitor--seconds | cards--seconds) ;;
         peers--clip | peers--models | peers--seconds | peers--rounds) ;;
         *) unknown_argument "$1" ;;
     esac

@@ -12,7 +12,6 @@ use super::ledger::timekeeper::{Trust, plausible};
 use super::ledger::{Entry, Ledger, Recorded};
 use super::trace::{Outcome, TapRecord, TapTrace};
 use crate::attend::indicator::{Event, Notice, Panel};
-use crate::attend::reader::atr::CardType;
 use crate::attend::reader::{Sighting, Tap};
 use crate::base::beat::Beat;
 use crate::base::card_status::CardStatus;
@@ -29,7 +28,7 @@ use crate::{say, say_error, say_info, say_warn};
 const QUEUE: usize = 64;
 /// How soon the order to stop is heard while the reader hangs. Otherwise the reader's end of the queue
 /// tells it at once.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(700);
 /// How often the recording of a tap is begun, if the loop panics in it.
 const TRIES: u32 = 2;
 
@@ -163,7 +162,7 @@ impl Keeper {
         });
         let feedback = since(self.clock.as_ref());
         let uid = match &tap.sighting {
-            Sighting::Card(uid, _) | Sighting::Refused(uid, _) => uid.to_string(),
+            Sighting::Card(uid, _) | Sighting::Refused(uid, ..) => uid.to_string(),
             Sighting::Unread(_) => String::new(),
         };
         self.trace.tap(&TapRecord {
@@ -187,7 +186,7 @@ impl Keeper {
     fn decide(&mut self, tap: &Tap, name: Option<&str>) -> TapOutcome {
         let (uid, card, refusal) = match &tap.sighting {
             Sighting::Card(uid, card) => (*uid, *card, None),
-            Sighting::Refused(uid, why) => (*uid, CardType::Unknown, Some(why.to_string())),
+            Sighting::Refused(uid, card, why) => (*uid, *card, Some(why.to_string())),
             Sighting::Unread(why) => return TapOutcome::Unread(why.clone()),
         };
         let in_view = self.presence.at(tap.at.monotonic);

@@ -1,5 +1,6 @@
 //! What happens at the reader, handed to whatever shows it.
 
+use crate::base::stop::Stop;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// What happens, for the person at the reader.
@@ -25,6 +26,8 @@ pub enum Event {
     ReadFailed,
     /// The tap could not be stored.
     StorageFailed,
+    /// The service ends: wakes who waits.
+    Ending,
 }
 
 impl Event {
@@ -38,7 +41,11 @@ impl Event {
             | Self::Refused
             | Self::ReadFailed
             | Self::StorageFailed => true,
-            Self::Started | Self::ServerConnected | Self::ReaderConnected | Self::Reading => false,
+            Self::Started
+            | Self::ServerConnected
+            | Self::ReaderConnected
+            | Self::Reading
+            | Self::Ending => false,
         }
     }
 }
@@ -79,6 +86,12 @@ impl Panel {
         let (sender, receiver) = sync_channel(QUEUE);
         self.0.push(sender);
         receiver
+    }
+
+    /// Wakes every display at the order to stop.
+    pub fn end_with(&self, stop: &Stop) {
+        let panel = self.clone();
+        stop.on_request(move || panel.show(Event::Ending));
     }
 
     /// Shows an event as soon as may be; a display that is far behind does not get it.

@@ -19,6 +19,7 @@ pub struct Card {
     port: u16,
     link: TcpStream,
     thread: Option<JoinHandle<()>>,
+    snatched: bool,
 }
 
 impl Card {
@@ -66,7 +67,18 @@ impl Card {
             port,
             link,
             thread: Some(thread),
+            snatched: false,
         }
+    }
+
+    /// Takes it away without waiting until the daemon has noticed.
+    #[allow(dead_code)] // What only some of the tests need.
+    pub fn snatch(mut self) {
+        let _ = self.link.shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        self.snatched = true;
     }
 
     /// Holds a FeliCa card with this identifier to the reader behind `port`.
@@ -81,6 +93,8 @@ impl Drop for Card {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        wait_empty(self.port);
+        if !self.snatched {
+            wait_empty(self.port);
+        }
     }
 }

@@ -87,6 +87,15 @@ impl<T> Attachment<T> {
         }
     }
 
+    /// How long it takes until it is tried for; none if it works.
+    pub fn next_try(&self, now: Monotime) -> Option<Duration> {
+        match &self.0 {
+            AttachmentState::Open(_) => None,
+            AttachmentState::Untried => Some(Duration::ZERO),
+            AttachmentState::Absent(at) | AttachmentState::Lost(at) => Some(at.since(now)),
+        }
+    }
+
     /// The device has failed: it is dropped, and tried for again later.
     pub fn failed(&mut self, now: Monotime, why: &Error) -> Said {
         self.0 = AttachmentState::Lost(now + RETRY);
@@ -111,10 +120,12 @@ mod tests {
     fn what_never_was_there_is_said_once_and_tried_for_quietly() {
         let mut a = Attachment::default();
         assert_eq!(a.attend(at(0), absent), Said::Absent("no bus".into()));
+        assert_eq!(a.next_try(at(29)), Some(Duration::from_secs(1)));
         assert_eq!(a.attend(at(29), || panic!("too early")), Said::Nothing);
         assert_eq!(a.attend(at(30), absent), Said::Nothing);
         assert_eq!(a.attend(at(60), || Ok(7)), Said::Opened);
         assert_eq!(a.device(), Some(&mut 7));
+        assert_eq!(a.next_try(at(60)), None);
         assert_eq!(a.attend(at(61), || panic!("it is open")), Said::Nothing);
     }
 

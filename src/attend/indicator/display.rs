@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::Result;
 use log::warn;
@@ -78,6 +79,12 @@ impl Display {
                     }
                 }
             }
+            // Without a device there is nothing to do but to try for it.
+            let pause = match outputs.next_try(self.clock.now()) {
+                _ if self.stop.requested() => Duration::ZERO,
+                Some(until_try) => until_try,
+                None => pause,
+            };
             match self.events.recv_timeout(pause) {
                 Ok(notice) => player.begin(notice.event, self.clock.now()),
                 Err(RecvTimeoutError::Timeout) if !self.stop.requested() => {}

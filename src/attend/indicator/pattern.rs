@@ -110,7 +110,8 @@ pub fn sound(event: Event, beeps: &BeepSettings) -> Vec<Tone> {
         | Event::Refused
         | Event::ReadFailed
         | Event::StorageFailed
-        | Event::ReaderConnected => &[],
+        | Event::ReaderConnected
+        | Event::Ending => &[],
     };
     parts.concat()
 }
@@ -130,7 +131,7 @@ pub fn lights(event: Event) -> Vec<Flash> {
         Event::ReadFailed => blinking(3, 150, RED),
         Event::Refused => vec![flash(1500, RED)],
         Event::StorageFailed => blinking(15, 100, RED),
-        Event::ReaderConnected => Vec::new(),
+        Event::ReaderConnected | Event::Ending => Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ const AFTER_CARD_TONE: Tone = Tone { ms: 50, hz: None };
 
 /// How often how things stand is looked at: often while something is going on, seldom at rest.
 const LOOK_BUSY: Duration = Duration::from_millis(20);
-const LOOK_AT_REST: Duration = Duration::from_millis(100);
+const LOOK_AT_REST: Duration = Duration::from_millis(500);
 
 /// Sound and light of one moment.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +135,8 @@ impl Player {
                 green: false,
                 blue,
             };
-            return (Output { hz: None, lamps }, LOOK_AT_REST);
+            let pause = self.next_blue(now, card_status).min(LOOK_AT_REST);
+            return (Output { hz: None, lamps }, pause);
         };
         let since = now.since(playing.began);
         let (tone, light) = (turn(&playing.sound, since), turn(&playing.lights, since));
@@ -147,6 +148,21 @@ impl Player {
         (Output { hz, lamps }, pause)
     }
 
+    /// How long blue stays as it is, if how things stand does so.
+    fn next_blue(&self, now: Monotime, card_status: &CardStatus) -> Duration {
+        if let Some(until) = self.blue_until {
+            return until.since(now);
+        }
+        if !is_waiting(card_status) {
+            return Duration::MAX;
+        }
+        let within = since_flash(now);
+        let flash = WAITING_FLASH
+            .checked_sub(within)
+            .filter(|left| !left.is_zero());
+        flash.unwrap_or(WAITING_EVERY.saturating_sub(within))
+    }
+
     fn blue(&mut self, now: Monotime, card_status: &CardStatus) -> bool {
         if card_status.sending() {
             self.blue_until = Some(now + BLUE_AT_LEAST);
@@ -156,11 +172,18 @@ impl Player {
             return true;
         }
         self.blue_until = None;
-        let within = now.since_zero().as_millis() % WAITING_EVERY.as_millis();
-        card_status.waiting() > 0
-            && card_status.server() == Server::Down
-            && within < WAITING_FLASH.as_millis()
+        is_waiting(card_status) && since_flash(now) < WAITING_FLASH
     }
+}
+
+fn is_waiting(card_status: &CardStatus) -> bool {
+    card_status.waiting() > 0 && card_status.server() == Server::Down
+}
+
+/// Since the last flash for taps that wait began.
+fn since_flash(now: Monotime) -> Duration {
+    let within = now.since_zero().as_nanos() % WAITING_EVERY.as_nanos();
+    Duration::from_nanos(u64::try_from(within).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -292,5 +315,21 @@ mod tests {
         card_status.set_waiting(1);
         card_status.set_server(Server::Down);
         assert!(blue(&mut p, 4050, &card_status) && !blue(&mut p, 4100, &card_status));
+    }
+
+    #[test]
+    fn no_flash_is_slept_through() {
+        let mut p = player();
+        let card_status = fine();
+        card_status.set_waiting(1);
+        card_status.set_server(Server::Down);
+        let mut pause = |at| p.at(ms(at), &card_status).1;
+        assert_eq!(pause(4040), Duration::from_millis(60));
+        assert_eq!(pause(4100), LOOK_AT_REST);
+        assert_eq!(pause(5900), Duration::from_millis(100));
+        card_status.set_under_way(1);
+        p.at(ms(6500), &card_status);
+        card_status.set_under_way(0);
+        assert_eq!(p.at(ms(6600), &card_status).1, Duration::from_millis(200));
     }
 }

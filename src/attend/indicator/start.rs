@@ -63,6 +63,7 @@ pub fn start(
         clock: Arc::clone(clock),
         stop: stop.clone(),
     };
+    panel.end_with(stop);
     threads.start_loop("indicator", stop, clock, &nobody, move || display.run())?;
     Ok(panel)
 }

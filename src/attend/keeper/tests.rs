@@ -112,6 +112,7 @@ fn every_tap_is_told_traced_and_counted_by_its_outcome() {
     scene.tap(card(1));
     scene.tap(Sighting::Refused(
         Uid::new(&[8, 1, 2, 3]).unwrap(),
+        CardType::TypeA,
         Refusal::Phone,
     ));
     scene.tap(Sighting::Unread("moved".into()));

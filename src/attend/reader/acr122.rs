@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvError};
 use std::time::Duration;
 
 use log::debug;
@@ -28,9 +28,6 @@ const LINK: usize = 8;
 /// How long the answer of one reader may keep the lamp of another waiting. A longer program goes on without
 /// being waited for, and its reader takes no other in that time.
 const ANSWER_TIME: Duration = Duration::from_millis(300);
-/// How soon the order to stop is heard.
-const PATIENCE: Duration = Duration::from_millis(250);
-
 /// Sends a command to the card in a reader and returns the answer.
 pub type Send = Box<dyn Fn(&str, &[u8]) -> Result<Vec<u8>, ReadError> + std::marker::Send>;
 
@@ -69,12 +66,11 @@ impl ReaderLamp {
         // Readers that have been told about their automatic beep since they came.
         let mut told = BTreeSet::new();
         while !self.stop.requested() {
-            match self.events.recv_timeout(PATIENCE) {
-                // A reader may take a moment, which a stop has not.
+            match self.events.recv() {
+                // A reader may take a moment, which a stop has not. An event tells of it.
                 Ok(_) if self.stop.requested() => {}
                 Ok(notice) => self.tell(&notice, &mut told),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvError) => return,
             }
         }
     }
@@ -122,9 +118,11 @@ fn lamp(event: Event, beeps: &BeepSettings, ours: bool) -> Option<[u8; 9]> {
         Event::Counted | Event::Repeat => (YES, beeps.success),
         Event::CountedInMemory => (YES, beeps.success || beeps.fail),
         Event::Refused | Event::ReadFailed | Event::StorageFailed => (NO, beeps.fail),
-        Event::Started | Event::ServerConnected | Event::ReaderConnected | Event::Reading => {
-            return None;
-        }
+        Event::Started
+        | Event::ServerConnected
+        | Event::ReaderConnected
+        | Event::Reading
+        | Event::Ending => return None,
     };
     if ours || !beeps.enabled || !wanted {
         command[LINK] = 0;

@@ -40,6 +40,7 @@ impl<R: Readers> Connection for AtOnce<R> {
             ticket: self.asked,
             at: Moment::now(self.clock.as_ref()),
             result,
+            atr: None,
         });
         self.asked
     }

@@ -97,6 +97,11 @@ impl Insertions {
         }
     }
 
+    /// Whether a card lies on `reader`.
+    pub fn has_card(&self, reader: &str) -> bool {
+        self.known.get(reader).is_some_and(|known| known.card)
+    }
+
     /// The card in `reader` told its identifier. False if it has been lying there since it was last
     /// read, which is no tap.
     pub fn told(&mut self, reader: &str, uid: Uid, new: bool) -> bool {

@@ -1,12 +1,13 @@
 //! What the watch remembers from one connection to the next, and says once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use log::warn;
 
 use super::insertions::Insertions;
 use super::usb;
+use crate::attend::uid::Uid;
 use crate::base::backoff::Backoff;
 use crate::base::clock::Monotime;
 use crate::say_warn;
@@ -14,6 +15,8 @@ use crate::say_warn;
 /// Asking for the daemon costs one local connection, so the pauses stay short: back within five seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// So long after a card was found in the place of another the daemon may tell of that, too.
+const SAME_EXCHANGE: Duration = Duration::from_secs(1);
 /// How often the USB is looked at. What is seen twice is said: a reader that was just plugged in takes the
 /// daemon a moment.
 const USB_EVERY: Duration = Duration::from_secs(5);
@@ -34,6 +37,8 @@ pub(super) struct WatchMemory {
     pub insertions: Insertions,
     /// Readers that were unplugged while the connection stood.
     pub unplugged: BTreeSet<String>,
+    /// Cards that were found in the place of others before the daemon told of it, by reader.
+    pub exchanged: BTreeMap<String, (Uid, Monotime)>,
     /// The last fault that was logged.
     pub told: Option<String>,
     /// Whether "waiting for a card reader" is the last thing that was said about their number.
@@ -55,6 +60,7 @@ impl Default for WatchMemory {
             link: Link::Fresh,
             insertions: Insertions::default(),
             unplugged: BTreeSet::new(),
+            exchanged: BTreeMap::new(),
             told: None,
             waiting: false,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
@@ -88,6 +94,13 @@ impl WatchMemory {
         }
         self.waiting = false;
         new
+    }
+
+    /// Whether a card that an event tells of is the one that was found without it.
+    pub fn was_found(&self, reader: &str, uid: Uid, now: Monotime) -> bool {
+        self.exchanged
+            .get(reader)
+            .is_some_and(|(found, at)| *found == uid && now.since(*at) < SAME_EXCHANGE)
     }
 
     /// Says why readers on the USB are missing from those with these names; once for each change.

@@ -16,6 +16,7 @@ mod memory;
 pub mod pcsc;
 mod queue;
 mod reading;
+mod recheck;
 pub mod refusal;
 pub mod selection;
 pub mod simulated;
@@ -74,7 +75,7 @@ pub enum Sighting {
     /// The card told an identifier that can be counted.
     Card(Uid, CardType),
     /// The card told an identifier that cannot identify anybody.
-    Refused(Uid, Refusal),
+    Refused(Uid, CardType, Refusal),
     /// The card could not be read: why, for people.
     Unread(String),
 }
@@ -126,6 +127,8 @@ pub struct Answer {
     pub at: Moment,
     /// The whole answer, however long.
     pub result: Result<Vec<u8>, ReadError>,
+    /// The card's answer to reset, where it was made anew.
+    pub atr: Option<Vec<u8>>,
 }
 
 /// All readers of the machine over one connection, or what stands in for them.
@@ -144,12 +147,44 @@ pub trait Connection: Send {
     /// [`answers`](Self::answers) in its time, if it comes. The card is left as it was.
     fn ask(&mut self, reader: &str, command: &[u8]) -> u64;
 
+    /// As [`ask`](Self::ask), to a card that may be another one than the readers know of: it is reset first.
+    fn ask_anew(&mut self, reader: &str, command: &[u8]) -> u64 {
+        self.ask(reader, command)
+    }
+
+    /// Whether a card can be exchanged for another without any event, so that one that lies there has to be asked again.
+    fn misses_exchanges(&self) -> bool {
+        false
+    }
+
     /// The answers that have come since the last call.
     fn answers(&mut self) -> Vec<Answer>;
 }
 
 /// Makes the connection, again and again.
-pub type Open = Box<dyn FnMut() -> anyhow::Result<Box<dyn Connection>> + Send>;
+pub trait Opens: Send {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// It cannot be made, or the one before still hangs; the message says what to do.
+    fn open(&mut self) -> anyhow::Result<Box<dyn Connection>>;
+
+    /// Lets `pause` pass before the next try; less, and true, if there is a sign that it is worth one. The order to stop
+    /// ends it.
+    fn daemon_came(&mut self, clock: &dyn Clock, stop: &Stop, pause: Duration) -> bool {
+        clock.wait(stop, pause);
+        false
+    }
+}
+
+impl<F: FnMut() -> anyhow::Result<Box<dyn Connection>> + Send> Opens for F {
+    fn open(&mut self) -> anyhow::Result<Box<dyn Connection>> {
+        self()
+    }
+}
+
+/// What makes the connection.
+pub type Open = Box<dyn Opens>;
 
 /// What the configuration asks for: the real readers, or the simulated one.
 #[must_use]
@@ -159,13 +194,10 @@ pub fn open(cards: &Cards, clock: &Arc<dyn Clock>, stop: &Stop) -> Open {
         let stop = stop.clone();
         Box::new(move || {
             let simulated = simulated::Simulated::new(Arc::clone(&clock), stop.clone());
-            Ok(Box::new(at_once::AtOnce::new(
-                simulated,
-                Arc::clone(&clock),
-            )))
+            let at_once = at_once::AtOnce::new(simulated, Arc::clone(&clock));
+            Ok(Box::new(at_once) as Box<dyn Connection>)
         })
     } else {
-        let mut opener = pcsc::Opener::new(clock, stop);
-        Box::new(move || Ok(Box::new(opener.open()?)))
+        Box::new(pcsc::Opener::new(clock, stop))
     }
 }

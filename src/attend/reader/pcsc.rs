@@ -5,6 +5,7 @@
 //! and reports; silence means that the daemon hangs. Each question to a card has a thread for as long as
 //! it takes. There is at most one that looks, and one for each reader, whatever hangs.
 
+mod arrival;
 mod explain;
 
 use std::collections::BTreeMap;
@@ -19,20 +20,26 @@ use pcsc::{
     Context, Disposition, Error, PNP_NOTIFICATION, Protocols, ReaderState, Scope, ShareMode, State,
 };
 
-use super::{Answer, Connection, Moment, ReadError, Slot};
+use super::{Answer, Connection, Moment, Opens, ReadError, Slot};
 use crate::base::clock::Clock;
 use crate::base::limited::{NotDone, in_time};
 use crate::base::stop::{Stop, lock};
+use arrival::Arrival;
 use explain::{explained, hangs, unread};
 
 /// Longest answer to an extended APDU in pcsc-lite (`MAX_BUFFER_SIZE_EXTENDED`).
 const ANSWER_MAX: usize = 4 + 3 + (1 << 16) + 3 + 2;
 /// The daemon is asked anew so often: hot-plugging is found within this time where it misses it.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// The same while readers come and go, which one of them seldom does alone: a daemon that has just started finds one after
+/// the other.
+const LOOK_OFTEN: Duration = Duration::from_millis(250);
+/// So long readers are expected to come or go after one has.
+const SETTLED: Duration = Duration::from_secs(10);
 /// Time-out of the daemon, which answers at least every [`LOOK_EVERY`].
 const SILENCE: Duration = Duration::from_secs(5);
-/// How long the thread of the connection before may take to end.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the thread of the connection before may take to end: its wait, and a moment.
+const FAREWELL: Duration = Duration::from_secs(4);
 /// Time for the names of the readers, which takes milliseconds.
 const NAMES: Duration = Duration::from_secs(3);
 /// Capacity of the message queue; senders block when it is full.
@@ -54,6 +61,7 @@ pub struct Opener {
     newest: Arc<Mutex<Option<SyncSender<News>>>>,
     looking: Option<JoinHandle<()>>,
     exchanges: Exchanges,
+    arrival: Arrival,
 }
 
 impl Opener {
@@ -74,27 +82,27 @@ impl Opener {
             newest,
             looking: None,
             exchanges: Exchanges::default(),
+            arrival: Arrival::new(stop),
         }
     }
 
     /// Connects to the daemon. Whether it answers is seen at the first [`Connection::wait`].
-    ///
-    /// # Errors
-    /// The daemon has hung since the connection before; the message says what to do.
-    pub fn open(&mut self) -> Result<PcscReaders> {
+    fn connect(&mut self) -> Result<PcscReaders> {
         let end = self.clock.now() + FAREWELL;
         while self.looking.as_ref().is_some_and(|t| !t.is_finished()) {
             if self.clock.now() >= end {
                 // The same message as before, so that it is logged once.
                 return Err(hangs(SILENCE));
             }
-            self.clock.wait(&self.stop, Duration::from_millis(10));
+            if self.clock.wait(&self.stop, Duration::from_millis(10)) {
+                return Err(explained(Error::Cancelled));
+            }
         }
         let (sender, news) = sync_channel(NEWS);
         *lock(&self.newest) = Some(sender.clone());
-        let to = sender.clone();
+        let (to, clock) = (sender.clone(), Arc::clone(&self.clock));
         let looking = thread::Builder::new().name("reader-look".into());
-        self.looking = Some(looking.spawn(move || look(&to))?);
+        self.looking = Some(looking.spawn(move || look(&to, clock.as_ref()))?);
         Ok(PcscReaders {
             news,
             sender,
@@ -107,6 +115,17 @@ impl Opener {
             exchanges: self.exchanges.clone(),
             newest: Arc::clone(&self.newest),
         })
+    }
+}
+
+impl Opens for Opener {
+    /// Fails if the daemon has hung since the connection before; the message says what to do.
+    fn open(&mut self) -> Result<Box<dyn Connection>> {
+        Ok(Box::new(self.connect()?))
+    }
+
+    fn daemon_came(&mut self, clock: &dyn Clock, stop: &Stop, pause: Duration) -> bool {
+        self.arrival.wait(clock, stop, pause)
     }
 }
 
@@ -145,8 +164,8 @@ pub struct PcscReaders {
 
 impl Drop for PcscReaders {
     fn drop(&mut self) {
-        // The polling thread ends when the receiver is dropped.
         lock(&self.newest).take();
+        // The looking thread ends when it finds, after its wait, that the receiver is dropped.
     }
 }
 
@@ -177,15 +196,41 @@ impl Connection for PcscReaders {
     }
 
     fn ask(&mut self, reader: &str, command: &[u8]) -> u64 {
+        self.begin(reader, command, Start::AsItIs)
+    }
+
+    fn ask_anew(&mut self, reader: &str, command: &[u8]) -> u64 {
+        self.begin(reader, command, Start::Reset)
+    }
+
+    fn misses_exchanges(&self) -> bool {
+        true
+    }
+
+    fn answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+}
+
+impl PcscReaders {
+    fn begin(&mut self, reader: &str, command: &[u8], start: Start) -> u64 {
         self.asked += 1;
         let (ticket, clock, sender) = (self.asked, Arc::clone(&self.clock), self.sender.clone());
-        let answered = move |result| Answer {
-            ticket,
-            at: Moment::now(clock.as_ref()),
-            result,
+        let answered = move |result: Result<Heard, ReadError>| {
+            let at = Moment::now(clock.as_ref());
+            let (result, atr) = match result {
+                Ok(Heard { answer, atr }) => (Ok(answer), atr),
+                Err(e) => (Err(e), None),
+            };
+            Answer {
+                ticket,
+                at,
+                result,
+                atr,
+            }
         };
         let later = answered.clone();
-        let begun = self.exchanges.begin(reader, command, move |result| {
+        let begun = self.exchanges.begin(reader, command, start, move |result| {
             // The other end is gone if the connection was lost since.
             let _ = sender.send(News::Answered(later(result)));
         });
@@ -194,21 +239,18 @@ impl Connection for PcscReaders {
         }
         ticket
     }
-
-    fn answers(&mut self) -> Vec<Answer> {
-        std::mem::take(&mut self.answers)
-    }
 }
 
-/// Polls the readers until the receiver is dropped.
-fn look(news: &SyncSender<News>) {
-    if let Err(e) = look_on(news) {
+/// Looks at the readers until the receiver is dropped.
+fn look(news: &SyncSender<News>, clock: &dyn Clock) {
+    if let Err(e) = look_on(news, clock) {
         let _ = news.send(News::Lost(e));
     }
 }
 
-fn look_on(news: &SyncSender<News>) -> Result<(), Error> {
+fn look_on(news: &SyncSender<News>, clock: &dyn Clock) -> Result<(), Error> {
     let context = Context::establish(Scope::System)?;
+    let mut changed = clock.now();
     let mut states = vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)];
     // Not read from `states` each time: a wait that times out spoils those.
     let mut slots: Vec<Slot> = Vec::new();
@@ -218,12 +260,19 @@ fn look_on(news: &SyncSender<News>) -> Result<(), Error> {
         let names = context.list_readers_owned()?;
         states.retain(|s| s.name() == PNP_NOTIFICATION() || names.iter().any(|n| **n == *s.name()));
         slots.retain(|s| names.iter().any(|n| text(n) == s.reader));
+        let before = states.len();
         for name in names {
             if !states.iter().any(|s| *s.name() == *name) {
                 states.push(ReaderState::new(name, State::UNAWARE));
             }
         }
-        match context.get_status_change(LOOK_EVERY, &mut states) {
+        let now = clock.now();
+        if states.len() != before || states.len() != slots.len() + 1 {
+            changed = now;
+        }
+        let settled = now.since(changed) >= SETTLED;
+        let limit = if settled { LOOK_EVERY } else { LOOK_OFTEN };
+        match context.get_status_change(limit, &mut states) {
             Ok(()) => {
                 for state in &mut states {
                     state.sync_current_state();
@@ -242,6 +291,20 @@ fn look_on(news: &SyncSender<News>) -> Result<(), Error> {
     }
 }
 
+/// What is done with a card before it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    AsItIs,
+    /// It is reset, and its answer to that kept: the daemon may know that of the card before.
+    Reset,
+}
+
+/// What a card has answered.
+struct Heard {
+    answer: Vec<u8>,
+    atr: Option<Vec<u8>>,
+}
+
 /// Questions to cards that have no answer yet, at most one for each reader: a driver whose card has
 /// stopped in the middle may wait for ever. One that hangs ends when its card is taken away.
 #[derive(Debug, Default, Clone)]
@@ -256,7 +319,8 @@ impl Exchanges {
         &self,
         reader: &str,
         command: &[u8],
-        done: impl FnOnce(Result<Vec<u8>, ReadError>) + Send + 'static,
+        start: Start,
+        done: impl FnOnce(Result<Heard, ReadError>) + Send + 'static,
     ) -> Result<(), ReadError> {
         let mut running = lock(&self.0);
         running.retain(|_, thread| !thread.is_finished());
@@ -266,7 +330,7 @@ impl Exchanges {
         let (name, command) = (reader.to_owned(), command.to_owned());
         let thread = thread::Builder::new()
             .name("card".into())
-            .spawn(move || done(exchange(&name, &command).map_err(unread)))
+            .spawn(move || done(exchange(&name, &command, start).map_err(unread)))
             .map_err(|e| ReadError::Card(e.to_string()))?;
         running.insert(reader.to_owned(), thread);
         Ok(())
@@ -278,9 +342,9 @@ impl Exchanges {
     /// See [`ReadError`].
     pub fn ask(&self, reader: &str, command: &[u8], limit: Duration) -> Result<Vec<u8>, ReadError> {
         let (sender, answer) = sync_channel(1);
-        self.begin(reader, command, move |result| {
+        self.begin(reader, command, Start::AsItIs, move |result| {
             // The caller timed out and dropped the receiver.
-            let _ = sender.send(result);
+            let _ = sender.send(result.map(|heard| heard.answer));
         })?;
         answer.recv_timeout(limit).map_err(|_| ReadError::Busy)?
     }
@@ -288,16 +352,21 @@ impl Exchanges {
 
 /// One command to the card in `reader`. On a connection of its own, for one that waits for a card can do
 /// nothing else.
-fn exchange(reader: &str, command: &[u8]) -> Result<Vec<u8>, Error> {
+fn exchange(reader: &str, command: &[u8], start: Start) -> Result<Heard, Error> {
     let reader = CString::new(reader).map_err(|_| Error::UnknownReader)?;
     let context = Context::establish(Scope::System)?;
-    let card = context.connect(&reader, ShareMode::Shared, Protocols::ANY)?;
+    let mut card = context.connect(&reader, ShareMode::Shared, Protocols::ANY)?;
+    let mut atr = None;
+    if start == Start::Reset {
+        card.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::UnpowerCard)?;
+        atr = Some(card.status2_owned()?.atr().to_owned());
+    }
     let mut buffer = vec![0; ANSWER_MAX];
     let answer = card.transmit(command, &mut buffer).map(<[u8]>::to_vec);
     // A reset, the default at a drop, would look like trouble to everybody else who uses the card. A card
     // that is gone by now has still answered.
     let _ = card.disconnect(Disposition::LeaveCard);
-    answer
+    answer.map(|answer| Heard { answer, atr })
 }
 
 /// None for the pseudo reader.

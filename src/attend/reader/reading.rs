@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::atr::CardType;
+use super::recheck::LastTold;
 use super::{ReadError, Sighting, apdu, refusal};
 use crate::base::clock::Monotime;
 use crate::say;
@@ -48,9 +49,11 @@ enum ReaderState {
 /// A card that is being read.
 #[derive(Debug)]
 pub(super) struct Reading {
-    card: CardType,
+    atr: Vec<u8>,
     /// Whether it has come since the last look; false where it may have been lying there.
     pub new: bool,
+    /// It was found in the place of another, which had told this.
+    pub exchanged: Option<Option<LastTold>>,
     tries: u32,
     /// The first error is reported: later ones often only say that the card was removed.
     why: Option<String>,
@@ -62,13 +65,32 @@ pub(super) struct Reading {
 impl Reading {
     pub fn new(atr: &[u8], new: bool, now: Monotime) -> Self {
         Self {
-            card: CardType::of_atr(atr),
+            atr: atr.to_owned(),
             new,
+            exchanged: None,
             tries: 0,
             why: None,
             patience: now + ANSWER_TIME,
             state: ReaderState::Due(now),
         }
+    }
+
+    /// Of a card that was found in the place of another, which had told this. Its ATR comes with its answer.
+    pub fn exchanged(told: Option<LastTold>, atr: &[u8], now: Monotime) -> Self {
+        Self {
+            exchanged: Some(told),
+            ..Self::new(atr, true, now)
+        }
+    }
+
+    /// Whether the card was asked as often as may be, and might answer yet.
+    pub fn may_answer_yet(&self) -> bool {
+        self.tries >= TRIES
+    }
+
+    /// The card's answer to reset.
+    pub fn atr(&self) -> &[u8] {
+        &self.atr
     }
 
     /// What is to be done at this moment.
@@ -90,17 +112,21 @@ impl Reading {
         matches!(self.state, ReaderState::Asked(asked, _) if asked == ticket)
     }
 
+    /// The card was reset, and this is its answer.
+    pub fn was_reset(&mut self, atr: Vec<u8>) {
+        self.atr = atr;
+    }
+
     /// The answer to the question that was asked last.
     pub fn heard(&mut self, result: Result<Vec<u8>, ReadError>, now: Monotime) -> Heard {
         let (why, passing) = match result {
             Ok(bytes) => match apdu::uid(&bytes) {
                 Ok(uid) => {
-                    return Heard::Done(
-                        refusal::refusal(&uid, self.card)
-                            .map_or(Sighting::Card(uid, self.card), |r| {
-                                Sighting::Refused(uid, r)
-                            }),
-                    );
+                    let card = CardType::of(&self.atr, &uid);
+                    return Heard::Done(match refusal::refusal(&uid, card) {
+                        Some(why) => Sighting::Refused(uid, card, why),
+                        None => Sighting::Card(uid, card),
+                    });
                 }
                 Err(e) => (e.to_string(), e.is_passing()),
             },

@@ -194,8 +194,9 @@ mod tests {
                     Change::Card { atr, .. } => {
                         let answer = reader.transmit(NAME, &GET_UID).unwrap();
                         let uid = apdu::uid(&answer).unwrap();
-                        assert_ne!(CardType::of_atr(&atr), CardType::Unknown);
-                        assert_eq!(refusal::refusal(&uid, CardType::of_atr(&atr)), None);
+                        let card = CardType::of(&atr, &uid);
+                        assert_ne!(card, CardType::Unknown);
+                        assert_eq!(refusal::refusal(&uid, card), None);
                         uids.push(uid);
                     }
                     Change::Missed(_) => panic!("missed at {:?}", clock.now()),

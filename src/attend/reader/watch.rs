@@ -11,6 +11,7 @@ use log::{debug, warn};
 use super::insertions::Change;
 use super::memory::{Link, WatchMemory};
 use super::reading::{Heard, Reading, Turn};
+use super::recheck::{Found, Recheck};
 use super::selection::Selection;
 use super::usb::Bus;
 use super::{Answer, Connection, Moment, Open, Sighting, Tap, apdu, queue};
@@ -22,9 +23,8 @@ use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::{say, say_info, say_warn};
 
-/// Longest wait for a change: hot-plugging is found within this time where the daemon misses it, and the
-/// order to stop is heard even if its wake-up call is lost.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Longest wait for a change: the order to stop is heard even if its wake-up call is lost.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// The thread's body. The queue behind `taps` is bounded; what is in it is never dropped, and while it is full the thread
 /// waits ([`queue`]).
@@ -51,8 +51,14 @@ pub struct Watch {
     pub beat: Beat,
 }
 
-/// The cards that are being read, by reader.
-type Readings = BTreeMap<String, Reading>;
+/// What is known of the cards over one connection, by reader.
+#[derive(Default)]
+struct Cards {
+    /// Those that are being read.
+    readings: BTreeMap<String, Reading>,
+    /// Those that lie there, read before.
+    lying: BTreeMap<String, Recheck>,
+}
 
 impl Watch {
     /// Watches until the order to stop; makes the connection anew whenever it is lost.
@@ -69,16 +75,21 @@ impl Watch {
                 }
             }
             let pause = memory.backoff.pause();
-            if self.beat.wait(self.clock.as_ref(), &self.stop, pause) {
-                return;
+            self.beat.extend_deadline(pause);
+            if self
+                .open
+                .daemon_came(self.clock.as_ref(), &self.stop, pause)
+            {
+                memory.backoff.reset();
             }
+            self.beat.turn();
         }
     }
 
     /// Watches over one connection. Returns without an error at the order to stop only.
     fn run_once(&mut self, memory: &mut WatchMemory) -> Result<()> {
-        let mut readers = (self.open)()?;
-        let mut readings = Readings::new();
+        let mut readers = self.open.open()?;
+        let mut cards = Cards::default();
         let mut pause = LOOK_EVERY;
         while !self.stop.requested() {
             self.beat.turn();
@@ -91,11 +102,13 @@ impl Watch {
                 .collect();
             self.card_status.set_readers(used.len());
             // First, for they are about the cards of the look before.
-            self.hear(readers.as_mut(), memory, &mut readings)?;
+            self.hear(readers.as_mut(), memory, &mut cards)?;
             for change in memory.insertions.look(&used) {
-                self.react(memory, &mut readings, change);
+                self.react(memory, &mut cards, change);
             }
-            pause = self.go_on(readers.as_mut(), memory, &mut readings)?;
+            let insertions = &memory.insertions;
+            cards.lying.retain(|reader, _| insertions.has_card(reader));
+            pause = self.go_on(readers.as_mut(), memory, &mut cards)?;
             let names: Vec<_> = slots.iter().map(|s| s.reader.as_str()).collect();
             if used.is_empty() && !memory.waiting {
                 tell_waiting(&names);
@@ -111,13 +124,16 @@ impl Watch {
         &self,
         readers: &mut dyn Connection,
         memory: &mut WatchMemory,
-        readings: &mut Readings,
+        cards: &mut Cards,
     ) -> Result<Duration> {
         let now = self.clock.now();
         let mut pause = LOOK_EVERY;
-        for (reader, reading) in readings.iter_mut() {
+        for (reader, reading) in &mut cards.readings {
             match reading.turn(now) {
                 Turn::Wait(until) => pause = pause.min(until.since(now)),
+                Turn::Ask if reading.exchanged.is_some() => {
+                    reading.asked(readers.ask_anew(reader, &apdu::GET_UID), now);
+                }
                 Turn::Ask => reading.asked(readers.ask(reader, &apdu::GET_UID), now),
                 Turn::Over(sighting) => {
                     let at = Moment::now(self.clock.as_ref());
@@ -125,9 +141,16 @@ impl Watch {
                 }
             }
         }
-        readings.retain(|_, reading| !matches!(reading.turn(now), Turn::Over(_)));
+        (cards.readings).retain(|_, reading| !matches!(reading.turn(now), Turn::Over(_)));
+        for (reader, card) in &mut cards.lying {
+            match card.due() {
+                Some(due) if due <= now => card.asked(readers.ask(reader, &apdu::GET_UID)),
+                Some(due) => pause = pause.min(due.since(now)),
+                None => {}
+            }
+        }
         // Some have answered already, without anything to wait for.
-        if self.hear(readers, memory, readings)? {
+        if self.hear(readers, memory, cards)? {
             pause = Duration::ZERO;
         }
         Ok(pause)
@@ -138,35 +161,98 @@ impl Watch {
         &self,
         readers: &mut dyn Connection,
         memory: &mut WatchMemory,
-        readings: &mut Readings,
+        cards: &mut Cards,
     ) -> Result<bool> {
         let mut any = false;
-        for Answer { ticket, at, result } in readers.answers() {
-            let found = readings.iter_mut().find(|(_, r)| r.awaits(ticket));
+        for answer in readers.answers() {
+            let ticket = answer.ticket;
+            if let Some((reader, _)) = cards.lying.iter().find(|(_, c)| c.awaits(ticket)) {
+                let reader = reader.clone();
+                any |= self.hear_lying(cards, &reader, answer)?;
+                continue;
+            }
+            let found = cards.readings.iter_mut().find(|(_, r)| r.awaits(ticket));
             let Some((reader, reading)) = found else {
                 debug!("an answer came too late");
                 continue;
             };
             any = true;
-            match reading.heard(result, self.clock.now()) {
+            if let Some(atr) = answer.atr {
+                reading.was_reset(atr);
+            }
+            match reading.heard(answer.result, self.clock.now()) {
                 Heard::Again => {}
                 Heard::Lost(fault) => return Err(fault),
                 Heard::Done(sighting) => {
-                    let (reader, new) = (reader.clone(), reading.new);
-                    readings.remove(&reader);
-                    let uid = match &sighting {
-                        Sighting::Card(uid, _) | Sighting::Refused(uid, _) => Some(*uid),
-                        Sighting::Unread(_) => None,
-                    };
-                    if uid.is_none_or(|uid| memory.insertions.told(&reader, uid, new)) {
-                        self.hand_on(reader, at, sighting);
-                    } else {
-                        debug!("the card has been lying on {reader} since it was read");
+                    let reader = reader.clone();
+                    if let Some(reading) = cards.readings.remove(&reader) {
+                        if readers.misses_exchanges() {
+                            let yet = reading.may_answer_yet();
+                            let lying =
+                                Recheck::after(&sighting, yet, reading.atr(), self.clock.now());
+                            cards.lying.extend(lying.map(|card| (reader.clone(), card)));
+                        }
+                        self.conclude(memory, &reading, reader, answer.at, sighting);
                     }
                 }
             }
         }
         Ok(any)
+    }
+
+    /// A card that lies there has answered. True if it is another one, which is to be read.
+    fn hear_lying(&self, cards: &mut Cards, reader: &str, mut answer: Answer) -> Result<bool> {
+        let now = self.clock.now();
+        let Some(card) = cards.lying.get_mut(reader) else {
+            return Ok(false);
+        };
+        match card.heard(&mut answer.result, now) {
+            Found::NothingNew => return Ok(false),
+            Found::Lost(fault) => return Err(fault),
+            Found::Another => {}
+        }
+        debug!("{reader}: another card lies there, though none was seen to go");
+        self.card_status.card(now);
+        self.show(Event::Reading, reader);
+        let reading = Reading::exchanged(card.told, card.atr(), now);
+        cards.lying.remove(reader);
+        cards.readings.insert(reader.to_owned(), reading);
+        Ok(true)
+    }
+
+    /// A card was read, or could not be. Hands it on, unless it is no tap.
+    fn conclude(
+        &self,
+        memory: &mut WatchMemory,
+        reading: &Reading,
+        reader: String,
+        at: Moment,
+        sighting: Sighting,
+    ) {
+        let now = self.clock.now();
+        let uid = match &sighting {
+            Sighting::Card(uid, _) | Sighting::Refused(uid, ..) => Some(*uid),
+            Sighting::Unread(_) => None,
+        };
+        let lay_there = uid.is_some_and(|uid| !memory.insertions.told(&reader, uid, reading.new));
+        let known = match (&reading.exchanged, uid) {
+            // Asked again, one that could be read before is gone, and one with changing identifiers shows the next.
+            (Some(told), _) => match (told, &sighting) {
+                (_, Sighting::Unread(_)) => true,
+                (Some(told), Sighting::Refused(_, _, why)) => told.refused == Some(*why),
+                _ => false,
+            },
+            (None, Some(uid)) => memory.was_found(&reader, uid, now),
+            (None, None) => false,
+        };
+        if lay_there || known {
+            debug!("the card has been lying on {reader} since it was read");
+            return;
+        }
+        if let (Some(_), Some(uid)) = (&reading.exchanged, uid) {
+            memory.exchanged.insert(reader.clone(), (uid, now));
+        }
+        self.hand_on(reader, at, sighting);
     }
 
     /// The first answer of a connection shows that it stands.
@@ -188,7 +274,7 @@ impl Watch {
         warn!("[READER_RECONNECT] {what}");
     }
 
-    fn react(&self, memory: &mut WatchMemory, readings: &mut Readings, change: Change) {
+    fn react(&self, memory: &mut WatchMemory, cards: &mut Cards, change: Change) {
         match change {
             Change::ReaderCame(name) => {
                 self.show(Event::ReaderConnected, &name);
@@ -215,8 +301,11 @@ impl Watch {
                 self.card_status.card(self.clock.now());
                 self.show(Event::Reading, &reader);
                 let reading = Reading::new(&atr, new, self.clock.now());
-                // The card before, if it is still being read, is gone; its owner is told to tap again.
-                if readings.insert(reader.clone(), reading).is_some() {
+                cards.lying.remove(&reader);
+                // The card before, if it is still being read, is gone; its owner is told to tap again. One that was found
+                // in the place of another is the one that came.
+                let before = cards.readings.insert(reader.clone(), reading);
+                if before.is_some_and(|before| before.exchanged.is_none()) {
                     self.missed(reader);
                 }
             }

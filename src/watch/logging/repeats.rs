@@ -4,7 +4,8 @@
 //! up to [`WORDINGS`] that differ in their numbers alone; the rest is counted. The count is written after a
 //! minute, then after two, four and so on up to an hour, and when the run is over. Only warnings and ERROR
 //! lines are collapsed: what people count (marks such as `[RESOURCE_MONITOR]`, lines about taps) never is,
-//! and nothing is collapsed across a CRITICAL line.
+//! and nothing is collapsed across a CRITICAL line. Before a marked warning (`[READER_RECONNECT]`) the counts of its
+//! module are written, for they are its cause.
 
 use std::time::Duration;
 
@@ -73,6 +74,11 @@ impl Repeats {
                 counts,
                 write: true,
             };
+        }
+        if line.marked() && line.severity >= Severity::Warning {
+            // What it is the end of stands before it: a connection that was made again after the fault.
+            let causes = self.runs.iter_mut().filter(|r| r.head == line.head());
+            counts.extend(causes.filter_map(|run| run.told_early(line.at)));
         }
         if line.counted || line.marked() || line.severity < Severity::Warning {
             return RepeatVerdict {
@@ -158,6 +164,14 @@ impl Run {
         let first = line.message().lines().next().unwrap_or_default();
         first.clone_into(&mut self.newest);
         false
+    }
+
+    /// The count before its time, which is as far away as it was.
+    fn told_early(&mut self, now: Monotime) -> Option<Count> {
+        let interval = self.interval;
+        let count = (self.held > 0).then(|| self.count(now)).flatten();
+        self.interval = interval;
+        count
     }
 
     fn count(&mut self, now: Monotime) -> Option<Count> {

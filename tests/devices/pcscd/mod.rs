@@ -1,5 +1,6 @@
 //! The watch over the real pcscd with virtual cards in virtual readers.
 
+mod exchanges;
 mod recovery;
 
 use std::sync::Arc;
@@ -193,7 +194,7 @@ fn cards_whose_identifier_changes_are_refused() {
     ] {
         let _card = Card::hold(PORTS[0], atr, [&uid[..], &[0x90, 0x00]].concat());
         match watching.next().sighting {
-            Sighting::Refused(_, why) => assert_eq!(why, want),
+            Sighting::Refused(_, _, why) => assert_eq!(why, want),
             other => panic!("{other:?}"),
         }
     }

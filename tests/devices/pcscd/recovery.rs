@@ -158,6 +158,7 @@ fn the_lamp_of_a_reader_is_told_through_the_card() {
         buzzer: Arc::new(AtomicBool::new(false)),
         stop: stop.clone(),
     };
+    panel.end_with(&stop);
     let thread = std::thread::spawn(move || lamp.run());
     let yes = [0xFF, 0x00, 0x40, 0x2E, 0x04, 0x01, 0x00, 0x01, 0x01];
     let off = [0xFF, 0x00, 0x52, 0x00, 0x00];

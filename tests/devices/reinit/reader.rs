@@ -58,10 +58,11 @@ fn watch(cards: &Cards, cycles: usize) {
             if opened == cycles {
                 order.request(Reason::Duration);
             }
-            Ok(Box::new(Fickle {
-                inner: open()?,
+            let fickle = Fickle {
+                inner: open.open()?,
                 looked: false,
-            }))
+            };
+            Ok(Box::new(fickle) as Box<dyn Connection>)
         }),
         selection: Selection::new(&cards.readers),
         taps,

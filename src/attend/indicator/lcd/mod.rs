@@ -148,7 +148,13 @@ impl LcdDisplay {
         screen.tell(super::Event::Started.into(), self.clock.now());
         loop {
             self.refresh(&mut lcd, &mut screen);
-            match self.events.recv_timeout(LOOK) {
+            // Without an LCD there is nothing to do but to try for it.
+            let pause = match lcd.next_try(self.clock.now()) {
+                _ if self.stop.requested() => Duration::ZERO,
+                Some(pause) => pause,
+                None => LOOK,
+            };
+            match self.events.recv_timeout(pause) {
                 Ok(notice) => screen.tell(notice, self.clock.now()),
                 Err(RecvTimeoutError::Timeout) if !self.stop.requested() => {}
                 Err(_) => return,

@@ -46,7 +46,7 @@ impl Screen {
     pub fn tell(&mut self, notice: Notice, now: Monotime) {
         if matches!(
             notice.event,
-            Event::ServerConnected | Event::ReaderConnected
+            Event::ServerConnected | Event::ReaderConnected | Event::Ending
         ) {
             return;
         }
@@ -123,7 +123,7 @@ fn answer(notice: &Notice, age: Duration, card_status: &CardStatus) -> (String, 
             say!("NOT COUNTED", "ｷﾛｸ ﾃﾞｷﾏｾﾝ"),
             say!("Storage Failure", "ﾎｿﾞﾝ ｼｯﾊﾟｲ"),
         ),
-        Event::Started | Event::ServerConnected | Event::ReaderConnected => {
+        Event::Started | Event::ServerConnected | Event::ReaderConnected | Event::Ending => {
             let version = env!("CARGO_PKG_VERSION");
             ("FaceTap".to_owned(), version.to_owned())
         }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use super::*;
 use crate::attend::reader::at_once::AtOnce;
 use crate::attend::reader::atr::CardType;
-use crate::attend::reader::{ReadError, Readers, Slot};
+use crate::attend::reader::{Connection, Opens, ReadError, Readers, Slot};
 use crate::attend::uid::Uid;
 use crate::base::clock::ManualClock;
 use crate::base::stop::{Reason, lock};
@@ -69,7 +69,8 @@ fn watch_with(script: Script, selection: Selection) -> (Receiver<Tap>, Arc<Stats
                 open_stop.clone(),
                 Arc::clone(&scripted_clock),
             );
-            Ok(Box::new(AtOnce::new(scripted, Arc::clone(&scripted_clock))))
+            let at_once = AtOnce::new(scripted, Arc::clone(&scripted_clock));
+            Ok(Box::new(at_once) as Box<dyn Connection>)
         }),
         selection,
         taps: sender,
@@ -210,6 +211,171 @@ fn only_selected_readers_are_used() {
     assert_eq!(sightings(&taps), []);
 }
 
+/// A daemon that is away, and whose folder shows a sign of it at the tries that `signs` names.
+struct Away {
+    signs: Vec<usize>,
+    pauses: Arc<Mutex<Vec<Duration>>>,
+    stop: Stop,
+}
+
+impl Opens for Away {
+    fn open(&mut self) -> Result<Box<dyn Connection>> {
+        Err(gone())
+    }
+
+    fn daemon_came(&mut self, _clock: &dyn Clock, _stop: &Stop, pause: Duration) -> bool {
+        let mut pauses = lock(&self.pauses);
+        pauses.push(pause);
+        if pauses.len() == 10 {
+            self.stop.request(Reason::Duration);
+        }
+        self.signs.contains(&pauses.len())
+    }
+}
+
+#[test]
+fn a_sign_of_the_daemon_makes_the_pauses_short_again() {
+    let (stop, pauses) = (Stop::new(), Arc::new(Mutex::new(Vec::new())));
+    Watch {
+        open: Box::new(Away {
+            signs: vec![7],
+            pauses: Arc::clone(&pauses),
+            stop: stop.clone(),
+        }),
+        selection: Selection::All,
+        taps: sync_channel(1).0,
+        panel: crate::attend::indicator::panel().0,
+        card_status: Arc::default(),
+        clock: ManualClock::shared(Duration::from_secs(1)),
+        usb: Bus::new("/no/such/folder".into(), &stop, &Beat::default()),
+        stop,
+        stats: Arc::default(),
+        beat: Beat::default(),
+    }
+    .run();
+    let pauses = lock(&pauses);
+    assert!(pauses[6] > Duration::from_secs(2), "{pauses:?}");
+    assert!(pauses[7] < Duration::from_millis(500), "{pauses:?}");
+}
+
+/// Cards that are exchanged without any event: each answer to a question without a reset is the next of `asked`, and each
+/// to one with a reset that of `reset`.
+struct Exchanged {
+    looks: VecDeque<Slot>,
+    asked: VecDeque<u8>,
+    reset: VecDeque<u8>,
+    tickets: u64,
+    answers: Vec<Answer>,
+    clock: Arc<ManualClock>,
+    stop: Stop,
+}
+
+impl Exchanged {
+    fn answer(&mut self, next: Option<u8>, atr: Option<Vec<u8>>) -> u64 {
+        self.tickets += 1;
+        let result = match next {
+            Some(n) => uid_answer(n),
+            None => Err(ReadError::Card("gone".into())),
+        };
+        let at = Moment::now(self.clock.as_ref());
+        self.answers.push(Answer {
+            ticket: self.tickets,
+            at,
+            result,
+            atr,
+        });
+        self.tickets
+    }
+}
+
+impl Connection for Exchanged {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Slot>> {
+        self.clock.advance(timeout);
+        let next = match self.looks.len() {
+            1 => self.looks.front().cloned(),
+            _ => self.looks.pop_front(),
+        };
+        if self.asked.is_empty() {
+            self.stop.request(Reason::Duration);
+        }
+        Ok(next.into_iter().collect())
+    }
+
+    fn ask(&mut self, _reader: &str, _command: &[u8]) -> u64 {
+        let next = self.asked.pop_front();
+        self.answer(next, None)
+    }
+
+    fn ask_anew(&mut self, _reader: &str, _command: &[u8]) -> u64 {
+        let next = self.reset.pop_front();
+        self.answer(next, Some(vec![0x3B, 0x81, 0x80, 0x01, 0x80, 0x80]))
+    }
+
+    fn misses_exchanges(&self) -> bool {
+        true
+    }
+
+    fn answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+}
+
+/// What is seen of cards that answer so, while the reader tells these states in turn.
+fn exchange(looks: &[(u16, bool)], asked: &[u8], reset: &[u8]) -> Vec<Sighting> {
+    let clock = ManualClock::shared(Duration::from_secs(1));
+    let (stop, (sender, taps)) = (Stop::new(), sync_channel(64));
+    let looks = looks
+        .iter()
+        .map(|(events, card)| slots(*events, *card).unwrap().remove(0));
+    let mut connection = Some(Exchanged {
+        looks: looks.collect(),
+        asked: asked.iter().copied().collect(),
+        reset: reset.iter().copied().collect(),
+        tickets: 0,
+        answers: Vec::new(),
+        clock: Arc::clone(&clock),
+        stop: stop.clone(),
+    });
+    Watch {
+        open: Box::new(move || Ok(Box::new(connection.take().unwrap()) as Box<dyn Connection>)),
+        selection: Selection::All,
+        taps: sender,
+        panel: crate::attend::indicator::panel().0,
+        card_status: Arc::default(),
+        clock,
+        usb: Bus::new("/no/such/folder".into(), &stop, &Beat::default()),
+        stop,
+        stats: Arc::default(),
+        beat: Beat::default(),
+    }
+    .run();
+    sightings(&taps)
+}
+
+fn desfire(n: u8) -> Sighting {
+    Sighting::Card(Uid::new(&[n; 4]).unwrap(), CardType::TypeA)
+}
+
+#[test]
+fn a_card_in_the_place_of_another_is_a_tap_with_its_own_kind() {
+    let seen = exchange(&[(0, false), (1, true)], &[1, 1, 1, 2, 2, 3, 3], &[2, 3]);
+    assert_eq!(seen, [card(1), desfire(2), desfire(3)]);
+}
+
+#[test]
+fn an_event_for_an_exchange_that_was_seen_already_is_no_second_tap() {
+    let lies = (1, true);
+    let states = [(0, false), lies, lies, lies, lies, (3, true)];
+    let seen = exchange(&states, &[1, 2, 2, 2, 2, 2], &[2]);
+    assert_eq!(seen, [card(1), desfire(2)]);
+}
+
+#[test]
+fn a_card_that_is_pulled_while_it_is_asked_again_is_no_failed_tap() {
+    let seen = exchange(&[(0, false), (1, true)], &[1, 1, 2, 1, 1], &[]);
+    assert_eq!(seen, [card(1)]);
+}
+
 /// Two readers: the card in the first never answers, that in the second does.
 struct Mute {
     looks: VecDeque<Vec<Slot>>,
@@ -221,7 +387,8 @@ struct Mute {
 
 impl Connection for Mute {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Slot>> {
-        self.clock.advance(timeout);
+        // Something happens before the time is over.
+        self.clock.advance(timeout.min(Duration::from_millis(500)));
         if self.looks.len() == 1 && self.clock.now().since_zero() > Duration::from_secs(10) {
             self.stop.request(Reason::Duration);
         }
@@ -238,6 +405,7 @@ impl Connection for Mute {
                 ticket: self.asked,
                 at: Moment::now(self.clock.as_ref()),
                 result: uid_answer(2),
+                atr: None,
             });
         }
         self.asked
@@ -271,7 +439,7 @@ fn a_card_that_is_silent_delays_no_other_reader_and_is_given_up() {
         stop: stop.clone(),
     });
     Watch {
-        open: Box::new(move || Ok(Box::new(mute.take().unwrap()))),
+        open: Box::new(move || Ok(Box::new(mute.take().unwrap()) as Box<dyn Connection>)),
         selection: Selection::All,
         taps: sender,
         panel: crate::attend::indicator::panel().0,

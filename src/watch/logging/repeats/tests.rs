@@ -154,3 +154,26 @@ fn memory_is_bounded() {
     // Each is written once, and counted once when its run is pushed out.
     assert_eq!(log.out.len(), 10_000 + (10_000 - RUNS));
 }
+
+#[test]
+fn what_is_marked_stands_after_its_cause() {
+    let mut log = Log::new();
+    let back = "[READER_RECONNECT] connected again";
+    for at in [0.0, 10.0, 20.0] {
+        log.line(at, Severity::Warning, "the daemon is gone");
+        log.line(at + 1.0, Severity::Warning, back);
+    }
+    log.line(22.0, Severity::Warning, back);
+    assert_eq!(
+        log.out,
+        [
+            "the daemon is gone",
+            back,
+            "1x in 11 s: the daemon is gone",
+            back,
+            "1x in 10 s: the daemon is gone",
+            back,
+            back,
+        ]
+    );
+}
