@@ -18,6 +18,7 @@ use crate::follow::control::{Action, Axis, Each, Follower};
 use crate::follow::trace::FrameTrace;
 use crate::{say, say_error, say_info, say_warn};
 
+use super::handover::{self, Lent};
 use super::mount::Mount;
 use super::opening::open;
 use super::port::{self, SerialWire};
@@ -32,6 +33,8 @@ const RESTING: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(500);
 /// Time for finding and opening the port and for setting the servos up; some USB adapters take 5 s to say no.
 const CONNECT: Duration = Duration::from_secs(20);
+/// So often it is looked whether a command wants the port.
+const WANTED: Duration = Duration::from_millis(200);
 /// Time for one tick. It takes milliseconds, and a second or two where no servo answers.
 const TICK: Duration = Duration::from_secs(6);
 /// Time for releasing the servos. Less than the second in which the service has to stop.
@@ -69,6 +72,8 @@ enum Link {
     Up,
     /// It was there and is lost.
     Lost { told: String },
+    /// A command has asked for it.
+    Lent,
 }
 
 /// What the servos are set up by.
@@ -127,6 +132,13 @@ impl ServoLoop {
                     link = Link::Awaited { told: None };
                     continue;
                 }
+                Err(e) if e.is::<Lent>() => {
+                    lock(&self.follower).disconnected();
+                    link = self.lend(link);
+                    backoff.reset();
+                    let _ = self.beat.wait(self.clock.as_ref(), &self.stop, LOOK);
+                    continue;
+                }
                 Err(e) => {
                     lock(&self.follower).disconnected();
                     link = self.report(link, format!("{e:#}"));
@@ -168,6 +180,8 @@ impl ServoLoop {
         let (mut generation, settings) = (self.live.generation(), self.settings());
         self.retune();
         self.connect(&settings, link, broken, port)?;
+        let name = port.clone().unwrap_or_default();
+        let mut looked = self.clock.now();
         let _closed_in_the_end = Open(&self.port);
         *link = Link::Up;
         let mut said = Said::default();
@@ -193,6 +207,14 @@ impl ServoLoop {
             }
             // Ticks that were missed are not made up for.
             let now = self.clock.now();
+            if now.since(looked) >= WANTED {
+                looked = now;
+                if handover::is_wanted(&name) {
+                    let released = self.port.close(RELEASE, |mut mount| mount.release());
+                    released.map_err(|why| self.stuck(&why))?.transpose()?;
+                    return Err(Lent.into());
+                }
+            }
             next = (next + PERIOD).max(now);
             self.clock.wait(&self.stop, next.since(now));
         }
@@ -322,7 +344,7 @@ impl ServoLoop {
             .map_err(|why| self.stuck(&why))?;
         self.welcome(link, &port, &axes);
         if let Some(what) = protocol.shortcomings()
-            && !matches!(link, Link::Up | Link::Lost { .. })
+            && matches!(link, Link::Awaited { .. })
         {
             let name = protocol.name();
             say_info!("servos of {name}: {what}", "サーボ ({name}): {what}");
@@ -347,6 +369,10 @@ impl ServoLoop {
                 "[SERVO_RECONNECT] servos are there on {port}: {axes}",
                 "[SERVO_RECONNECT] サーボが見つかりました: {port}: {axes}"
             ),
+            Link::Lent => say_info!(
+                "servos taken back on {port}: {axes}",
+                "サーボの使用を再開しました: {port}: {axes}"
+            ),
             Link::Up | Link::Lost { .. } => {
                 self.stats.servo_reconnects.increment();
                 say_info!(
@@ -357,10 +383,21 @@ impl ServoLoop {
         }
     }
 
+    /// Says once that a command has the bus.
+    fn lend(&self, link: Link) -> Link {
+        if !matches!(link, Link::Lent) {
+            say_info!(
+                "the servos are released and lent to a \"facetap servo\" command; taken back when it ends",
+                "サーボを解放し、\"facetap servo\" コマンドに渡しました。終了後に再開します"
+            );
+        }
+        Link::Lent
+    }
+
     /// Logs and counts why there is no bus, once for each reason: waiting on is no further fault.
     fn report(&self, link: Link, why: String) -> Link {
         let same = match &link {
-            Link::Up | Link::Awaited { told: None } => false,
+            Link::Up | Link::Lent | Link::Awaited { told: None } => false,
             Link::Awaited { told: Some(told) } | Link::Lost { told } => *told == why,
         };
         if same {
@@ -369,7 +406,7 @@ impl ServoLoop {
         }
         self.stats.servo_faults.increment();
         match link {
-            Link::Up => {
+            Link::Up | Link::Lent => {
                 say_error!(
                     "the servo bus is lost: {why}; trying again until it is back",
                     "サーボとの接続が切れました: {why}。復旧するまで再試行します"

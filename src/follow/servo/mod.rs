@@ -6,7 +6,8 @@
 //! gets torque ([`survey`], and [`unfit`] for why not), whether it does what it is told is judged while it has
 //! ([`following_error`]). [`line`] has the
 //! servos, which of them are in service, and how they get there; [`mount`] drives them, [`slew`] is the last limit before the bus,
-//! [`drive`] is the 50 Hz loop that lives as long as the service. [`simulated`] answers the same
+//! [`drive`] is the 50 Hz loop that lives as long as the service; [`handover`] is how it
+//! lends the bus. [`simulated`] answers the same
 //! bytes at the far end of a pseudo-terminal, so that the serial code is always the real one; how such a servo
 //! moves is in [`shaft`].
 
@@ -14,6 +15,7 @@ pub mod bus;
 pub mod drive;
 pub mod fault;
 pub mod following_error;
+pub mod handover;
 pub mod line;
 pub mod mount;
 pub mod opening;

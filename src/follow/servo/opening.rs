@@ -10,6 +10,7 @@ use crate::base::stop::Stop;
 use crate::config;
 
 use super::bus::{Bus, Presence};
+use super::handover::{self, Lent};
 use super::mount::configured;
 use super::port::{self, SerialWire};
 use super::protocol;
@@ -26,6 +27,11 @@ pub fn open(
     stop: &Stop,
 ) -> Result<Bus<SerialWire>> {
     let mut paths = port::candidates(&config.port);
+    let there = paths.len();
+    paths.retain(|path| !handover::is_wanted(path));
+    if paths.is_empty() && there > 0 {
+        anyhow::bail!(Lent);
+    }
     // Stable: the order of the others stays.
     paths.sort_by_key(|path| Some(path.as_path()) == broken);
     open_first(&paths, config, clock, stop)

@@ -39,29 +39,62 @@ pub fn candidates(setting: &str) -> Vec<PathBuf> {
 
 /// Ports on USB only: the pins of the board itself may be a console, which our bytes would disturb. Whoever
 /// has the bus there names the port.
+///
+/// A port is called by its adapter's serial number. Two adapters of a make that has none share that name, and the second one
+/// takes it from the first: those are called by the socket in which they are plugged.
 pub(super) fn automatic(dev: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = Vec::new();
-    let mut real: Vec<PathBuf> = Vec::new();
-    for (folder, prefix) in [("serial/by-id", ""), ("", "ttyACM"), ("", "ttyUSB")] {
-        let mut names: Vec<PathBuf> = fs::read_dir(dev.join(folder))
+    let listed = |folder: &str, prefix: &str| {
+        let entries = fs::read_dir(dev.join(folder))
             .into_iter()
             .flatten()
-            .flatten()
+            .flatten();
+        let mut names: Vec<PathBuf> = entries
             .filter(|e| e.file_name().to_string_lossy().starts_with(prefix))
             .map(|e| e.path())
             .collect();
         names.sort();
-        for path in names {
+        names
+    };
+    let sockets: Vec<(PathBuf, PathBuf)> = listed("serial/by-path", "")
+        .into_iter()
+        // The same socket as "usb-" and, since systemd 253, "usbv2-".
+        .filter(|path| !path.to_string_lossy().contains("-usbv"))
+        .filter_map(|path| Some((path.canonicalize().ok()?, path)))
+        .collect();
+    let mut ports: Vec<(PathBuf, PathBuf)> = Vec::new();
+    for (folder, prefix) in [("serial/by-id", ""), ("", "ttyACM"), ("", "ttyUSB")] {
+        for path in listed(folder, prefix) {
             // The same port has several names.
             if let Ok(target) = path.canonicalize()
-                && !real.contains(&target)
+                && !ports.iter().any(|(known, _)| *known == target)
             {
-                real.push(target);
-                paths.push(path);
+                ports.push((target, path));
             }
         }
     }
-    paths
+    let makes: Vec<Option<String>> = ports
+        .iter()
+        .map(|(node, _)| make_without_number(dev, node))
+        .collect();
+    let paths = ports.iter().zip(&makes).map(|((node, path), make)| {
+        let twins = make.is_some() && makes.iter().filter(|other| *other == make).count() > 1;
+        let socket = sockets.iter().find(|(target, _)| target == node);
+        socket
+            .filter(|_| twins)
+            .map_or(path, |(_, socket)| socket)
+            .clone()
+    });
+    paths.collect()
+}
+
+/// Vendor and product of the USB adapter behind a port, where it has no serial number.
+fn make_without_number(dev: &Path, node: &Path) -> Option<String> {
+    let tty = dev.parent()?.join("sys/class/tty").join(node.file_name()?);
+    let device = tty.join("device").canonicalize().ok()?;
+    let usb = device.ancestors().find(|a| a.join("idVendor").exists())?;
+    let read = |file: &str| fs::read_to_string(usb.join(file)).unwrap_or_default();
+    let make = read("idVendor") + &read("idProduct");
+    read("serial").trim().is_empty().then_some(make)
 }
 
 /// What can be told about a port without opening it: changes when it is plugged in, out, or replaced.
@@ -76,6 +109,42 @@ pub fn fingerprint(setting: &str) -> Vec<(PathBuf, u64, u64)> {
         })
         .collect()
 }
+
+/// What stands in the way of opening a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Another program has it.
+    Busy,
+    /// Perhaps the bit rate.
+    Rate,
+    /// Something else.
+    Other,
+}
+
+/// Why a port that is there cannot be opened.
+#[derive(Debug)]
+pub struct CannotOpen {
+    /// What stands in the way.
+    pub trouble: Trouble,
+    text: String,
+}
+
+impl CannotOpen {
+    /// For a stand-in that cannot be opened either.
+    #[cfg(test)]
+    pub fn new(trouble: Trouble, text: &str) -> Self {
+        let text = text.to_owned();
+        Self { trouble, text }
+    }
+}
+
+impl std::fmt::Display for CannotOpen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for CannotOpen {}
 
 /// Opens a port for this bit rate, for us alone, and clears what had come in.
 ///
@@ -106,25 +175,33 @@ pub fn open(path: &Path, baud: u32) -> Result<SerialWire> {
     }
     let builder = serialport::new(path.to_string_lossy(), baud).timeout(SEND);
     let port = TTYPort::open(&builder).map_err(|e| {
-        let hint = match e.kind() {
-            serialport::ErrorKind::NoDevice => {
-                "another program uses it, or it was just unplugged; `fuser` names the program"
-            }
-            serialport::ErrorKind::Io(io::ErrorKind::PermissionDenied) => {
-                "add the user of the service to the group \"dialout\""
-            }
-            _ => "is it a serial port, and can it do this bit rate (\"servo.baud\")?",
+        let (trouble, hint) = match e.kind() {
+            serialport::ErrorKind::NoDevice => (
+                Trouble::Busy,
+                "another program uses it, or it was just unplugged; `fuser` names the program",
+            ),
+            serialport::ErrorKind::Io(io::ErrorKind::PermissionDenied) => (
+                Trouble::Other,
+                "add the user of the service to the group \"dialout\"",
+            ),
+            _ => (
+                Trouble::Rate,
+                "is it a serial port, and can it do this bit rate (\"servo.baud\")?",
+            ),
         };
-        anyhow::anyhow!("cannot open the serial port {name} at {baud} baud: {e}; {hint}")
+        let text = format!("cannot open the serial port {name} at {baud} baud: {e}; {hint}");
+        CannotOpen { trouble, text }
     })?;
     // Some drivers refuse no rate, and set one that they can.
     if let Ok(set) = port.baud_rate()
         && !is_rate(set, baud)
     {
-        bail!(
+        let text = format!(
             "the serial port {name} cannot do {baud} baud, its adapter sets {set} instead: choose a rate in \"servo.baud\" that \
              adapter and servos can both do"
         );
+        let trouble = Trouble::Rate;
+        bail!(CannotOpen { trouble, text });
     }
     let mut wire = SerialWire::new(port, name.to_string())
         .with_context(|| format!("cannot set up the serial port {name}"))?;
@@ -325,6 +402,51 @@ mod tests {
         assert!(e.to_string().contains("another program"), "{e}");
         drop(first);
         open(&pair.path, 1_000_000).unwrap();
+    }
+
+    #[test]
+    fn two_adapters_without_a_number_are_called_by_their_sockets() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for folder in ["dev/serial/by-id", "dev/serial/by-path", "sys/class/tty"] {
+            fs::create_dir_all(at(folder)).unwrap();
+        }
+        let plug = |tty: &str, socket: &str, number: &str| {
+            fs::write(at("dev").join(tty), "").unwrap();
+            let usb = at(&format!("sys/devices/{socket}"));
+            fs::create_dir_all(usb.join("if0")).unwrap();
+            fs::create_dir_all(at("sys/class/tty").join(tty)).unwrap();
+            symlink(
+                usb.join("if0"),
+                at("sys/class/tty").join(tty).join("device"),
+            )
+            .unwrap();
+            for (file, text) in [
+                ("idVendor", "1a86"),
+                ("idProduct", "7523"),
+                ("serial", number),
+            ] {
+                fs::write(usb.join(file), text).unwrap();
+            }
+            let name = at("dev/serial/by-path").join(socket);
+            symlink(format!("../../{tty}"), name).unwrap();
+            let name = at("dev/serial/by-id").join(format!("usb-1a86{number}"));
+            let _ = fs::remove_file(&name);
+            symlink(format!("../../{tty}"), name).unwrap();
+        };
+        let names = || -> Vec<String> {
+            let paths = automatic(&at("dev"));
+            let names = paths
+                .iter()
+                .map(|p| p.file_name().unwrap().to_string_lossy());
+            names.map(|name| name.into_owned()).collect()
+        };
+        plug("ttyUSB0", "pci-usb-1.1", "");
+        assert_eq!(names(), ["usb-1a86"]);
+        plug("ttyUSB1", "pci-usb-1.2", "");
+        plug("ttyUSB2", "pci-usb-1.3", "A1");
+        assert_eq!(names(), ["pci-usb-1.2", "usb-1a86A1", "pci-usb-1.1"]);
     }
 
     #[test]

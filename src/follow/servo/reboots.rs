@@ -14,6 +14,16 @@ const WITHIN: Duration = Duration::from_secs(300);
 pub struct Reboots(VecDeque<Monotime>);
 
 impl Reboots {
+    /// Those that are known of.
+    pub fn since(times: impl Iterator<Item = Monotime>) -> Self {
+        Self(times.collect())
+    }
+
+    /// When it was.
+    pub fn times(&self) -> impl Iterator<Item = Monotime> + '_ {
+        self.0.iter().copied()
+    }
+
     /// Whether it may be started anew now; that it is, is remembered.
     pub fn allow(&mut self, now: Monotime) -> bool {
         self.0.retain(|at| now.since(*at) < WITHIN);
