@@ -64,9 +64,14 @@ class Servo:
         struct.pack_into("<H", self.permanent, MODEL, options.model.get(name, 1060))
         self.permanent[6], self.permanent[ID], self.permanent[8] = 45, name, 1
         self.permanent[MODE] = options.mode.get(name, 3)
+        struct.pack_into("<HH", self.permanent, 32, 140, 60)
         struct.pack_into("<H", self.permanent, 38, 1193)
         low, high = options.limits.get(name, (0, 4095))
         struct.pack_into("<iI", self.permanent, HIGH, high, low)
+        for number, register, value in options.set:
+            if number == name:
+                self.permanent[register] = value
+        self.plugged = True
         self.position = float(options.start.get(name, 2048))
         self.power()
 
@@ -75,11 +80,20 @@ class Servo:
         self.memory[:TORQUE] = self.permanent
         self.memory[LEVEL] = self.options.level.get(self.name, 2)
         self.memory[ERROR] = self.options.error.get(self.name, 0)
-        struct.pack_into("<i", self.memory, GOAL, round(self.position))
-        struct.pack_into("<HB", self.memory, VOLTAGE, 120, 33)
+        struct.pack_into("<H", self.memory, 100, 885)
+        struct.pack_into("<i", self.memory, GOAL, self.told())
+        struct.pack_into("<HB", self.memory, VOLTAGE, self.options.voltage.get(self.name, 120), 33)
         self.under_torque = 0.0
         self.now = time.monotonic()
         self.advance()
+
+    def offset(self):
+        """What is added to the measured position; in position mode no more than a quarter of a turn."""
+        steps = self.get(20)
+        return steps if self.memory[MODE] != 3 or abs(steps) <= 1024 else 0
+
+    def told(self):
+        return round(self.position) + self.offset()
 
     def get(self, at, form="<i"):
         return struct.unpack_from(form, self.memory, at)[0]
@@ -100,11 +114,11 @@ class Servo:
         elif torque and self.memory[MODE] in (3, 4, 5) and self.name not in self.options.stuck:
             # A unit is 0.229 turns a minute.
             speed = self.get(VELOCITY) * 0.229 * 4096 / 60 or 4000
-            self.position = towards(before, self.get(GOAL), passed, speed)
+            self.position = towards(before, self.get(GOAL) - self.offset(), passed, speed)
         speed = (self.position - before) / passed if passed > 0 else 0.0
         struct.pack_into("<hii", self.memory, LOAD, max(-1000, min(1000, round(speed / 10))),
                          round(speed * 60 / 4096 / 0.229),
-                         random.randrange(4096) if self.name in self.options.wrong else round(self.position))
+                         random.randrange(4096) if self.name in self.options.wrong else self.told())
 
     def write(self, at, data):
         """The number of the error, 0 for none."""
@@ -136,6 +150,7 @@ class Bus(servo_line.Line):
             twin = Servo(name, options)
             twin.position = float(position)
             self.servos.append(twin)
+        self.plug()
 
     def power(self):
         for servo in self.servos:
@@ -190,7 +205,7 @@ class Bus(servo_line.Line):
                 self.reply(self.addressed(asked), 1, lambda servo: (0, bytes(servo.memory[at:at + count])))
         if name == BROADCAST or instruction in (SYNC_READ, SYNC_WRITE):
             if instruction == PING:
-                for servo in self.servos:
+                for servo in (servo for servo in self.servos if servo.plugged):
                     self.reply([servo], 0, lambda servo: (0, bytes(servo.memory[0:2]) + servo.memory[6:7]))
             return
         servos = self.addressed(name)
@@ -200,12 +215,18 @@ class Bus(servo_line.Line):
             count, = struct.unpack_from("<H", parameters, 2)
             self.reply(servos, 1, lambda servo: (0, bytes(servo.memory[at:at + count])))
         elif instruction == WRITE:
+            if self.power_at_write():
+                for servo in servos if self.options.taken else []:
+                    servo.write(at, parameters[2:])
+                self.power()
+                self.note(power="cut")
+                return
             self.reply(servos, 2, lambda servo: (servo.write(at, parameters[2:]), b""))
         elif instruction == REBOOT:
             self.reply(servos, 2, lambda servo: (servo.power() or 0, b""))
 
     def addressed(self, name):
-        return [servo for servo in self.servos if servo.memory[ID] == name]
+        return [servo for servo in self.servos if servo.memory[ID] == name and servo.plugged]
 
     def reply(self, servos, level, act):
         answers = []

@@ -80,6 +80,7 @@ class Channel:
 class Controller(servo_line.Line):
     def __init__(self, options, log):
         super().__init__(options, log)
+        self.servos = []
         self.power()
         when, _, bits = (options.error_at or "").partition("=")
         self.fails = int(when) if when else None

@@ -10,6 +10,12 @@ Options of each of them:
     --lost ID=PERCENT       so many of its answers are broken
     --mute ID               hears, but never answers
     --cut-power SECONDS     the power fails for a moment after so long: what was not written to permanent memory is lost
+    --cut-at WRITES         the same at so many writes; the last of them is lost with it, or with --taken just taken
+    --control FILE          obeys lines that are appended to FILE, where N counts servos from 0: "unplug N", "plug N", "turn N STEPS"
+                            (by hand), "power" (off and on), "dump" (permanent memory, into the log)
+    --plugged 0,2           only these are plugged in at first
+    --set ID=REGISTER:VALUE what stands in a byte of permanent memory; may be given several times
+    --voltage ID=TENTHS     its supply
 
 LINK becomes a symbolic link to the serial port; it is removed at the end (SIGTERM or SIGINT). With --device the servos are at a
 real line instead, such as a USB gadget's /dev/ttyGS0; while that is unplugged they wait for it, under power. With --baud they
@@ -46,6 +52,7 @@ class Line:
         self.breaks = options.break_after and self.begun + options.break_after
         self.power_fails = options.cut_power and self.begun + options.cut_power
         self.buffer = bytearray()
+        self.writes = self.obeyed = 0
         # What is to be sent later: when, and the bytes.
         self.later = []
 
@@ -53,6 +60,44 @@ class Line:
         json.dump({"t": round(time.monotonic(), 6), **fields}, self.log)
         self.log.write("\n")
         self.log.flush()
+
+    def plug(self):
+        """Once there are servos: which of them are on the line at first."""
+        plugged = self.options.plugged
+        for n, servo in enumerate(self.servos):
+            servo.plugged = plugged is None or str(n) in plugged.split(",")
+
+    def power_at_write(self):
+        """Whether the power fails at this write."""
+        self.writes += 1
+        return self.writes == self.options.cut_at
+
+    def obey(self):
+        """Does what was appended to the control file."""
+        try:
+            with open(self.options.control, encoding="utf-8") as file:
+                file.seek(self.obeyed)
+                text = file.read()
+        except FileNotFoundError:
+            return
+        whole = text[:text.rfind("\n") + 1]
+        self.obeyed += len(whole)
+        for line in whole.splitlines():
+            word, *rest = line.split()
+            if word == "power":
+                self.power()
+                self.note(power="cut")
+            elif word == "dump":
+                self.note(permanent=[servo.permanent.hex() for servo in self.servos])
+            else:
+                servo = self.servos[int(rest[0])]
+                if word == "turn":
+                    servo.advance()
+                    servo.position = float(rest[1])
+                elif word == "plug":
+                    servo.power()
+                servo.plugged = {"plug": True, "unplug": False}.get(word, servo.plugged)
+            self.note(obeyed=line)
 
     def rate(self):
         """The bit rate that the port is set to."""
@@ -161,6 +206,9 @@ def on_device(path, bus, ended):
 def serve(bus, ended):
     """Waits for bytes and answers them. False once the order to end was given; OSError if the line is gone."""
     pause = bus.send_later()
+    if bus.options.control:
+        bus.obey()
+        pause = 0.02 if pause is None else min(pause, 0.02)
     if bus.breaks is not None:
         left = bus.breaks - time.monotonic()
         if left <= 0:
@@ -197,6 +245,12 @@ class Parser(argparse.ArgumentParser):
                           help="so many answers come with bytes before or behind them")
         self.add_argument("--break-after", type=float, metavar="SECONDS", help="the line goes")
         self.add_argument("--cut-power", type=float, metavar="SECONDS", help="the power fails for a moment")
+        self.add_argument("--cut-at", type=int, metavar="WRITES", help="the power fails at so many writes")
+        self.add_argument("--taken", action="store_true", help="the write at which the power fails is taken")
+        self.add_argument("--control", metavar="FILE", help="lines to obey")
+        self.add_argument("--plugged", metavar="N,N", help="servos that are plugged in at first, counted from 0")
+        self.add_argument("--set", action="append", default=[], metavar="ID=REGISTER:VALUE")
+        self.each("voltage", int)
         self.each("late", float)
         self.each("lost", float)
         self.some("mute")
@@ -217,6 +271,7 @@ class Parser(argparse.ArgumentParser):
         for name, kind in self.kinds.items():
             entries = (entry.split("=") for entry in getattr(options, name))
             setattr(options, name, {int(number): kind(value) for number, value in entries})
+        options.set = [(int(name), *pair(value)) for name, value in (entry.split("=") for entry in options.set)]
         return options
 
 

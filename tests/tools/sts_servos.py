@@ -17,6 +17,7 @@ Faults, each of the servos that are named:
     --overload ID=SECONDS   latches an overload after so long under torque, until its power is switched
     --run-away ID=STEPS     turns by so many steps a second while it has torque, wherever it is told to go
     --stuck ID              never moves
+    --unlocked ID           its permanent memory is open, after each start
     --wrong ID              tells a position of its own invention each time
     --twin ID=STEPS         another servo with its id stands there; both answer at once
     --no-sync-read          as a firmware that does not know the instruction
@@ -57,9 +58,16 @@ class Servo:
         self.permanent[3], self.permanent[4] = 9, 3
         self.permanent[ID] = name
         self.permanent[8] = 1
+        # Eight volts at most, four at least; strongest torque.
+        self.permanent[14], self.permanent[15] = 80, 40
+        self.permanent[16:18] = (1000).to_bytes(2, self.ORDER)
         for at, limit in zip((LIMIT_LOW, LIMIT_HIGH), options.limits.get(name, self.LIMITS)):
             self.permanent[at:at + 2] = limit.to_bytes(2, self.ORDER)
         self.settings(self.permanent)
+        for number, register, value in options.set:
+            if number == name:
+                self.permanent[register] = value
+        self.plugged = True
         self.end = options.load_at_stop
         self.frozen = options.frozen
         self.stuck = name in options.stuck
@@ -78,13 +86,25 @@ class Servo:
         """The power comes back: only permanent memory is left."""
         self.memory = bytearray(256)
         self.memory[:PERMANENT] = self.permanent
-        self.memory[62], self.memory[63] = 120, 35
-        self.memory[self.LOCK] = 1
+        self.memory[62], self.memory[63] = self.options.voltage.get(self.name, 74), 35
+        if self.LOCK != 48:
+            self.memory[48:50] = self.permanent[16:18]
+        self.memory[self.LOCK] = 0 if self.name in self.options.unlocked else 1
         self.status = self.options.status.get(self.name, 0)
         self.under_torque = 0.0
-        self.put(GOAL, max(0, int(self.position)))
+        self.put(GOAL, max(0, self.told()))
         self.now = time.monotonic()
         self.report(0.0, 0)
+
+    def offset(self):
+        """What is taken off the measured position; the families of 1024 steps have none."""
+        word = self.get(31) if self.ORDER == "little" else 0
+        return (word & 0x7FF) * (-1 if word & 0x800 else 1)
+
+    def told(self):
+        """The position as the servo tells it."""
+        at, offset = round(self.position), self.offset()
+        return (at - offset) % self.TURN if offset else at
 
     def get(self, register):
         return int.from_bytes(self.memory[register:register + 2], self.ORDER)
@@ -101,7 +121,7 @@ class Servo:
                 self.permanent[at] = value
 
     def report(self, speed, load):
-        at = random.randrange(self.TURN) if self.wrong else round(self.position)
+        at = random.randrange(self.TURN) if self.wrong else self.told()
         self.put(POSITION, abs(at) | (0x8000 if at < 0 else 0))
         self.memory[STATUS] = self.status
         self.put(PRESENT_SPEED, min(round(abs(speed)), 0x7FFF) | (0x8000 if speed < 0 else 0))
@@ -129,6 +149,8 @@ class Servo:
             low, high = self.get(LIMIT_LOW), self.get(LIMIT_HIGH)
             if high > low:
                 goal = max(low, min(high, goal))
+            # The shaft that is nearest, of those that are told by this number.
+            goal = self.position + goal - self.told() if self.offset() else goal
             self.position = towards(before, goal, passed, self.get(SPEED) or self.TOP)
             if self.end:
                 self.position = max(self.CENTRE - self.end, min(self.CENTRE + self.end, self.position))
@@ -150,6 +172,7 @@ class Bus(servo_line.Line):
             twin = self.SERVO(name, options)
             twin.position = float(position)
             self.servos.append(twin)
+        self.plug()
 
     def power(self):
         for servo in self.servos:
@@ -206,7 +229,7 @@ class Bus(servo_line.Line):
                 self.reply(self.addressed(asked), register, count)
             return
         if name == BROADCAST and instruction in (PING, WRITE):
-            for servo in self.servos:
+            for servo in (servo for servo in self.servos if servo.plugged):
                 if instruction == PING:
                     self.reply([servo])
                 elif parameters:
@@ -218,12 +241,18 @@ class Bus(servo_line.Line):
         elif instruction == READ and len(parameters) == 2:
             self.reply(servos, parameters[0], parameters[1])
         elif instruction == WRITE and parameters:
-            self.write(servos, parameters[0], parameters[1:])
+            cut = self.power_at_write()
+            if not cut or self.options.taken:
+                self.write(servos, parameters[0], parameters[1:])
+            if cut:
+                self.power()
+                self.note(power="cut")
+                return
             if not self.options.no_ack:
                 self.reply(servos)
 
     def addressed(self, name):
-        return [servo for servo in self.servos if servo.memory[ID] == name]
+        return [servo for servo in self.servos if servo.memory[ID] == name and servo.plugged]
 
     def write(self, servos, register, data):
         for servo in servos:
@@ -263,6 +292,7 @@ def parser(description):
                        "twin": int, "limits": pair}.items():
         options.each(name, kind)
     options.some("stuck")
+    options.some("unlocked")
     options.some("wrong")
     return options
 

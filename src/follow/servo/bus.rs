@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::clock::Clock;
 
 use super::fault::{Fault, why_not};
-use super::protocol::{self, Held, Protocol, Query, Reading, Reply, Settings, after_echo};
+use super::protocol::{self, Held, Protocol, Query, Reading, Reply, Settings, Write, after_echo};
 use super::wire::Wire;
 
 /// How long an answer may take. A servo answers within 2 ms at 1 Mbaud; USB adapters collect for up to
@@ -57,6 +57,8 @@ pub struct Bus<W: Wire> {
     pub(super) protocol: &'static dyn Protocol,
     /// Servos that answer reads but do not acknowledge writes (their status return level).
     pub(super) unacknowledging: Vec<u8>,
+    /// Answers are waited for at least so long.
+    patience: Duration,
     /// What the last question about movement was, of those that differ in the length of their answers.
     turn: u8,
 }
@@ -69,6 +71,7 @@ impl<W: Wire> Bus<W> {
             clock,
             protocol,
             unacknowledging: Vec::new(),
+            patience: Duration::ZERO,
             turn: 0,
         }
     }
@@ -184,6 +187,89 @@ impl<W: Wire> Bus<W> {
         let data = self.exchange(&query, id, ANSWER)?.data;
         let settings = self.protocol.parse_settings(id, &data);
         settings.ok_or(Fault::Garbled { id, bytes: data })
+    }
+
+    /// What stands in its memory from a register on.
+    ///
+    /// # Errors
+    /// As [`settings`](Self::settings).
+    pub fn read(&mut self, id: u8, from: u16, count: u8) -> Result<Vec<u8>, Fault> {
+        let place = Write::new(from, &vec![0; count.into()]);
+        let query = self
+            .protocol
+            .read_back(id, &place)
+            .ok_or(Fault::Silent { id })?;
+        Ok(self.exchange(&query, id, ANSWER)?.data)
+    }
+
+    /// Sends several questions in a row, each after a short pause, and gathers everything that comes until nothing has for as
+    /// long as `tail`. What is sent comes back before it from adapters that echo.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn gather(
+        &mut self,
+        frames: &[Vec<u8>],
+        pause: Duration,
+        tail: Duration,
+    ) -> Result<Vec<u8>, Fault> {
+        /// More than all servos of a line can say.
+        const MOST: usize = 16 * 1024;
+        self.wire.discard_input().map_err(|e| self.line(e))?;
+        let mut bytes = Vec::new();
+        let mut chunk = [0; 256];
+        for (n, frame) in frames.iter().enumerate() {
+            self.send(frame)?;
+            let wait = if n + 1 == frames.len() { tail } else { pause };
+            let mut until = self.clock.now() + wait;
+            loop {
+                let left = until.since(self.clock.now());
+                if left.is_zero() || bytes.len() > MOST {
+                    break;
+                }
+                let count = self
+                    .wire
+                    .receive(&mut chunk, left)
+                    .map_err(|e| self.line(e))?;
+                bytes.extend(&chunk[..count]);
+                // While there is an answer under way the next question waits.
+                if count > 0 {
+                    until = until.max(self.clock.now() + pause);
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Waits longer for answers from now on, for servos that are too slow to be driven.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Waits until nothing has come for so long: answers to earlier questions, that came too late for them.
+    ///
+    /// # Errors
+    /// The line failed.
+    pub fn drain(&mut self, quiet: Duration) -> Result<(), Fault> {
+        /// Whoever speaks on and on is not waited for.
+        const MOST: usize = 100;
+        for _ in 0..MOST {
+            if self
+                .wire
+                .receive(&mut [0; 256], quiet)
+                .map_err(|e| self.line(e))?
+                == 0
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Another language from now on, on the same line.
+    pub fn speak(&mut self, protocol: &'static dyn Protocol) {
+        self.protocol = protocol;
+        self.unacknowledging.clear();
     }
 
     /// Voltage in tenths of a volt and temperature, where they have to be asked for.
@@ -359,7 +445,7 @@ impl<W: Wire> Bus<W> {
         // A late answer to an earlier question must not be taken for this one.
         self.wire.discard_input().map_err(|e| self.line(e))?;
         self.send(frame)?;
-        let deadline = self.clock.now() + limit;
+        let deadline = self.clock.now() + limit.max(self.patience);
         let mut bytes = Vec::with_capacity(128);
         loop {
             let left = deadline.since(self.clock.now());

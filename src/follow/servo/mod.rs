@@ -7,11 +7,12 @@
 //! ([`following_error`]). [`line`] has the
 //! servos, which of them are in service, and how they get there; [`mount`] drives them, [`slew`] is the last limit before the bus,
 //! [`drive`] is the 50 Hz loop that lives as long as the service; [`handover`] is how it
-//! lends the bus. [`simulated`] answers the same
+//! lends the bus, to [`commission`] for example, which finds servos and sets them up. [`simulated`] answers the same
 //! bytes at the far end of a pseudo-terminal, so that the serial code is always the real one; how such a servo
 //! moves is in [`shaft`].
 
 pub mod bus;
+pub mod commission;
 pub mod drive;
 pub mod fault;
 pub mod following_error;

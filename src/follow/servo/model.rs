@@ -45,6 +45,14 @@ impl Model {
         // As delivered: one turn, speed 0 is no limit, position mode.
         memory[11..13].copy_from_slice(&4095u16.to_le_bytes());
         memory[usize::from(register::PHASE)] = 12;
+        // An STS3215 with firmware 3.10 that acknowledges everything, for 4 to 8 V, with all of its strength, locked.
+        memory[..2].copy_from_slice(&[3, 10]);
+        memory[3..5].copy_from_slice(&777u16.to_le_bytes());
+        memory[usize::from(register::REPLY_LEVEL)] = 1;
+        memory[14..16].copy_from_slice(&[80, 40]);
+        memory[16..18].copy_from_slice(&1000u16.to_le_bytes());
+        memory[48..50].copy_from_slice(&1000u16.to_le_bytes());
+        memory[usize::from(register::LOCK)] = 1;
         // 7.4 V, 30 degrees.
         memory[62] = 74;
         memory[63] = 30;

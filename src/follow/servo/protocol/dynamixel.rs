@@ -3,6 +3,7 @@
 //! Source: ROBOTIS, control tables of XL430-W250 and XM430-W350, and the maker's package.
 
 use super::dynamixel_frame::{self as frame, instruction};
+use super::table::{Kind, Offset, Place, Table};
 use super::{
     Abilities, Held, Limits, Permanent, Places, Protocol, Query, Reading, Reply, Settings, Write,
     names,
@@ -93,6 +94,60 @@ const BITS: [(u16, &str); 5] = [
 ];
 /// Overload: only a new start gives torque back.
 const OVERLOAD: u16 = 0x20;
+
+/// Memory of the X series.
+static TABLE: Table = Table {
+    family: "dynamixel",
+    reads: &[(0, 64), (64, 64)],
+    model: Place::new(0, 2, Kind::Plain),
+    models: &[
+        (30, "MX-28"),
+        (311, "MX-64"),
+        (321, "MX-106"),
+        (1000, "XH430-W350"),
+        (1010, "XH430-W210"),
+        (1020, "XM430-W350"),
+        (1030, "XM430-W210"),
+        (1060, "XL430-W250"),
+        (1070, "XC430-W150"),
+        (1080, "XC430-W240"),
+        (1090, "2XL430-W250"),
+        (1120, "XM540-W270"),
+        (1130, "XM540-W150"),
+        (1190, "XL330-M077"),
+        (1200, "XL330-M288"),
+    ],
+    firmware: Place::byte(6),
+    minor: None,
+    id: Place::byte(register::ID),
+    last_id: 252,
+    baud: Place::byte(register::BAUD),
+    level: (Place::byte(register::REPLY_LEVEL), 2),
+    level_is_permanent: false,
+    limits: (
+        Place::new(register::LOWEST_GOAL, 4, Kind::Twos),
+        Place::new(register::HIGHEST_GOAL, 4, Kind::Twos),
+    ),
+    usual_limits: TURN,
+    offset: Some(Offset {
+        place: Place::new(register::OFFSET, 4, Kind::Twos),
+        // In position mode more is ignored.
+        most: 1024,
+        sign: 1,
+        turn: None,
+    }),
+    mode: Some(Place::byte(register::MODE)),
+    turns: None,
+    reversed: Some((Place::byte(register::DRIVE_MODE), 0)),
+    volts: (
+        Place::new(34, 2, Kind::Plain),
+        Place::new(32, 2, Kind::Plain),
+    ),
+    // The goal of the PWM, which is a limit in position mode.
+    strength: Some((Place::new(100, 2, Kind::Plain), 885)),
+    torque: Place::byte(register::TORQUE),
+    lock: None,
+};
 
 /// Dynamixel servos.
 #[derive(Debug)]
@@ -225,6 +280,14 @@ impl Protocol for Dynamixel {
 
     fn answer_all(&self) -> Option<Write> {
         Some(Write::new(register::REPLY_LEVEL, &[2]))
+    }
+
+    fn table(&self) -> Option<&'static Table> {
+        Some(&TABLE)
+    }
+
+    fn ping_all(&self) -> Option<Query> {
+        Some(self.ping(frame::BROADCAST))
     }
 
     fn permanent(&self) -> Option<Permanent> {

@@ -140,6 +140,14 @@ pub(super) fn replies(bytes: &[u8], id: u8) -> Vec<Reply> {
     answers(bytes, id).map(Reply::from).collect()
 }
 
+/// Asks for firmware, family, model and id. Unlike a ping it differs from any answer to it.
+pub(super) fn who(id: u8) -> Query {
+    query(read(id, 0, WHO), WHO)
+}
+
+/// Up to the id.
+const WHO: u8 = 6;
+
 /// A question whose answer has so many bytes of data.
 pub(super) fn query(bytes: Vec<u8>, count: u8) -> Query {
     Query {

@@ -10,6 +10,7 @@ pub mod maestro_frame;
 pub mod mini_ssc;
 pub mod scs;
 pub mod sts;
+pub mod table;
 
 mod dynamixel_frame;
 
@@ -19,6 +20,7 @@ use memchr::memmem;
 
 use super::steps::{Scale, Steps};
 use crate::config;
+use table::Table;
 
 /// A question, or an order that is acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,6 +238,18 @@ pub trait Protocol: Debug + Send + Sync {
     /// Has all questions answered, where a servo answers pings only; none if that cannot be had without permanent memory.
     fn answer_all(&self) -> Option<Write> {
         None
+    }
+    /// Where commissioning finds things; none where nothing of the servo's memory can be read or written over the line.
+    fn table(&self) -> Option<&'static Table> {
+        None
+    }
+    /// Asks every servo on the line whether it is there, where there is such a question.
+    fn ping_all(&self) -> Option<Query> {
+        None
+    }
+    /// Asks one servo who it is, in such a way that the question itself, returned by an adapter, is no answer.
+    fn who(&self, id: u8) -> Query {
+        self.ping(id)
     }
     /// How permanent memory is written; none if that cannot be done over the line.
     fn permanent(&self) -> Option<Permanent>;

@@ -5,9 +5,11 @@
 //! maker's package.
 
 use super::feetech::{
-    ping, query, read, read_back_query, replies, reply, signed, sync_write_bytes, write_query,
+    BROADCAST, ping, query, read, read_back_query, replies, reply, signed, sync_write_bytes, who,
+    write_query,
 };
 use super::sts::BAUDS;
+use super::table::{Kind, Place, Table};
 use super::{
     Abilities, Held, Limits, Permanent, Places, Protocol, Query, Reading, Reply, Settings, Write,
     names,
@@ -58,6 +60,35 @@ const SPEED_MODE: u8 = 1;
 const PER_DEGREE: f64 = 1024.0 / 300.0;
 /// Status bits of an answer, which are those of its alarms (register 19).
 const BITS: [(u16, &str); 3] = [(0x01, "voltage"), (0x04, "temperature"), (0x20, "overload")];
+
+/// Memory of an SCS15 and its kin.
+static TABLE: Table = Table {
+    family: "scs",
+    reads: &[(0, 40), (40, 10)],
+    model: Place::new(register::MODEL as u16, 2, Kind::Big),
+    models: &[],
+    firmware: Place::byte(0),
+    minor: Some(Place::byte(1)),
+    id: Place::byte(register::ID as u16),
+    last_id: 253,
+    baud: Place::byte(register::BAUD as u16),
+    level: (Place::byte(register::REPLY_LEVEL as u16), 1),
+    level_is_permanent: true,
+    limits: (
+        Place::new(register::LOWEST_GOAL as u16, 2, Kind::Big),
+        Place::new(register::HIGHEST_GOAL as u16, 2, Kind::Big),
+    ),
+    usual_limits: (20, 1003),
+    offset: None,
+    mode: None,
+    turns: None,
+    reversed: None,
+    volts: (Place::byte(15), Place::byte(14)),
+    // 48 is the lock here; its strongest torque (16) is permanent memory.
+    strength: None,
+    torque: Place::byte(register::TORQUE as u16),
+    lock: Some(Place::byte(register::LOCK as u16)),
+};
 
 /// The SCS family.
 #[derive(Debug)]
@@ -166,6 +197,18 @@ impl Protocol for Scs {
         let speed = (scale.speed(limits.speed) * MARGIN).round();
         let [high, low] = (speed.clamp(1.0, scale.top_speed) as u16).to_be_bytes();
         vec![Write::new(register::GOAL_TIME, &[0, 0, high, low])]
+    }
+
+    fn table(&self) -> Option<&'static Table> {
+        Some(&TABLE)
+    }
+
+    fn ping_all(&self) -> Option<Query> {
+        Some(query(ping(BROADCAST), 0))
+    }
+
+    fn who(&self, id: u8) -> Query {
+        who(id)
     }
 
     fn permanent(&self) -> Option<Permanent> {

@@ -3,6 +3,7 @@
 //! Source: the STS3215 memory table.
 
 pub use super::feetech::*;
+use super::table::{Kind, Offset, Place, Table};
 use super::{
     Abilities, Held, Limits, Permanent, Places, Protocol, Query, Reading, Reply, Settings, Write,
     names,
@@ -78,6 +79,39 @@ const BITS: [(u16, &str); 5] = [
 ];
 /// Overload.
 pub const OVERLOAD: u8 = 0x20;
+
+/// Memory of the STS3215 and its kin.
+static TABLE: Table = Table {
+    family: "sts",
+    reads: &[(0, 40), (40, 16)],
+    model: Place::new(register::MODEL as u16, 2, Kind::Plain),
+    models: &[(777, "STS3215"), (2825, "STS3250")],
+    firmware: Place::byte(0),
+    minor: Some(Place::byte(1)),
+    id: Place::byte(register::ID as u16),
+    last_id: 253,
+    baud: Place::byte(register::BAUD as u16),
+    level: (Place::byte(register::REPLY_LEVEL as u16), 1),
+    level_is_permanent: true,
+    limits: (
+        Place::new(register::LOWEST_GOAL as u16, 2, Kind::Sign(15)),
+        Place::new(register::HIGHEST_GOAL as u16, 2, Kind::Sign(15)),
+    ),
+    usual_limits: TURN,
+    offset: Some(Offset {
+        place: Place::new(register::OFFSET as u16, 2, Kind::Sign(11)),
+        most: 2047,
+        sign: -1,
+        turn: Some(4096),
+    }),
+    mode: Some(Place::byte(register::MODE as u16)),
+    turns: Some((Place::byte(register::PHASE as u16), 4)),
+    reversed: None,
+    volts: (Place::byte(15), Place::byte(14)),
+    strength: Some((Place::new(48, 2, Kind::Plain), 1000)),
+    torque: Place::byte(register::TORQUE as u16),
+    lock: Some(Place::byte(register::LOCK as u16)),
+};
 
 /// Sync write of values, low byte first, as [`Protocol::goals`] makes it of goals.
 #[cfg(test)]
@@ -173,6 +207,19 @@ impl Protocol for Sts {
             Write::new(register::ACCELERATION, &[acceleration]),
             Write::new(register::GOAL_SPEED, &speed.to_le_bytes()),
         ]
+    }
+
+    fn table(&self) -> Option<&'static Table> {
+        Some(&TABLE)
+    }
+
+    fn ping_all(&self) -> Option<Query> {
+        Some(query(ping(BROADCAST), 0))
+    }
+
+    /// A ping that comes back is the answer of a servo with a wrong voltage, to the byte.
+    fn who(&self, id: u8) -> Query {
+        who(id)
     }
 
     fn permanent(&self) -> Option<Permanent> {
