@@ -51,7 +51,7 @@ pub(super) enum Command {
     Soak(SoakOptions),
     /// Keeps a service running where there is no systemd: starts it again when it ends, grows or falls silent
     Supervise(SuperviseOptions),
-    /// Commissioning of the servos: measures camera and mount against each other
+    /// Commissioning of the servos: finds them, sets them up, measures camera and mount against each other
     Servo(ServoOptions),
     /// The program held against a simulation: how well it follows a face
     Bench(BenchOptions),

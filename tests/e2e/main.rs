@@ -42,11 +42,13 @@ mod report;
 mod rpicam;
 mod running;
 mod server;
+mod servo_tool;
 #[path = "../common/servos.rs"]
 mod servos;
 mod soak;
 mod streams;
 mod supervise;
+mod terminal;
 mod troubleshooting;
 mod uplink;
 mod watchman;

@@ -62,23 +62,23 @@ impl Unfit {
                 let is = protocol.mode(*number).unwrap_or("?");
                 let Some(mode_at) = places.mode else {
                     return say!(
-                        "its limits (registers {low_at} and {high_at}) are both 0, which is {is} mode; set them to {first} and \
-                         {last} with the maker's program, then switch its power off and on",
-                        "角度制限（レジスタ{low_at}と{high_at}）が両方 0（{is} モード）です。メーカーのソフトで {first} と {last} に設定し、\
-                         電源を入れ直してください"
+                        "its limits (registers {low_at} and {high_at}) are both 0, which is {is} mode; `facetap servo \
+                         setup` sets them to {first} and {last}",
+                        "角度制限（レジスタ{low_at}と{high_at}）が両方 0（{is} モード）です。\
+                         `facetap servo setup` で直せます（{first}、{last}）"
                     );
                 };
                 let wanted = places.position_mode;
                 say!(
-                    "its operating mode (register {mode_at}) is {number} ({is}) and not {wanted} (position); set it to {wanted} \
-                     with the maker's program, then switch its power off and on",
-                    "動作モード（レジスタ{mode_at}）が {wanted}（position）ではなく {number}（{is}）です。メーカーのソフトで {wanted} に設定し、\
-                     電源を入れ直してください"
+                    "its operating mode (register {mode_at}) is {number} ({is}) and not {wanted} (position); `facetap servo setup` \
+                     sets it",
+                    "動作モード（レジスタ{mode_at}）が {wanted}（position）ではなく {number}（{is}）です。\
+                     `facetap servo setup` で直せます"
                 )
             }
             Self::Id(number) => say!(
-                "its id (register {id_at}) is {number}; set it anew with the maker's program",
-                "自身のID（レジスタ{id_at}）が {number} です。メーカーのソフトで設定し直してください"
+                "its id (register {id_at}) is {number}; set it anew (`facetap servo set-id`)",
+                "自身のID（レジスタ{id_at}）が {number} です。`facetap servo set-id` で設定し直してください"
             ),
             Self::Limits(low, high) if !protocol.abilities().measures => say!(
                 "the controller takes {low} to {high} quarter microseconds, and nothing of the range in \"servo.axes\" lies \
@@ -87,15 +87,16 @@ impl Unfit {
             ),
             Self::Limits(low, high) => say!(
                 "its own limits (registers {low_at} and {high_at}) are {low} and {high} steps, and nothing of the range in \
-                 \"servo.axes\" lies between; set them to {first} and {last} with the maker's program",
+                 \"servo.axes\" lies between; set them anew (`facetap servo range`), or to {first} and {last} \
+                 (`facetap servo setup`)",
                 "自身の角度制限（レジスタ{low_at}と{high_at}）が {low}〜{high} ステップで、\"servo.axes\" の範囲と重なりません。\
-                 メーカーのソフトで {first} と {last} に設定してください"
+                 `facetap servo range` または `facetap servo setup` で設定してください"
             ),
             Self::Beyond(Steps(position)) => say!(
                 "it stands at {position} steps, outside of its one turn from {first} to {last}; turn it to its middle by hand, \
-                 or correct its offset (register {offset_at}) and its turns and direction (register {direction_at}) with the \
-                 maker's program",
-                "位置が {position} ステップで、1回転の範囲（{first}〜{last}）の外です。手で中央へ回すか、メーカーのソフトで\
+                 or correct its offset (register {offset_at}) and its turns and direction (register {direction_at}) by \
+                 `facetap servo setup`",
+                "位置が {position} ステップで、1回転の範囲（{first}〜{last}）の外です。手で中央へ回すか、`facetap servo setup` で\
                  オフセット（レジスタ{offset_at}）と回転設定（レジスタ{direction_at}）を直してください"
             ),
             Self::Complains(status) => {
@@ -109,8 +110,8 @@ impl Unfit {
             }
             Self::Shared => say!(
                 "two servos answer by this id (new ones all have id 1); connect them one by one and give each an id of \
-                 its own",
-                "同じIDのサーボが2台応答しています（新品はすべてID 1）。1台ずつ接続し、別々のIDを設定してください"
+                 its own (`facetap servo setup`)",
+                "同じIDのサーボが2台応答しています（新品はすべてID 1）。1台ずつ接続し、別々のIDを設定してください（`facetap servo setup`）"
             ),
             Self::Disobeys(Disobedience::RunsAway, Steps(goal), Steps(at)) => say!(
                 "it turned away from its goal (at {at} steps, told to be at {goal}); check its operating mode \

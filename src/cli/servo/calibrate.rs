@@ -1,19 +1,19 @@
-//! `facetap servo`: commissioning of the servos.
+//! `facetap servo calibrate`: the delay of the camera and its field of view.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::json;
 
-use super::{DONE, FAILED, complain, env};
+use super::Common;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::proc;
 use crate::base::signals;
 use crate::base::stop::Stop;
 use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
+use crate::cli::{DONE, FAILED, complain, env, prepare_libraries, print};
 use crate::config::{self, Loaded};
 use crate::follow::calibrate::fit::Measured;
 use crate::follow::calibrate::{Calibration, calibrate};
@@ -23,48 +23,18 @@ use crate::say;
 use crate::watch::health::state;
 
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  facetap servo calibrate")]
-pub(super) struct ServoOptions {
-    #[command(subcommand)]
-    pub command: ServoCommand,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(super) enum ServoCommand {
-    /// Measures by how much the camera is late and how wide it sees, in about ten seconds of small
-    /// movements of the pan axis, and keeps the delay where the service finds it
-    Calibrate(CalibrateOptions),
-}
-
-#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Nobody needs to stand before the camera; it needs something to see that stands still. The pan axis goes 3 degrees to either side of where it stands, at 15 degrees/s at most, within its limits; the torque is off in the end, at Ctrl-C, too.\n\nExamples:\n  sudo systemctl stop facetap && sudo facetap servo calibrate && sudo systemctl start facetap\n  facetap servo calibrate --config config.json --json"
 )]
-pub(super) struct CalibrateOptions {
-    /// Configuration file [default: as that of "run"]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Serial port of the servos, instead of "servo.port"
-    #[arg(long, value_name = "PATH")]
-    pub servo_port: Option<String>,
-    /// Ask nothing; there is nothing to ask here
-    #[arg(long)]
-    pub yes: bool,
-    /// For programs: a JSON object on one line
-    #[arg(long)]
-    pub json: bool,
+pub(in crate::cli) struct CalibrateOptions {
+    #[command(flatten)]
+    pub common: Common,
 }
 
-pub(super) fn servo(options: &ServoOptions) -> Result<u8> {
-    match &options.command {
-        ServoCommand::Calibrate(options) => measure(options),
-    }
-}
-
-fn measure(options: &CalibrateOptions) -> Result<u8> {
-    let mut loaded = config::load(options.config.as_deref(), &env)?;
+pub(super) fn measure(options: &CalibrateOptions) -> Result<u8> {
+    let mut loaded = config::load(options.common.config.as_deref(), &env)?;
     text::speak(loaded.config.language.unwrap_or_else(Language::from_locale));
-    if let Some(port) = &options.servo_port {
+    if let Some(port) = &options.common.servo_port {
         loaded.config.servo.port.clone_from(port);
     }
     let data_dir = config::data_dir(&loaded.config, &env);
@@ -89,17 +59,17 @@ fn measure(options: &CalibrateOptions) -> Result<u8> {
             ));
         }
     }
-    super::prepare_libraries();
+    prepare_libraries();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stop = Stop::new();
     let mut threads = Threads::default();
     signals::watch(&mut threads, &stop, || ())?;
-    if !options.json {
+    if !options.common.json {
         let protocol = protocol::of(loaded.config.servo.protocol);
         if let Some(what) = protocol.shortcomings() {
-            super::print(format!("{}: {what}", protocol.name()));
+            print(format!("{}: {what}", protocol.name()));
         }
-        super::print(say!(
+        print(say!(
             "the pan axis moves a few degrees to and fro for ten seconds (Ctrl-C ends it)",
             "パン軸を約10秒間、数度だけ動かします (Ctrl-Cで中断)"
         ));
@@ -108,17 +78,17 @@ fn measure(options: &CalibrateOptions) -> Result<u8> {
     let kept = Kept::new(&data_dir, &loaded.config.camera);
     let saved = kept.save(std::time::Duration::from_secs_f64(made.found.delay.value));
     let file = kept.file().display().to_string();
-    if options.json {
-        super::print(json(&made, &loaded, saved.is_ok().then_some(&file)));
+    if options.common.json {
+        print(json(&made, &loaded, saved.is_ok().then_some(&file)));
     } else {
         for line in lines(&made, &loaded) {
-            super::print(line);
+            print(line);
         }
     }
     match saved {
         Ok(()) => {
-            if !options.json {
-                super::print(say!(
+            if !options.common.json {
+                print(say!(
                     "the delay is kept in {file}, where the service finds it",
                     "遅延を {file} に保存しました。サービスはこの値を使用します"
                 ));
