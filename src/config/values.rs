@@ -3,7 +3,7 @@
 use serde_json::{Number, Value};
 
 use super::Config;
-use super::schema::KEYS;
+use super::schema::{KEYS, Key};
 
 /// The built-in configuration.
 #[must_use]
@@ -25,9 +25,16 @@ pub fn changed(old: &Config, new: &Config) -> Vec<&'static str> {
     let (old, new) = (of(old), of(new));
     KEYS.iter()
         .filter(|key| !key.is_group())
-        .filter(|key| old.pointer(&key.pointer()) != new.pointer(&key.pointer()))
+        .filter(|key| given(&old, key) != given(&new, key))
         .map(|key| key.path)
         .collect()
+}
+
+/// The value of a key; none where it is null, or where the group that holds it is.
+fn given<'a>(config: &'a Value, key: &Key) -> Option<&'a Value> {
+    config
+        .pointer(&key.pointer())
+        .filter(|value| !value.is_null())
 }
 
 fn tidy(value: &mut Value) {
