@@ -61,6 +61,27 @@ fn a_change_is_noticed_at_the_next_look() {
 }
 
 #[test]
+fn another_file_and_other_columns_count_from_the_next_look_on() {
+    let scene = scene();
+    scene.write("04040404,Ann\n");
+    assert_eq!(scene.now(), known("Ann"));
+    let other = scene.dir.path().join("other.csv");
+    std::fs::write(&other, "card,nickname,name\n04040404,Bee,Bobby\n").unwrap();
+    scene.roster.change(&other, &RosterColumns::default());
+    assert_eq!(scene.now(), known("Bobby"), "at once");
+    let columns = RosterColumns {
+        name: Some(crate::config::ColumnName::Heading("nickname".into())),
+        ..RosterColumns::default()
+    };
+    scene.roster.change(&other, &columns);
+    assert_eq!(scene.now(), known("Bee"));
+    // The same again is no reason to read anything.
+    scene.roster.change(&other, &columns);
+    std::fs::write(&other, "card,nickname,name\n04040404,Cee,Bobby\n").unwrap();
+    assert_eq!(scene.now(), known("Bee"), "no look before its time");
+}
+
+#[test]
 fn a_replacement_by_another_file_of_the_same_size_and_time_is_noticed() {
     let scene = scene();
     scene.write("04040404,Ann\n");
