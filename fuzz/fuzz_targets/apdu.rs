@@ -12,13 +12,12 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let (atr, answer) = rest.split_at(usize::from(*length).min(rest.len()));
-    let card = CardType::of_atr(atr);
     match apdu::uid(answer) {
         Ok(uid) => {
             assert_eq!([uid.bytes(), &[0x90, 0x00]].concat(), answer);
             let text = uid.to_string();
             assert_eq!(text.len(), 2 * uid.bytes().len());
-            if let Some(why) = refusal::refusal(&uid, card) {
+            if let Some(why) = refusal::refusal(&uid, CardType::of(atr, &uid)) {
                 assert!(!why.to_string().is_empty());
             }
         }
