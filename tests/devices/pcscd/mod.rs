@@ -33,7 +33,7 @@ struct Watching {
     stats: Arc<Stats>,
     card_status: Arc<CardStatus>,
     stop: Stop,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Watching {
@@ -64,7 +64,7 @@ impl Watching {
             stats,
             card_status,
             stop,
-            thread: std::thread::spawn(move || watch.run()),
+            thread: Some(std::thread::spawn(move || watch.run())),
         }
     }
 
@@ -82,11 +82,18 @@ impl Watching {
     }
 
     /// Ends the watch; there must be no more taps.
-    fn end(self) {
+    fn end(mut self) {
         self.stop.request(Reason::Duration);
-        self.thread.join().unwrap();
+        self.thread.take().unwrap().join().unwrap();
         let more: Vec<_> = self.taps.iter().map(|t| t.sighting).collect();
         assert!(more.is_empty(), "{more:?}");
+    }
+}
+
+/// A test that has failed must not go on watching in those after it.
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.stop.request(Reason::Duration);
     }
 }
 
