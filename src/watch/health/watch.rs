@@ -9,9 +9,10 @@ use log::{debug, info};
 
 use super::exit::Keeper;
 use super::restart::{Now, Plan, Restart};
-use super::state::{self, Devices, LoopState, Phase, State};
+use super::state::{self, Counters, Devices, LoopState, Phase, State};
 use super::{notify, restart};
 use crate::base::beat::{Beats, Pulse};
+use crate::base::card_status::Queues;
 use crate::base::clock::{Clock, Monotime, rfc3339};
 use crate::base::stop::{Reason, Stop};
 use crate::config::Live;
@@ -21,7 +22,9 @@ use crate::{say, say_critical};
 
 /// Time between two looks.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the file is written where that wears a disk, unless there is news.
+/// How often the file is written where nothing moves: no picture, no tap, no device that comes or goes.
+const AT_REST: Duration = Duration::from_secs(5);
+/// The same where that wears a disk, whatever is counted.
 const ON_DISK: Duration = Duration::from_secs(60);
 /// Grace period after suspend or SIGCONT.
 const AFTER_SLEEP: Duration = Duration::from_secs(10);
@@ -79,15 +82,13 @@ impl Health {
         let start = self.clock.now();
         let tick = notify::watchdog().map_or(TICK, |limit| TICK.min(limit / 4));
         let in_data_dir = |file: &PathBuf| file.parent() == Some(self.state.data_dir.as_path());
-        let every = match &self.file {
-            Some(file) if in_data_dir(file) => ON_DISK,
-            _ => TICK,
-        };
+        let wears = self.file.as_ref().is_some_and(in_data_dir);
+        let every = if wears { ON_DISK } else { AT_REST };
         self.state.every_s = every.as_secs();
         let mut generation = self.live.generation();
         let mut restart = Restart::new(self.plan());
         let (mut written, mut said) = (None::<Monotime>, String::new());
-        let mut told = self.news();
+        let mut told = self.news(wears);
         let (mut last, mut grace) = (start, start);
         loop {
             let now = self.clock.now();
@@ -102,7 +103,7 @@ impl Health {
             notify::alive();
             let rss = self.vitals.rss();
             self.fill(start, &pulses, rss);
-            let news = self.news();
+            let news = self.news(wears);
             if written.is_none_or(|at| now.since(at) >= every) || news != told {
                 (written, told) = (Some(now), news);
                 self.write();
@@ -199,15 +200,22 @@ impl Health {
         self.vitals.fill(&mut self.state, rss);
     }
 
-    /// What nobody waits for a minute to see.
-    fn news(&self) -> (Phase, u64, Devices, u64) {
+    /// What is written down at once. Where that wears a disk: only what nobody waits for a minute to see.
+    fn news(&self, wears: bool) -> News {
         let state = &self.state;
-        let restarts = state.loops.values().map(|l| l.restarts).sum();
-        let devices = Devices {
-            faces: None,
-            ..state.devices.clone()
-        };
-        (state.state, state.reloads, devices, restarts)
+        News {
+            phase: state.state,
+            reloads: state.reloads,
+            restarts: state.loops.values().map(|l| l.restarts).sum(),
+            devices: Devices {
+                faces: state.devices.faces.filter(|_| !wears),
+                ..state.devices.clone()
+            },
+            moves: (!wears).then(|| {
+                let troubled = (state.troubled.rejected, state.troubled.held_up);
+                (state.counters, state.queues, troubled)
+            }),
+        }
     }
 
     fn write(&self) {
@@ -217,6 +225,17 @@ impl Health {
             debug!("{e:#}");
         }
     }
+}
+
+/// See [`Health::news`].
+#[derive(PartialEq)]
+struct News {
+    phase: Phase,
+    reloads: u64,
+    restarts: u64,
+    devices: Devices,
+    /// Counters, queues, rejected and held-up taps.
+    moves: Option<(Counters, Queues, (u64, u64))>,
 }
 
 /// Seconds, to the tenth.
@@ -266,7 +285,86 @@ fn status_line(state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::card_status::Queues;
+    use std::path::Path;
+
+    /// Counts a tap in the tenth second, looks at the file whenever it is asked, and stops in the twentieth.
+    struct Scripted {
+        clock: Arc<dyn Clock>,
+        file: PathBuf,
+        written: Arc<std::sync::Mutex<Vec<f64>>>,
+        stop: Stop,
+    }
+
+    impl Vitals for Scripted {
+        fn fill(&self, state: &mut State, _rss: u64) {
+            let second = self.clock.now().since_zero().as_secs();
+            state.counters.taps = u64::from(second >= 10);
+            state.devices.faces = Some(u32::from(second >= 13));
+            let mut written = crate::base::stop::lock(&self.written);
+            if let Ok(there) = state::read(&self.file)
+                && written.last() != Some(&there.uptime_s)
+            {
+                written.push(there.uptime_s);
+            }
+            if second == 20 {
+                self.stop.request(Reason::Duration);
+            }
+        }
+        fn last_card(&self) -> Option<Monotime> {
+            None
+        }
+        fn face(&self) -> bool {
+            false
+        }
+        fn sending(&self) -> bool {
+            false
+        }
+        fn rss(&self) -> u64 {
+            0
+        }
+        fn full_in(&self) -> Option<Duration> {
+            None
+        }
+    }
+
+    /// In which seconds of [`Scripted`] the file is written.
+    fn written(in_data_dir: bool) -> Vec<f64> {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = crate::base::clock::ManualClock::shared(Duration::ZERO);
+        let (file, stop) = (folder.path().join("health.json"), Stop::new());
+        let written = Arc::default();
+        let mut state = State::default();
+        if in_data_dir {
+            folder.path().clone_into(&mut state.data_dir);
+        }
+        let record = Keeper::begin(Path::new("/nowhere"), "boot", clock.as_ref()).0;
+        Health {
+            beats: Beats::default(),
+            vitals: Box::new(Scripted {
+                clock: Arc::clone(&clock),
+                file: file.clone(),
+                written: Arc::clone(&written),
+                stop: stop.clone(),
+            }),
+            state,
+            file: Some(file),
+            live: Live::new(crate::config::Config::default()),
+            rest: Duration::ZERO,
+            ready: Arc::default(),
+            record: Arc::new(std::sync::Mutex::new(record)),
+            clock,
+            stop,
+        }
+        .run();
+        crate::base::stop::lock(&written).clone()
+    }
+
+    #[test]
+    fn where_nothing_moves_little_is_written_and_a_tap_is_seen_at_once() {
+        assert_eq!(written(false), [0.0, 5.0, 10.0, 13.0, 18.0]);
+        // An SD card is worn for what nobody waits a minute to see only.
+        assert_eq!(written(true), [0.0]);
+    }
 
     #[test]
     fn the_line_for_the_service_manager_names_what_is_in_use() {

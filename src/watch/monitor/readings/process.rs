@@ -21,12 +21,21 @@ pub fn peak_rss_bytes() -> Option<u64> {
     status(Path::new("/")).ok().map(|p| p.peak_bytes)
 }
 
-/// Resident memory of the process now, if the kernel tells.
+/// Resident memory of the process now, if the kernel tells. `/proc/self/statm` costs a tenth of `status`, and this is asked
+/// every second for months.
 #[must_use]
 pub fn rss_bytes() -> Option<u64> {
-    status(Path::new("/"))
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
         .ok()
-        .map(|p| p.anonymous_bytes + p.file_bytes)
+        .flatten();
+    let text = text(Path::new("/proc/self/statm")).ok()?;
+    resident(&text, u64::try_from(page?).ok()?)
+}
+
+/// The second number of `statm` counts pages of `page` bytes.
+fn resident(statm: &str, page: u64) -> Option<u64> {
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    pages.checked_mul(page)
 }
 
 fn parse_status(text: &str) -> Option<Process> {
@@ -97,6 +106,24 @@ mod tests {
             assert_eq!(parse_status(bad), None, "{bad:?}");
         }
         assert!(peak_rss_bytes().unwrap() > 500_000);
+    }
+
+    #[test]
+    fn resident_pages_are_counted_in_bytes() {
+        // A Raspberry Pi 5 has pages of 16 KiB.
+        assert_eq!(
+            resident("60000 1900 1100 20 0 900 0\n", 16 << 10),
+            Some(1900 << 14)
+        );
+        for bad in ["", "60000", "60000 x 1"] {
+            assert_eq!(resident(bad, 4096), None, "{bad:?}");
+        }
+        let whole = status(Path::new("/")).unwrap();
+        let (now, then) = (
+            rss_bytes().unwrap(),
+            whole.anonymous_bytes + whole.file_bytes,
+        );
+        assert!(now > then / 2 && now < then * 2, "{now} {then}");
     }
 
     #[test]
