@@ -111,7 +111,10 @@ fn unknown(group: &str, name: &str) -> String {
         Some(meant) => format!("did you mean \"{meant}\"?"),
         // Perhaps the key is right and only its place is wrong.
         None => match schema::KEYS.iter().find(|k| k.name() == name) {
-            Some(elsewhere) => format!("did you mean \"{}\"?", elsewhere.path),
+            Some(elsewhere) => match elsewhere.path.rsplit_once('.') {
+                Some((group, _)) => format!("it belongs in \"{group}\"."),
+                None => "it belongs at the top level, outside of every group.".to_owned(),
+            },
             None => "see `facetap config schema`.".to_owned(),
         },
     };
@@ -304,7 +307,9 @@ mod tests {
             "{text}"
         );
         let text = problem(r#"{"repeat_seconds": 60}"#);
-        assert!(text.contains("cards.repeat_seconds"), "{text}");
+        assert!(text.contains("it belongs in \"cards\""), "{text}");
+        let text = problem(r#"{"attendance": {"server_url": null}}"#);
+        assert!(text.contains("at the top level"), "{text}");
     }
 
     #[test]

@@ -216,11 +216,20 @@ fn a_signal_from_outside_shows_what_every_thread_was_doing() {
         .unwrap();
     let start = Instant::now();
     let threads = ["servo", "vision", "camera", "reader", "ledger"];
+    // A thread that is there may not have come to its loop yet: it has once it has waited some times.
+    let in_its_loop = |task: &Path| {
+        let status = std::fs::read_to_string(task.join("status")).unwrap_or_default();
+        let waits = status
+            .lines()
+            .find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
+        waits.is_some_and(|n| n.trim().parse::<u32>().is_ok_and(|n| n >= 3))
+    };
     let started = |name: &&str| {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id()));
         let mut tasks = tasks.into_iter().flatten().flatten();
         tasks.any(|t| {
             std::fs::read_to_string(t.path().join("comm")).is_ok_and(|n| n.trim() == *name)
+                && in_its_loop(&t.path())
         })
     };
     while !threads.iter().all(started) {

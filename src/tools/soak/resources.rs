@@ -9,6 +9,9 @@ use crate::watch::trend::{Point, Watch, median, theil_sen};
 const KEPT: usize = 512;
 /// The last value is the median of this many readings: one that falls into a moment of much work tells nothing.
 const LAST: usize = 5;
+/// The first value likewise: code that the first pictures have needed is let go of a moment after them, and what is needed
+/// on comes back a moment later. A short run has no more than a few.
+const FIRST: usize = 3;
 
 /// What is watched of a process, in the order of [`Life::watches`].
 const WATCHED: [fn(&Reading) -> f64; 3] = [
@@ -22,7 +25,7 @@ const WATCHED: [fn(&Reading) -> f64; 3] = [
 struct Life {
     /// The monitor's alarm, which has a warm-up of its own.
     watches: [Watch; 3],
-    first: Option<Reading>,
+    first: Vec<Reading>,
     points: Vec<(f64, Reading)>,
     /// A point is kept every so many readings.
     stride: usize,
@@ -136,7 +139,7 @@ impl Resources {
         let leaks = |life: &Life| life.watches[watched].leak().is_some();
         let leak = self.lives.iter().any(leaks);
         let of = |life: &Life| {
-            let mut last: Vec<f64> = life.last.iter().map(value).collect();
+            let middle = |of: &[Reading]| median(&mut of.iter().map(value).collect::<Vec<_>>());
             let point = |(at, reading): &(f64, Reading)| Point {
                 at: *at,
                 value: value(reading),
@@ -144,7 +147,7 @@ impl Resources {
             let points: Vec<_> = life.points.iter().map(point).collect();
             let slope = theil_sen(&points).unwrap_or(0.0);
             let hours = points.last()?.at - points.first()?.at;
-            let (first, last) = (value(life.first.as_ref()?), median(&mut last)?);
+            let (first, last) = (middle(&life.first)?, middle(&life.last)?);
             Some(Growth {
                 first,
                 last,
@@ -164,7 +167,9 @@ impl Resources {
 
 impl Life {
     fn add(&mut self, hours: f64, reading: Reading) {
-        self.first.get_or_insert(reading);
+        if self.first.len() < FIRST {
+            self.first.push(reading);
+        }
         self.most_descriptors = self.most_descriptors.max(reading.descriptors);
         self.most_threads = self.most_threads.max(reading.threads);
         if self.last.len() == LAST {
@@ -216,7 +221,7 @@ mod tests {
             assert!((memory.slope - 7200.0).abs() < 1.0, "{memory:?}");
             let rise = 2.0 * f64::from(seconds - 11);
             assert!((memory.rise - rise).abs() < rise * 0.01, "{memory:?}");
-            assert!((memory.first - 70.0).abs() < 0.1, "{memory:?}");
+            assert!((memory.first - 72.0).abs() < 0.1, "{memory:?}");
         }
     }
 
@@ -226,6 +231,8 @@ mod tests {
             .memory()
             .unwrap();
         assert_eq!((memory.slope, memory.first, memory.last), (0.0, 45.0, 45.0));
+        let dip = run(72, |s| if (s - 10.0).abs() < 0.5 { 30.0 } else { 45.0 });
+        assert_eq!(dip.memory().unwrap().first, 45.0);
         let jump = run(72, |s| if s < 60.0 { 45.0 } else { 65.0 })
             .memory()
             .unwrap();

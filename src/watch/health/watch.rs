@@ -285,7 +285,6 @@ fn status_line(state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     /// Counts a tap in the tenth second, looks at the file whenever it is asked, and stops in the twentieth.
     struct Scripted {
@@ -337,7 +336,7 @@ mod tests {
         if in_data_dir {
             folder.path().clone_into(&mut state.data_dir);
         }
-        let record = Keeper::begin(Path::new("/nowhere"), "boot", clock.as_ref()).0;
+        let record = Keeper::begin(&folder.path().join("record"), "boot", clock.as_ref()).0;
         Health {
             beats: Beats::default(),
             vitals: Box::new(Scripted {
