@@ -1,4 +1,4 @@
-//! The mount while it is measured: small, slow movements of the pan axis, and where it stood.
+//! The mount while it is measured: small, slow movements of one axis, and where that stood.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::base::stats::Stats;
 use crate::base::stop::Stop;
 use crate::config;
 use crate::follow::control::profile::{Motion, Profile, Range};
-use crate::follow::control::{Each, Feedback};
+use crate::follow::control::{Axis, Each, Feedback};
 use crate::follow::pose::Pose;
 use crate::follow::servo::drive::PERIOD;
 use crate::follow::servo::mount::Mount;
@@ -22,7 +22,7 @@ use crate::follow::servo::port::SerialWire;
 use crate::follow::servo::protocol::Limits;
 use crate::say;
 
-/// How far the pan axis goes to either side, in degrees; less near its limits, but at least so far.
+/// How far the axis goes to either side, in degrees; less near its limits, but at least so far.
 const REACH: f64 = 3.0;
 const LEAST_REACH: f64 = 1.0;
 /// No faster than this, in degrees a second and degrees a second squared.
@@ -30,9 +30,10 @@ const SPEED: f64 = 15.0;
 const ACCELERATION: f64 = 150.0;
 /// How eagerly a goal is approached.
 const GAIN: f64 = 0.8;
-/// Goals as parts of the reach, and how long each is stayed at, in seconds: no two alike, so that no delay looks like
-/// another one.
-const GOALS: [(f64, f64); 8] = [
+/// A movement: goals as parts of the reach, and how long each is stayed at, in seconds.
+pub type Goals = [(f64, f64)];
+/// For a delay: no two stays alike, so that no delay looks like another one.
+pub const TO_AND_FRO: &Goals = &[
     (0.0, 0.5),
     (1.0, 0.8),
     (-1.0, 0.6),
@@ -42,6 +43,8 @@ const GOALS: [(f64, f64); 8] = [
     (0.4, 0.6),
     (0.0, 1.3),
 ];
+/// For a direction: stays that outlast the delay of every camera that can be used.
+pub const THERE_AND_BACK: &Goals = &[(0.0, 0.5), (1.0, 2.2), (-1.0, 2.2), (0.0, 0.3)];
 /// An axis that is farther from its set point than this does not follow, in degrees.
 const ASTRAY: f64 = 4.0;
 /// Answers that it may miss in a row.
@@ -132,70 +135,76 @@ impl Axes {
         Ok(())
     }
 
-    /// Moves the pan axis to and fro, as long as `check` has nothing against it. Returns where it was.
+    /// Moves one axis to its goals, as long as `check` has nothing against it. Returns where it was.
     ///
     /// # Errors
     /// The axis does not answer or follow, or has no room; the order to stop came.
-    pub fn play(&self, pan: &config::Axis, check: &dyn Fn() -> Result<()>) -> Result<Vec<Stand>> {
-        let start = self.where_it_stands()?;
+    pub fn play(
+        &self,
+        axis: Axis,
+        limits: &config::Axis,
+        goals: &Goals,
+        check: &dyn Fn() -> Result<()>,
+    ) -> Result<Vec<Stand>> {
+        let mut pose = self.where_it_stands(axis)?;
+        let start = pose[axis];
         let range = Range {
-            low: pan.min,
-            high: pan.max,
+            low: limits.min,
+            high: limits.max,
         };
-        if range.clamp(start.pan) != start.pan {
+        let name = title(axis);
+        if range.clamp(start) != start {
             bail!(say!(
-                "the pan axis stands at {:.0} degrees, beyond its limits: turn it back by hand",
-                "パン軸が可動範囲外 ({:.0} 度) にあります。手で戻してください",
-                start.pan
+                "the {name} axis stands at {start:.0} degrees, beyond its limits: turn it back by hand",
+                "{name}軸が可動範囲外 ({start:.0} 度) にあります。手で戻してください"
             ));
         }
-        let reach = REACH.min((pan.max - pan.min) / 2.0);
+        let reach = REACH.min((limits.max - limits.min) / 2.0);
         if reach < LEAST_REACH {
+            let key = axis.name();
             bail!(say!(
-                "the limits of the pan axis leave no room to move (servo.axes.pan.min, max)",
-                "パン軸の可動範囲が狭すぎます (servo.axes.pan.min, max)"
+                "the limits of the {name} axis leave no room to move (servo.axes.{key}.min, max)",
+                "{name}軸の可動範囲が狭すぎます (servo.axes.{key}.min, max)"
             ));
         }
-        let middle = start.pan.clamp(pan.min + reach, pan.max - reach);
-        let mut profile = Profile::at(start.pan);
+        let middle = start.clamp(limits.min + reach, limits.max - reach);
+        let mut profile = Profile::at(start);
         let mut stands = Vec::new();
         let mut missed = 0;
         let mut next = self.clock.now();
         let mut last = next;
-        for (part, stay) in GOALS {
+        for (part, stay) in goals {
             let goal = middle + part * reach;
             let mut since = None;
             loop {
                 check()?;
                 let now = self.clock.now();
                 let arrived = (profile.angle - goal).abs() < 0.05;
-                if arrived && now.since(*since.get_or_insert(now)).as_secs_f64() >= stay {
+                if arrived && now.since(*since.get_or_insert(now)).as_secs_f64() >= *stay {
                     break;
                 }
                 let heard = self.feedback()?;
-                if let Some(seen) = heard.axes.pan {
+                if let Some(seen) = heard.axes[axis] {
                     missed = 0;
                     if (seen.angle - profile.angle).abs() > ASTRAY {
-                        bail!(astray(seen.angle, profile.angle));
+                        bail!(astray(&name, seen.angle, profile.angle));
                     }
                     stands.push(Stand {
                         at: seconds(heard.at),
-                        pan: seen.angle,
+                        angle: seen.angle,
                     });
                 } else {
                     missed += 1;
                     if missed >= MISSES {
-                        bail!(missing());
+                        bail!(missing(&name));
                     }
                 }
                 // A pause of the machine is not made up for.
                 let dt = now.since(last).min(2 * PERIOD).as_secs_f64();
                 last = now;
                 profile.advance(dt, goal, 0.0, range, self.motion);
-                self.hold(Pose {
-                    pan: profile.angle,
-                    ..start
-                })?;
+                pose[axis] = profile.angle;
+                self.hold(pose.into())?;
                 next = (next + PERIOD).max(now);
                 if self.clock.wait(&self.ending, next.since(now)) {
                     bail!(ended());
@@ -205,32 +214,42 @@ impl Axes {
         Ok(stands)
     }
 
-    fn where_it_stands(&self) -> Result<Pose> {
+    fn where_it_stands(&self, axis: Axis) -> Result<Each<f64>> {
         let mut axes = self.feedback()?.axes;
         for _ in 0..MISSES {
-            if axes.pan.is_some() {
+            if axes[axis].is_some() {
                 break;
             }
             axes = self.feedback()?.axes;
         }
-        if axes.pan.is_none() {
-            bail!(missing());
+        if axes[axis].is_none() {
+            bail!(missing(&title(axis)));
         }
-        Ok(Each::new(|axis| axes[axis].map_or(0.0, |a| a.angle)).into())
+        Ok(axes.map(|seen| seen.map_or(0.0, |a| a.angle)))
     }
 }
 
-fn astray(stands: f64, should: f64) -> String {
+/// The axis as people call it.
+#[must_use]
+pub fn title(axis: Axis) -> String {
+    match axis {
+        Axis::Pan => say!("pan", "パン"),
+        Axis::Tilt => say!("tilt", "チルト"),
+        Axis::Roll => say!("roll", "ロール"),
+    }
+}
+
+fn astray(name: &str, stands: f64, should: f64) -> String {
     say!(
-        "the pan axis does not follow: it stands at {stands:.1} degrees where it should be at {should:.1}; look at its power and \
+        "the {name} axis does not follow: it stands at {stands:.1} degrees where it should be at {should:.1}; look at its power and \
          gears",
-        "パン軸が追従しません: {stands:.1} 度（指令 {should:.1} 度）。電源とギアを確認してください"
+        "{name}軸が追従しません: {stands:.1} 度（指令 {should:.1} 度）。電源とギアを確認してください"
     )
 }
 
-fn missing() -> String {
+fn missing(name: &str) -> String {
     say!(
-        "the pan servo does not answer: `facetap check` looks at it",
-        "パンのサーボが応答しません。`facetap check` で確認してください"
+        "the {name} servo does not answer: `facetap check` looks at it",
+        "{name}のサーボが応答しません。`facetap check` で確認してください"
     )
 }

@@ -39,13 +39,13 @@ pub struct Shift {
     pub pixels: [f64; 2],
 }
 
-/// Where the pan axis was.
+/// Where the axis that moves was.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stand {
     /// In seconds.
     pub at: f64,
     /// In degrees.
-    pub pan: f64,
+    pub angle: f64,
 }
 
 /// A figure with twice its standard deviation.
@@ -246,10 +246,10 @@ fn pan_at(stands: &[Stand], at: f64) -> f64 {
     match (after.checked_sub(1).map(|i| stands[i]), stands.get(after)) {
         (Some(a), Some(b)) => {
             let part = (at - a.at) / (b.at - a.at).max(1e-9);
-            a.pan + (b.pan - a.pan) * part.clamp(0.0, 1.0)
+            a.angle + (b.angle - a.angle) * part.clamp(0.0, 1.0)
         }
-        (Some(one), None) => one.pan,
-        (None, Some(one)) => one.pan,
+        (Some(one), None) => one.angle,
+        (None, Some(one)) => one.angle,
         (None, None) => 0.0,
     }
 }
@@ -283,7 +283,7 @@ mod tests {
         (0..300)
             .map(|i| Stand {
                 at: at(i),
-                pan: pan(at(i)),
+                angle: pan(at(i)),
             })
             .collect()
     }
@@ -349,11 +349,17 @@ mod tests {
         };
         let seen = shifts(30.0, 0.1, 65.0, 0.1);
         assert_eq!(of(&seen[..5], &stands()), Unclear::FewPictures);
-        let still: Vec<Stand> = stands().iter().map(|s| Stand { pan: 1.0, ..*s }).collect();
+        let still: Vec<Stand> = stands()
+            .iter()
+            .map(|s| Stand { angle: 1.0, ..*s })
+            .collect();
         assert_eq!(of(&seen, &still), Unclear::HardlyMoved);
         let back: Vec<Stand> = stands()
             .iter()
-            .map(|s| Stand { pan: -s.pan, ..*s })
+            .map(|s| Stand {
+                angle: -s.angle,
+                ..*s
+            })
             .collect();
         assert_eq!(of(&seen, &back), Unclear::WrongWay);
         let blank: Vec<Shift> = seen

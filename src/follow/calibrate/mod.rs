@@ -4,6 +4,7 @@
 //! the axis stood ([`axes`]), gives both figures ([`fit`]). Nobody has to stand before the camera; what it needs is something to see.
 
 pub mod axes;
+pub mod direction;
 pub mod fit;
 pub mod shift;
 
@@ -18,15 +19,17 @@ use crate::base::stop::{Reason, Stop, lock};
 use crate::base::threads::Threads;
 use crate::config::Config;
 use crate::follow::camera::{CameraSource, Env, Grab, Holder, source};
+use crate::follow::control::Axis;
 use crate::follow::detect::{Decoder, Pixels};
 use crate::follow::pose::Pose;
 use crate::follow::servo::SimulatedServos;
+use crate::follow::servo::mount::configured;
 use crate::say;
 use opencv::prelude::MatTraitConst as _;
 
-use axes::{Axes, ended, seconds};
-use fit::{Found, Shift, Unclear};
-use shift::{Comparer, Seen};
+use axes::{Axes, Goals, TO_AND_FRO, ended, seconds};
+use fit::{Found, Shift, Stand, Unclear};
+use shift::{Comparer, Seen, Sides};
 
 /// The first picture may take so long, on top of the stall time.
 const START: Duration = Duration::from_secs(20);
@@ -59,11 +62,29 @@ struct Looked {
 /// # Errors
 /// A device cannot be opened or used, the picture shows too little, or the order to stop came; the message says what to do.
 pub fn calibrate(config: &Config, clock: &Arc<dyn Clock>, stop: &Stop) -> Result<Calibration> {
+    let (looked, stands) = observe(config, Axis::Pan, TO_AND_FRO, clock, stop)?;
+    let found = fit::fit(&looked.shifts, &stands, looked.width, config.camera.lens);
+    found
+        .map(|found| Calibration {
+            found,
+            pictures: looked.shifts.len(),
+        })
+        .map_err(|why| anyhow!(unclear(why, &looked)))
+}
+
+/// Moves one axis and looks at the pictures meanwhile. The torque is off when it returns, whatever happens.
+fn observe(
+    config: &Config,
+    axis: Axis,
+    goals: &Goals,
+    clock: &Arc<dyn Clock>,
+    stop: &Stop,
+) -> Result<(Looked, Vec<Stand>)> {
     let ending = Stop::new();
     let both = ending.clone();
     stop.on_request(move || both.request(Reason::Duration));
     let mut threads = Threads::default();
-    let done = measure(config, clock, &ending, &mut threads);
+    let done = move_and_look(config, axis, goals, clock, &ending, &mut threads);
     ending.request(Reason::Duration);
     threads.join(clock, JOIN);
     if stop.requested() {
@@ -76,12 +97,14 @@ pub fn calibrate(config: &Config, clock: &Arc<dyn Clock>, stop: &Stop) -> Result
     done
 }
 
-fn measure(
+fn move_and_look(
     config: &Config,
+    axis: Axis,
+    goals: &Goals,
     clock: &Arc<dyn Clock>,
     ending: &Stop,
     threads: &mut Threads,
-) -> Result<Calibration> {
+) -> Result<(Looked, Vec<Stand>)> {
     let kind = source::classify(&config.camera).map_err(|why| anyhow!(why))?;
     if kind.is_recording() {
         bail!(say!(
@@ -90,6 +113,14 @@ fn measure(
         ));
     }
     let mut servo = config.servo.clone();
+    let Some(limits) =
+        configured(&servo.axes).find_map(|(a, limits)| (a == axis).then(|| limits.clone()))
+    else {
+        bail!(say!(
+            "the mount has no such axis (\"servo.axes\" of the configuration)",
+            "設定の \"servo.axes\" にその軸がありません"
+        ));
+    };
     let mut pose: Arc<dyn Fn() -> Pose + Send + Sync> = Arc::new(|| Pose::HOME);
     if let Some(servos) = SimulatedServos::start_if_wanted(&mut servo, clock, ending, threads)? {
         let handle = servos.pose();
@@ -103,7 +134,8 @@ fn measure(
     threads.start("camera", ending, move || {
         let holder = Holder::new(&camera, &order, &Beat::default());
         let opened = holder.open(move || source::open(&kind, &camera, &env));
-        if let Err(why) = opened.and_then(|source| look(source, &seen, &order)) {
+        let watching = Watching::of(axis);
+        if let Err(why) = opened.and_then(|source| look(source, watching, &seen, &order)) {
             lock(&seen).failed = Some(why);
         }
     })?;
@@ -124,27 +156,48 @@ fn measure(
     if lock(&looked).blank {
         bail!(blank());
     }
-    let stands = mount.play(&servo.axes.pan, &|| check(&looked));
+    let stands = mount.play(axis, &limits, goals, &|| check(&looked));
     let released = mount.release();
     let stands = stands?;
     released?;
-    let looked = lock(&looked);
+    let looked = std::mem::take(&mut *lock(&looked));
     if let Some(why) = &looked.failed {
         bail!("{why:#}");
     }
-    let found = fit::fit(&looked.shifts, &stands, looked.width, config.camera.lens);
-    found
-        .map(|found| Calibration {
-            found,
-            pictures: looked.shifts.len(),
-        })
-        .map_err(|why| anyhow!(unclear(why, &looked)))
+    Ok((looked, stands))
+}
+
+/// How pictures are compared, by the axis that moves.
+enum Watching {
+    Whole(Comparer),
+    /// A turn of the picture shifts its sides up and down, and its middle not at all.
+    Sides(Sides),
+}
+
+impl Watching {
+    fn of(axis: Axis) -> Self {
+        match axis {
+            Axis::Roll => Self::Sides(Sides::default()),
+            Axis::Pan | Axis::Tilt => Self::Whole(Comparer::default()),
+        }
+    }
+
+    fn see(&mut self, grey: &opencv::core::Mat) -> Result<Seen> {
+        match self {
+            Self::Whole(comparer) => comparer.see(grey),
+            Self::Sides(sides) => sides.see(grey),
+        }
+    }
 }
 
 /// Compares pictures until the order to stop.
-fn look(mut source: Box<dyn CameraSource>, seen: &Mutex<Looked>, stop: &Stop) -> Result<()> {
+fn look(
+    mut source: Box<dyn CameraSource>,
+    mut watching: Watching,
+    seen: &Mutex<Looked>,
+    stop: &Stop,
+) -> Result<()> {
     let mut decoder = Decoder::default();
-    let mut comparer = Comparer::default();
     while !stop.requested() {
         let frame = match source.grab(stop)? {
             Grab::Frame(frame) => frame,
@@ -158,7 +211,7 @@ fn look(mut source: Box<dyn CameraSource>, seen: &Mutex<Looked>, stop: &Stop) ->
         else {
             continue;
         };
-        let shown = comparer.see(decoded.mat)?;
+        let shown = watching.see(decoded.mat)?;
         let mut seen = lock(seen);
         seen.pictures += 1;
         seen.width = f64::from(decoded.mat.cols());

@@ -7,14 +7,14 @@ use opencv::prelude::*;
 
 use crate::base::parabola::extremum;
 
-/// Windows that are looked at, one above the other in the middle column: there a turn shifts everything alike, and one of
-/// them may have somebody in it.
-const WINDOWS: usize = 3;
+/// Windows that are looked at, one above the other in the middle column, as parts of the height from the middle: there a
+/// turn of pan or tilt shifts everything alike, and one of them may have somebody in it.
+const COLUMN: &[f64] = &[-0.28, 0.0, 0.28];
+/// The same where the picture may turn: then only what lies side by side is shifted alike.
+const MIDDLE: &[f64] = &[0.0];
 /// A window is this part of the picture's width and height.
 const WIDTH: f64 = 0.3;
 const HEIGHT: f64 = 0.22;
-/// From one to the next, as a part of the height.
-const APART: f64 = 0.28;
 /// Looked for so many pixels around where it was last, and if it is not there, so many around where it was first.
 const NEAR: i32 = 8;
 const FAR: i32 = 40;
@@ -26,12 +26,58 @@ const TEXTURE: f64 = 2.0;
 const SAME: f64 = 1.5;
 
 /// Compares pictures with the first one.
-#[derive(Default)]
 pub struct Comparer {
+    windows: &'static [f64],
     /// The windows of the first picture, with where they are.
     first: Vec<(Rect, Mat)>,
     size: Size,
     last: [f64; 2],
+}
+
+/// Compares the halves of pictures with those of the first one, each by itself.
+pub struct Sides {
+    left: Comparer,
+    right: Comparer,
+}
+
+impl Default for Sides {
+    fn default() -> Self {
+        Self {
+            left: Comparer::new(MIDDLE),
+            right: Comparer::new(MIDDLE),
+        }
+    }
+}
+
+impl Default for Comparer {
+    fn default() -> Self {
+        Self::new(COLUMN)
+    }
+}
+
+impl Sides {
+    /// Takes the next picture, in grey: by how many pixels its right half has gone right and down more than its left half.
+    /// The middles of the halves are half of the picture's width apart.
+    ///
+    /// # Errors
+    /// OpenCV refuses, for want of memory.
+    pub fn see(&mut self, grey: &Mat) -> Result<Seen> {
+        let half = grey.cols() / 2;
+        if half == 0 {
+            return Ok(Seen::Blank);
+        }
+        let part = |x: i32| -> Result<Mat> {
+            Ok(Mat::roi(grey, Rect::new(x, 0, half, grey.rows()))?.try_clone()?)
+        };
+        let (left, right) = (self.left.see(&part(0)?)?, self.right.see(&part(half)?)?);
+        Ok(match (left, right) {
+            (Seen::Shifted(left), Seen::Shifted(right)) => {
+                Seen::Shifted([right[0] - left[0], right[1] - left[1]])
+            }
+            (Seen::Blank, _) | (_, Seen::Blank) => Seen::Blank,
+            _ => Seen::Unclear,
+        })
+    }
 }
 
 /// What a picture shows.
@@ -46,6 +92,15 @@ pub enum Seen {
 }
 
 impl Comparer {
+    fn new(windows: &'static [f64]) -> Self {
+        Self {
+            windows,
+            first: Vec::new(),
+            size: Size::default(),
+            last: [0.0; 2],
+        }
+    }
+
     /// Takes the next picture, in grey.
     ///
     /// # Errors
@@ -98,8 +153,8 @@ impl Comparer {
         if width < 16 || height < 16 {
             return Ok(Seen::Blank);
         }
-        for i in 0..WINDOWS {
-            let middle = f64::from(size.height) * (0.5 + APART * (i as f64 - 1.0));
+        for place in self.windows {
+            let middle = f64::from(size.height) * (0.5 + place);
             let place = Rect::new(
                 (size.width - width) / 2,
                 middle as i32 - height / 2,
@@ -214,6 +269,34 @@ mod tests {
             assert!(
                 (right - expected).abs() < 0.5 && down.abs() < 0.3,
                 "{pan}: {right} {expected} {down}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_sides_tell_a_turn_from_a_shift() {
+        opencv_runtime::prepare();
+        let camera = Config::default().camera;
+        let mut painter = Painter::new(Optics::new(&camera), 640, 480).unwrap();
+        let mut sides = Sides::default();
+        for (roll, pan) in [(0.0, 0.0), (2.0, 0.0), (-3.0, 0.0), (3.0, 1.0), (0.0, 2.0)] {
+            let now = grey(
+                &mut painter,
+                Pose {
+                    roll,
+                    pan,
+                    ..Pose::HOME
+                },
+            );
+            let seen = sides.see(&now).unwrap();
+            let Seen::Shifted([_, down]) = seen else {
+                panic!("{roll} {pan}: {seen:?}");
+            };
+            // The mount turns clockwise, so what is seen on the right goes up.
+            let expected = -160.0 * roll.to_radians();
+            assert!(
+                (down - expected).abs() < 1.0,
+                "{roll} {pan}: {down} {expected}"
             );
         }
     }
