@@ -11,6 +11,7 @@ use super::memory_test::MemoryTestOptions;
 use super::report::ReportOptions;
 use super::seconds::seconds;
 use super::servo::ServoOptions;
+use super::setup::SetupOptions;
 use super::soak::SoakOptions;
 use super::supervise::SuperviseOptions;
 use crate::config::Level;
@@ -51,6 +52,8 @@ pub(super) enum Command {
     Soak(SoakOptions),
     /// Keeps a service running where there is no systemd: starts it again when it ends, grows or falls silent
     Supervise(SuperviseOptions),
+    /// The first hour, step by step: camera, servos, reader, server, configuration, service
+    Setup(SetupOptions),
     /// Commissioning of the servos: finds them, sets them up, measures camera and mount against each other
     Servo(ServoOptions),
     /// The program held against a simulation: how well it follows a face

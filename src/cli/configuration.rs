@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::args::{ConfigCommand, ConfigOptions, SetOptions};
 use crate::base::text::{self, Language};
 use crate::config::edit::{self, Edited};
-use crate::config::{self, ConfigError, Live, Loaded, schema, values};
+use crate::config::{self, Config, ConfigError, Live, Loaded, address, schema, values};
 use crate::say;
 
 /// What a new file may be read by: it holds no secrets (a token has a file of its own).
@@ -73,8 +73,7 @@ fn set(options: &SetOptions) -> Result<()> {
         NO_CHOICES.to_owned()
     };
     let edited = edit::set(&text, &options.key, &options.value).map_err(wrong)?;
-    let changed = values::changed(&edited.before, &edited.after);
-    if changed.is_empty() {
+    if values::changed(&edited.before, &edited.after).is_empty() {
         super::print(say!(
             "{} is so already; nothing is changed",
             "{} はすでにその値です。変更はありません",
@@ -89,18 +88,31 @@ fn set(options: &SetOptions) -> Result<()> {
             "{file} に書き込めません。sudo を使うか、--config で自分のファイルを指定してください"
         )
     })?;
-    tell(&file, &edited, &changed);
+    tell(&file, &edited);
     Ok(())
 }
 
-fn tell(file: &Path, edited: &Edited, changed: &[&str]) {
-    let (old, new) = (values::of(&edited.before), values::of(&edited.after));
-    for path in changed {
-        let value = |config: &Value| {
-            let value = schema::find(path).and_then(|key| config.pointer(&key.pointer()));
-            value.map_or_else(|| "null".to_owned(), Value::to_string)
-        };
-        super::print(format_args!("{path}: {} -> {}", value(&old), value(&new)));
+/// What is otherwise, a key a line. No password of an address is shown.
+pub(super) fn shown_changes(before: &Config, after: &Config) -> Vec<String> {
+    let (old, new) = (values::of(before), values::of(after));
+    let shown = |config: &Value, path: &str| {
+        let value = schema::find(path).and_then(|key| config.pointer(&key.pointer()));
+        match value {
+            Some(Value::String(text)) if text.contains("://") => {
+                Value::from(address::shown(text)).to_string()
+            }
+            Some(value) => value.to_string(),
+            None => "null".to_owned(),
+        }
+    };
+    let changed = values::changed(before, after);
+    let line = |path: &&str| format!("{path}: {} -> {}", shown(&old, path), shown(&new, path));
+    changed.iter().map(line).collect()
+}
+
+fn tell(file: &Path, edited: &Edited) {
+    for line in shown_changes(&edited.before, &edited.after) {
+        super::print(line);
     }
     let applied = Live::new(edited.before.clone()).apply(&edited.after);
     let file = file.display();
@@ -118,7 +130,7 @@ fn tell(file: &Path, edited: &Edited, changed: &[&str]) {
 }
 
 /// Puts the text in place of the file in one step. It keeps owner and mode, and outlives a power cut.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

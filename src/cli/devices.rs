@@ -121,6 +121,26 @@ fn table(section: &Section) -> String {
     text
 }
 
+/// Cameras by the names that the configuration takes, each with what it is; the first one is what "auto" takes.
+pub(super) fn camera_names() -> Vec<(String, String)> {
+    let found = in_time("devices", LIMIT, cameras).map_or_else(|_| Vec::new(), |s| s.entries);
+    let mut found: Vec<(String, String)> = found
+        .into_iter()
+        .map(|entry| {
+            // The camera connector is named by its mark where it is the first.
+            let name = if entry.name.is_empty() {
+                entry.mark
+            } else {
+                entry.name
+            };
+            (name, entry.about.join(", "))
+        })
+        .filter(|(name, _)| !name.is_empty())
+        .collect();
+    found.sort_by_key(|(name, _)| name == "rpicam");
+    found
+}
+
 fn cameras() -> Section {
     let automatic = camera::devices::automatic();
     let mut entries: Vec<Entry> = camera::list()

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod seconds;
 mod servo;
+mod setup;
 mod soak;
 mod status;
 mod supervise;
@@ -88,6 +89,7 @@ pub fn main() -> u8 {
         Command::Soak(options) => soak::soak(&options),
         Command::Supervise(options) => supervise::supervise(&options),
         Command::Servo(options) => servo::servo(&options),
+        Command::Setup(options) => setup::setup(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Report(options) => report::report(&options),
         Command::Config(options) => configuration::configuration(&options),

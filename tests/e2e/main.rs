@@ -45,6 +45,7 @@ mod server;
 mod servo_tool;
 #[path = "../common/servos.rs"]
 mod servos;
+mod setup;
 mod soak;
 mod streams;
 mod supervise;

@@ -43,6 +43,10 @@ impl Bench {
         command
     }
 
+    pub fn config_file(&self) -> PathBuf {
+        self.scene.path("config.json")
+    }
+
     fn run(&self, words: &[&str]) -> (i32, String) {
         let Output {
             status,
@@ -121,7 +125,7 @@ impl Bench {
     }
 
     /// Nothing was written at all.
-    fn is_untouched(&self) -> bool {
+    pub fn is_untouched(&self) -> bool {
         !self
             .servos
             .frames()

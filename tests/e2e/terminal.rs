@@ -114,7 +114,10 @@ impl Terminal {
         let shown = screen.lock().unwrap().clone();
         assert!(!shown.contains("panicked"), "{shown}");
         // No attribute and no hidden cursor stays behind.
-        assert!(!shown.contains("\x1b[?25l"), "{shown:?}");
+        assert!(
+            shown.rfind("\x1b[?25l") <= shown.rfind("\x1b[?25h"),
+            "{shown:?}"
+        );
         let _ = self.keyboard.as_raw_fd();
         (status, shown)
     }

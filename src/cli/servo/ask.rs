@@ -19,7 +19,7 @@ use crate::say;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Who is asked.
-pub(super) struct Ask {
+pub(in crate::cli) struct Ask {
     /// Nothing is asked: the answer is yes.
     pub yes: bool,
     stop: Stop,

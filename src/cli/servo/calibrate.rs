@@ -15,7 +15,6 @@ use crate::base::text::{self, Language};
 use crate::base::threads::Threads;
 use crate::cli::{DONE, FAILED, complain, env, prepare_libraries, print};
 use crate::config::{self, Loaded};
-use crate::follow::calibrate::fit::Measured;
 use crate::follow::calibrate::{Calibration, calibrate};
 use crate::follow::delay::Kept;
 use crate::follow::servo::protocol;
@@ -145,7 +144,7 @@ fn lines(made: &Calibration, loaded: &Loaded) -> Vec<String> {
         || "/etc/facetap/config.json".to_owned(),
         |f| f.display().to_string(),
     );
-    if !covers(fov, camera.fov_degrees) {
+    if !fov.covers(camera.fov_degrees) {
         lines.push(say!(
             "write \"fov_degrees\": {:.1} into \"camera\" of {file}",
             "{file} の \"camera\" に \"fov_degrees\": {:.1} と書いてください",
@@ -161,15 +160,10 @@ fn lines(made: &Calibration, loaded: &Loaded) -> Vec<String> {
     lines
 }
 
-/// Whether a configured value may well be the measured one. Two parts in a hundred do not matter to the loop.
-fn covers(measured: Measured, configured: f64) -> bool {
-    (measured.value - configured).abs() <= measured.within.max(0.02 * configured)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::follow::calibrate::fit::Found;
+    use crate::follow::calibrate::fit::{Found, Measured};
 
     #[test]
     fn what_to_write_where_is_told_only_where_something_is_to_be_written() {

@@ -3,7 +3,7 @@
 mod ask;
 mod calibrate;
 mod info;
-mod place;
+pub(in crate::cli) mod place;
 mod range;
 mod scan;
 mod session;
@@ -22,8 +22,9 @@ use info::InfoOptions;
 use place::{CenterOptions, OffsetOptions};
 use range::RangeOptions;
 use scan::ScanOptions;
+pub(in crate::cli) use session::Session;
 use set_id::SetIdOptions;
-use setup::SetupOptions;
+pub(in crate::cli) use setup::{SetupOptions, commission_all};
 use test::TestOptions;
 
 #[derive(Debug, Clone, Args)]

@@ -58,7 +58,7 @@ pub(super) fn offset(options: &OffsetOptions) -> Result<u8> {
     })
 }
 
-pub(super) fn too_far(offset: &Offset) -> String {
+pub(in crate::cli) fn too_far(offset: &Offset) -> String {
     let most = offset.most;
     say!(
         "the correction would be more than {most} steps, which this servo does not take: put its horn on nearer to the middle",
@@ -67,7 +67,7 @@ pub(super) fn too_far(offset: &Offset) -> String {
 }
 
 /// The offset of a family that has one.
-pub(super) fn offset_of(servo: &Servo) -> Result<Offset> {
+pub(in crate::cli) fn offset_of(servo: &Servo) -> Result<Offset> {
     let name = servo.protocol.name();
     servo.table.offset.ok_or_else(|| {
         anyhow!(say!(
@@ -113,7 +113,7 @@ fn change(id: u8, common: &Common, wanted: impl Fn(&Servo, &Offset) -> Result<i3
 }
 
 /// Writes an offset.
-pub(super) fn write<W: Wire>(
+pub(in crate::cli) fn write<W: Wire>(
     bus: &mut Bus<W>,
     servo: &Servo,
     offset: &Offset,

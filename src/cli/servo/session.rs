@@ -30,7 +30,7 @@ use crate::follow::servo::steps::{Mounting, Scale};
 use crate::say;
 
 /// A command at work on a bus.
-pub(super) struct Session {
+pub(in crate::cli) struct Session {
     pub config: Config,
     pub clock: Arc<dyn Clock>,
     pub stop: Stop,

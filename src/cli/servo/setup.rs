@@ -52,6 +52,15 @@ struct Line<'a> {
 }
 
 pub(super) fn setup(options: &SetupOptions) -> Result<u8> {
+    commission_all(options, false).map(|(status, _)| status)
+}
+
+/// The exit status, and by which name of its family and at which bit rate the last servo was found. `guided`: whoever asks
+/// writes that into the configuration.
+pub(in crate::cli) fn commission_all(
+    options: &SetupOptions,
+    guided: bool,
+) -> Result<(u8, Option<(&'static str, u32)>)> {
     let session = Session::begin(&options.common)?;
     if !session.protocol.abilities().ids {
         bail!(keep::lacks(session.protocol.name()));
@@ -97,7 +106,14 @@ pub(super) fn setup(options: &SetupOptions) -> Result<u8> {
         }
     }
     session.result(Value::from(list));
-    line.all_there()
+    let found = line
+        .done
+        .last()
+        .map(|(_, servo)| (servo.table.family, servo.rate));
+    if let Some((_, servo)) = line.done.last().filter(|_| !guided) {
+        hint(&session, servo);
+    }
+    Ok((line.all_there()?, found))
 }
 
 impl Line<'_> {
@@ -218,7 +234,6 @@ impl Line<'_> {
         };
         let mut bus = session.bus(&servo)?;
         if self.away.is_empty() {
-            drop_hints(session, &servo);
             return set_id::lasts(session, &mut bus, servo.id);
         }
         let mut ids: Vec<u8> = self.away.clone();
@@ -226,7 +241,6 @@ impl Line<'_> {
         ids.sort_unstable();
         ids.dedup();
         let list = ids.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-        drop_hints(session, &servo);
         if session.ask.yes {
             session.tell(say!(
                 "done; connect all of them, then `facetap check`",
@@ -262,7 +276,7 @@ impl Line<'_> {
 }
 
 /// What the configuration lacks so that the service finds these servos.
-fn drop_hints(session: &Session, servo: &Servo) {
+fn hint(session: &Session, servo: &Servo) {
     let config = &session.config.servo;
     if servo.protocol.name() != session.protocol.name() || servo.rate != config.baud {
         let (family, rate) = (servo.table.family, servo.rate);

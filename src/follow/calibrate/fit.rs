@@ -57,6 +57,14 @@ pub struct Measured {
     pub within: f64,
 }
 
+impl Measured {
+    /// Whether a configured value may well be the measured one. Two parts in a hundred do not matter to the loop.
+    #[must_use]
+    pub fn covers(&self, configured: f64) -> bool {
+        (self.value - configured).abs() <= self.within.max(0.02 * configured)
+    }
+}
+
 /// What the pictures tell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
