@@ -6,9 +6,10 @@
 
 EMULATED_PI=$FACETAP_TOP/tests/emulated-pi
 
-# What an image of Raspberry Pi OS Lite has of that which matters here, a virtual card reader, and what the steps use.
+# What an image of Raspberry Pi OS Lite has of that which matters here, a virtual card reader, and what the steps use (Pillow
+# draws what a camera sees).
 BOARD_PACKAGES=(systemd systemd-sysv systemd-timesyncd udev dbus polkitd kmod procps iproute2 libnss-systemd
-    init-system-helpers adduser cron logrotate pcscd libccid vsmartcard-vpcd v4l-utils python3 opencv-data
+    init-system-helpers adduser cron logrotate pcscd libccid vsmartcard-vpcd v4l-utils python3 python3-pil opencv-data
     libstdc++6 libpcsclite1)
 
 # What it takes to mount the SD card. The rest comes from there.

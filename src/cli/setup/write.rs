@@ -47,7 +47,7 @@ pub(super) fn write(work: &mut Work, _: &Value) -> Result<Outcome> {
     } else {
         std::fs::write(&kept, "").with_context(|| kept.display().to_string())?;
     }
-    replace(&target, work.draft.text()).with_context(|| {
+    replace(&target, &tidy(work.draft.text())).with_context(|| {
         say!(
             "cannot write {name}; use sudo, or name your own file with --config",
             "{name} に書き込めません。sudo を使うか、--config で自分のファイルを指定してください"
@@ -63,6 +63,16 @@ pub(super) fn write(work: &mut Work, _: &Value) -> Result<Outcome> {
         "{name} を保存しました（検証済み）。`facetap setup --undo` で元に戻せます"
     );
     Ok(Outcome::Done(said, json!(true)))
+}
+
+/// As it is, if a person has arranged it; one that was begun here is a single line, and gets a key a line.
+fn tidy(text: &str) -> String {
+    if text.trim().contains('\n') {
+        return text.to_owned();
+    }
+    serde_json::from_str::<Value>(text)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .map_or_else(|_| text.to_owned(), |text| text + "\n")
 }
 
 /// The configuration of before, for as long as there is no newer one. An empty file: there was none.
@@ -185,6 +195,13 @@ pub(super) fn service(work: &mut Work, _: &Value) -> Result<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_configuration_that_somebody_has_arranged_stays_so() {
+        let arranged = "{\n  \"language\": \"en\"}";
+        assert_eq!(tidy(arranged), arranged);
+        assert_eq!(tidy("{\"fps\":1}\n"), "{\n  \"fps\": 1\n}\n");
+    }
 
     #[test]
     fn every_pin_of_the_header_is_named_once() {
