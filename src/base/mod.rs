@@ -10,6 +10,7 @@ pub mod clock;
 pub mod files;
 pub mod limited;
 pub mod names;
+pub mod outside;
 pub mod parabola;
 pub mod planted;
 pub mod presence;

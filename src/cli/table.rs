@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::base::outside::is_obeyed;
+
 /// Rows of cells; the first is the heading.
 #[derive(Debug, Default)]
 pub(super) struct Table(Vec<Vec<String>>);
@@ -39,7 +41,7 @@ impl Table {
 /// The text without what a terminal would obey: names and answers come from elsewhere.
 pub(super) fn harmless(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_obeyed(c) { '\u{fffd}' } else { c })
         .collect()
 }
 

@@ -495,3 +495,42 @@ fn name_and_password_of_the_address_are_used_and_never_told() {
         );
     });
 }
+
+#[test]
+fn what_a_server_says_is_text_wherever_it_is_shown() {
+    let page = "denied \u{1b}[2J\u{9b}31m card\u{202e}fdp.exe \u{2066}end";
+    let mode = json!({"mode": "answer", "status": 400, "page": page,
+        "headers": [["Content-Type", "text/plain; charset=utf-8"]]});
+    let mut odd = Odd::new("ok", &[]);
+    odd.mode(&mode);
+    let running = odd.run();
+    odd.tap(1);
+    wait_until(
+        "an answer",
+        || odd.scene.log().contains("denied"),
+        || odd.scene.log(),
+    );
+    assert_eq!(running.stop().0.code(), Some(0));
+    let shown: Vec<String> = [
+        &["attendance", "list"][..],
+        &["attendance", "export", "--format", "json"],
+        &["attendance", "export", "--format", "csv"],
+        &["status", "--json"],
+    ]
+    .iter()
+    .map(|args| String::from_utf8(odd.command(args).stdout).unwrap())
+    .chain([odd.scene.log()])
+    .collect();
+    assert!(
+        shown[1].contains("denied [2J 31m cardfdp.exe end"),
+        "{}",
+        shown[1]
+    );
+    for text in shown {
+        let obeyed = |c: char| facetap::base::outside::is_obeyed(c) && !"\r\n\u{feff}".contains(c);
+        assert!(
+            !text.contains(obeyed) && !text.contains("\\u00"),
+            "{text:?}"
+        );
+    }
+}

@@ -23,6 +23,7 @@ use pcsc::{
 use super::{Answer, Connection, Moment, Opens, ReadError, Slot};
 use crate::base::clock::Clock;
 use crate::base::limited::{NotDone, in_time};
+use crate::base::outside::plain;
 use crate::base::stop::{Stop, lock};
 use arrival::Arrival;
 use explain::{explained, hangs, unread};
@@ -386,5 +387,5 @@ fn slot(state: &ReaderState) -> Option<Slot> {
 }
 
 fn text(name: &CStr) -> String {
-    name.to_string_lossy().into_owned()
+    plain(&name.to_string_lossy())
 }

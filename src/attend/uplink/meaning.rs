@@ -1,6 +1,7 @@
 //! What an answer means that is not the attendance server's own: who has spoken in its place, and what to do. Pure.
 
 use super::wire;
+use crate::base::outside::is_obeyed;
 use crate::config::address;
 use crate::say;
 
@@ -75,7 +76,7 @@ pub(super) fn target(location: &str, own: &str) -> String {
     let whole = format!("{begin}{location}");
     let path = whole.split(['?', '#']).next().unwrap_or_default();
     (address::shown(path).chars())
-        .filter(|c| !c.is_control() && !c.is_whitespace())
+        .filter(|c| !is_obeyed(*c) && !c.is_whitespace())
         .take(TARGET_SHOWN)
         .collect()
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::base::outside::plain;
+
 /// Where taps are sent, below `server_url`.
 pub const ATTENDANCE: &str = "/api/attendance";
 /// Where the server tells that it is there.
@@ -131,7 +133,7 @@ fn object(body: &str) -> Option<Map<String, Value>> {
 /// Status and beginning of an answer, on one line, for ledger and log.
 #[must_use]
 pub fn summary(status: u16, body: &str) -> String {
-    let text: String = body
+    let text: String = plain(body)
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")

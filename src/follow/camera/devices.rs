@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::outside::plain;
+
 /// A node that may give pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
@@ -73,7 +75,7 @@ pub fn list_below(root: &Path) -> Vec<Device> {
             let about = root.join(format!("sys/class/video4linux/video{number}"));
             let read = |file: &str| {
                 std::fs::read_to_string(about.join(file))
-                    .map_or_else(|_| String::new(), |t| t.trim().to_owned())
+                    .map_or_else(|_| String::new(), |t| plain(&t))
             };
             let name = read("name");
             let driver = about.join("device/driver").canonicalize().ok();

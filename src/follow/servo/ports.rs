@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::base::outside::plain;
+
 /// A serial port that may have servos.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
@@ -85,7 +87,7 @@ fn product(device: &Path) -> Option<String> {
     let usb = device.ancestors().find(|a| a.join("idVendor").exists())?;
     let read = |file: &str| {
         let text = fs::read_to_string(usb.join(file)).unwrap_or_default();
-        text.trim().to_owned()
+        plain(&text)
     };
     let (vendor, number) = (read("idVendor"), read("idProduct"));
     let words = format!("{} {}", read("manufacturer"), read("product"));

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::finding::{Finding, Severity};
 use super::probe::Section;
 use super::sections::title;
+use crate::base::outside::is_obeyed;
 use crate::say;
 
 /// Escape sequences, or nothing where the output is no terminal.
@@ -108,7 +109,7 @@ fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' => ' ',
-            c if c.is_control() => '\u{fffd}',
+            c if is_obeyed(c) => '\u{fffd}',
             c => c,
         })
         .collect()

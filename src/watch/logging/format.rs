@@ -7,6 +7,7 @@ use log::{Level, Record};
 
 use super::line::{Line, Severity};
 use crate::base::clock::Monotime;
+use crate::base::outside::is_obeyed;
 
 /// Lines are cut at this many bytes, so that a file's limit can be kept to the byte.
 pub(super) const LONGEST_LINE: usize = 8192;
@@ -107,7 +108,7 @@ fn short(target: &str) -> &str {
 /// What comes from outside (names of readers, answers of servers) cannot forge a line of its own.
 fn append_clean(out: &mut String, text: &str) {
     let text = text.trim_end();
-    if !text.contains(char::is_control) {
+    if !text.contains(is_obeyed) {
         out.push_str(text);
         return;
     }
@@ -115,6 +116,7 @@ fn append_clean(out: &mut String, text: &str) {
         match c {
             '\n' => out.push_str("\n    "),
             c if c.is_control() => out.push(' '),
+            c if is_obeyed(c) => {}
             c => out.push(c),
         }
     }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Result, Row as SqlRow};
 use super::{Filter, Only};
 use crate::attend::ledger::timekeeper::plausible;
 use crate::attend::trace::Outcome;
+use crate::base::outside::plain;
 
 /// Whether a moment of the ledger can be right.
 pub fn likely(utc_time: &str) -> bool {
@@ -59,6 +60,10 @@ impl Row {
 
     /// Reads the columns of [`Tables::select`], of which the first two are the place.
     pub(super) fn read(r: &SqlRow) -> Result<Self> {
+        // A version of before has stored what came as it came.
+        let outside = |column: usize| -> Result<Option<String>> {
+            Ok(r.get::<_, Option<String>>(column)?.map(|text| plain(&text)))
+        };
         let outcome: String = r.get(2)?;
         let outcome = match outcome.as_str() {
             "repeat" => Outcome::Repeat,
@@ -73,8 +78,8 @@ impl Row {
             outcome,
             uid: r.get(3)?,
             card: r.get(4)?,
-            name: r.get(5)?,
-            reader: r.get(6)?,
+            name: outside(5)?,
+            reader: outside(6)?.unwrap_or_default(),
             local_time: r.get(7)?,
             offset_s: r.get(8)?,
             utc_time: r.get(9)?,
@@ -83,9 +88,9 @@ impl Row {
             nearest_face_ms: r.get(12)?,
             state: r.get(13)?,
             attempts: r.get(14)?,
-            answer: r.get(15)?,
+            answer: outside(15)?,
             review: r.get(16)?,
-            why: r.get(17)?,
+            why: outside(17)?,
         })
     }
 }

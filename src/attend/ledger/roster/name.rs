@@ -1,5 +1,6 @@
 //! Whether a field is the name of a person, and the name as it is shown.
 
+use crate::base::outside::is_mark;
 use crate::say;
 
 /// The longest name in characters; more is another column by mistake.
@@ -23,7 +24,7 @@ pub(super) fn clean(field: &str) -> String {
     field
         .split(|c: char| c.is_control() || c.is_whitespace())
         .map(|word| {
-            let shown = word.chars().filter(|c| !is_hidden(*c));
+            let shown = word.chars().filter(|c| !is_mark(*c));
             shown
                 .map(|c| if is_private(c) { '〓' } else { c })
                 .collect::<String>()
@@ -31,15 +32,6 @@ pub(super) fn clean(field: &str) -> String {
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// Marks of direction, and signs without width that no script needs.
-const fn is_hidden(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 /// A character that one computer made for itself (外字), and that no other can show.

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use super::parts::Parts;
 use crate::base::clock::Monotime;
+use crate::base::outside::plain;
 use crate::follow::camera::received::Arrived;
 
 /// Longest head of an answer, in bytes; servers send some hundred.
@@ -149,7 +150,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Answer, usize)>> {
             );
         }
         code => {
-            let reason = answer.reason.unwrap_or("").trim();
+            let reason = plain(answer.reason.unwrap_or(""));
             // Some servers do not ask for what they do not show without.
             return refusal(code == 403, format!("the server answers {code} {reason}"));
         }

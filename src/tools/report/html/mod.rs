@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use super::listing::{self, Listing};
 use super::{Report, Source};
+use crate::base::outside::is_obeyed;
 use crate::tools::report::resource::ResourceKind;
 use crate::{base::text, say};
 
@@ -184,7 +185,7 @@ pub fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if is_obeyed(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
