@@ -45,15 +45,36 @@ pub(super) fn check(text: &str, schemes: &[&str]) -> Result<(), String> {
     }
 }
 
-/// An address as people may see it: without name and password.
+/// An address as people may see it: without name and password, and without what its query says.
 #[must_use]
 pub fn shown(text: &str) -> String {
     // A slash within a password ends the address for a parser, and not for a person: whatever stands before the last "@".
     let begin = text.find("//").map_or(0, |at| at + 2);
     match text[begin..].rfind('@') {
-        Some(at) => format!("{}[...]{}", &text[..begin], &text[begin + at..]),
-        None => text.to_owned(),
+        Some(at) => format!(
+            "{}[...]{}",
+            &text[..begin],
+            without_query_values(&text[begin + at..])
+        ),
+        None => without_query_values(text),
     }
+}
+
+/// An address without the values of its query: cameras take name and password there, under names of their own.
+#[must_use]
+pub fn without_query_values(text: &str) -> String {
+    let Some((address, query)) = text.split_once('?') else {
+        return text.to_owned();
+    };
+    let (query, fragment) = query.split_at(query.find('#').unwrap_or(query.len()));
+    let masked: Vec<String> = query
+        .split(['&', ';'])
+        .map(|pair| match pair.split_once('=') {
+            Some((name, value)) if !value.is_empty() => format!("{name}=[...]"),
+            _ => pair.to_owned(),
+        })
+        .collect();
+    format!("{address}?{}{fragment}", masked.join("&"))
 }
 
 /// The address without name and password, and these, if there are any.

@@ -136,8 +136,10 @@ fn misfit(key: &Key, value: &Value) -> String {
         _ => None,
     };
     let given = match (key.kind, value) {
-        // It may hold a password.
-        (KeyKind::Url(_), Value::String(s)) => shown(&Value::String(address::shown(s))),
+        // It may hold a password, whatever the key takes.
+        (_, Value::String(s)) if s.contains("://") || matches!(key.kind, KeyKind::Url(_)) => {
+            shown(&Value::String(address::shown(s)))
+        }
         _ => shown(value),
     };
     format!(

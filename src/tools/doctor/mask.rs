@@ -211,6 +211,11 @@ fn secrets_by_form(text: &str) -> String {
         vec![
             // user:password@ of an address, up to the last @ of the word.
             (regex(r#"://[^\s"'<>]*@"#), "://[secret]@"),
+            // What the query of an address says.
+            (
+                regex(r#"(://[^\s"'<>?]*\?|&)([A-Za-z0-9_.\[\]-]+)=[^&\s"'<>#]+"#),
+                "${1}${2}=[secret]",
+            ),
             // A JSON Web Token wherever it stands.
             (
                 regex(r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"),
@@ -327,10 +332,19 @@ fn numbered(digits: &str, seen: &mut HashMap<String, usize>) -> String {
     MaskedKind::Card(number).label()
 }
 
-/// A decimal number with a fraction, or a date with a time: `1732.123456789`, `20251121_143000`.
+/// Decimal digits that are no card: half a byte too many, with a unit behind, with a fraction, or a date with a time:
+/// `104857600`, `10485760 bytes`, `1732.123456789`, `20251121_143000`. Cards that are known are masked before.
 fn is_number(found: &str, before: &str, after: &str) -> bool {
+    static UNIT: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            "^ ?(?:[kKMGT]i?B?|[Bb]ytes?|[mnµu]?s|seconds?|blocks?|pages?|sectors?|steps?|taps?|lines?|Hz|%|件|バイト|秒)\\b",
+        )
+    });
     if !found.bytes().all(|b| b.is_ascii_digit()) {
         return false;
+    }
+    if !found.len().is_multiple_of(2) || UNIT.is_match(after) {
+        return true;
     }
     let digit_behind = |text: &str| text.chars().nth(1).is_some_and(|c| c.is_ascii_digit());
     let mut back = before.chars().rev();

@@ -1,6 +1,7 @@
 //! What is known of people, cards and passwords on this machine, so that it can be masked.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -44,12 +45,12 @@ pub fn gather(machine: &Machine) -> Known {
                 cards.extend(contents.people.cards());
                 names.extend(contents.people.names().map(str::to_owned));
             }
-            Err(_) if !real.exists() => {}
+            Err(_) if is_absent(&real) => {}
             Err(_) => unread.push(file.display().to_string()),
         }
     }
     let ledger = machine.data_dir.join(FILE);
-    if ledger.exists() {
+    if !is_absent(&ledger) {
         match of_ledger(machine) {
             Ok((of_taps, read)) => {
                 names.extend(of_taps);
@@ -67,7 +68,17 @@ pub fn gather(machine: &Machine) -> Known {
             Err(_) => {}
         }
     }
-    if let Some(Ok(text)) = machine.config_file.as_deref().map(text) {
+    let config = machine
+        .config_file
+        .as_deref()
+        .map(|file| (file, text(file)));
+    if let Some((file, Err(_))) = &config
+        && !is_absent(file)
+    {
+        // It may name a roster.
+        unread.push(root.own(file).display().to_string());
+    }
+    if let Some((_, Ok(text))) = config {
         match serde_json::from_str::<Value>(&text) {
             Ok(value) => passwords(&value, &mut tokens),
             // As far as the quotation marks tell.
@@ -84,6 +95,12 @@ pub fn gather(machine: &Machine) -> Known {
         },
         unread,
     }
+}
+
+/// Whether there is nothing. What may not be looked at may hold any name.
+fn is_absent(file: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    std::fs::metadata(file).is_err_and(|e| matches!(e.kind(), NotFound | NotADirectory))
 }
 
 fn of_ledger(machine: &Machine) -> anyhow::Result<(Vec<String>, Vec<String>)> {
@@ -108,16 +125,31 @@ fn passwords(value: &Value, tokens: &mut BTreeSet<String>) {
     }
 }
 
-/// User with password, and the password alone, of `scheme://user:password@host`.
+/// User with password, and the password alone, of `scheme://user:password@host?pwd=password`.
 fn of_address(text: &str) -> Vec<String> {
-    let rest = text.split_once("://").map(|(_, rest)| rest);
-    let Some((user, _)) = rest.and_then(|r| r.rsplit_once('@')) else {
+    let Some((_, rest)) = text.split_once("://") else {
         return Vec::new();
     };
-    let password = user
-        .split_once(':')
-        .map(|(_, password)| password.to_owned());
-    password.into_iter().chain([user.to_owned()]).collect()
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut found = Vec::new();
+    if let Some((user, _)) = rest.rsplit_once('@') {
+        found.extend(
+            user.split_once(':')
+                .map(|(_, password)| password.to_owned()),
+        );
+        found.push(user.to_owned());
+    }
+    // Others say how the picture is to be, and would spoil a text that has them as words.
+    const SECRET: [&str; 8] = [
+        "pass", "pwd", "user", "usr", "login", "token", "key", "auth",
+    ];
+    found.extend(query.split(['&', ';', '#']).filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        let name = name.to_lowercase();
+        (!value.is_empty() && SECRET.iter().any(|word| name.contains(word)))
+            .then(|| value.to_owned())
+    }));
+    found
 }
 
 #[cfg(test)]
@@ -131,6 +163,10 @@ mod tests {
             ["p@ss/w", "me:p@ss/w"]
         );
         assert_eq!(of_address("http://host/path"), Vec::<String>::new());
+        assert_eq!(
+            of_address("http://a:b@cam/v?usr=admin&loginpwd=x1&channel=2"),
+            ["b", "a:b", "admin", "x1"]
+        );
         let mut found = BTreeSet::new();
         let value = serde_json::json!({"mqtt": {"url": "mqtt://me:x@h"}, "n": [1, "a://b@c"]});
         passwords(&value, &mut found);

@@ -6,6 +6,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::uri::Authority;
 use percent_encoding::percent_decode_str;
 
+use crate::config::address::without_query_values;
+
 /// The parts of an `http://` address that a request needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpUrl {
@@ -66,7 +68,8 @@ impl HttpUrl {
 /// The address without name and password: it goes into logs.
 impl fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.target)
+        let target = without_query_values(&self.target);
+        write!(f, "http://{}{target}", self.authority())
     }
 }
 
@@ -140,13 +143,13 @@ fn bare(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
-/// Any address without its name and password, for logs and messages.
+/// Any address without its name and password and without what its query says, for logs and messages.
 #[must_use]
 pub fn redacted(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let Parts { place, path, .. } = Parts::of(rest);
-            format!("{scheme}://{place}{path}")
+            format!("{scheme}://{place}{}", without_query_values(path))
         }
         None => url.to_owned(),
     }
@@ -315,6 +318,14 @@ mod tests {
         assert_eq!(redacted("rtsp://cam/v"), "rtsp://cam/v");
         assert_eq!(redacted("udp://@:1/?a@b#c"), "udp://:1/?a@b#c");
         assert_eq!(redacted("me@cam"), "me@cam");
+        let url = HttpUrl::parse("http://cam/video.cgi?user=admin&pwd=geheim7&resolution=640x480")
+            .unwrap();
+        let shown = "http://cam/video.cgi?user=[...]&pwd=[...]&resolution=[...]";
+        assert_eq!(format!("{url} {url:?}"), format!("{shown} {shown}"));
+        assert_eq!(
+            redacted("rtsp://u:p@cam/v?a=1;b=2#c"),
+            "rtsp://cam/v?a=[...]&b=[...]#c"
+        );
     }
 
     #[test]

@@ -56,11 +56,23 @@ fn secrets_are_recognised_by_their_form() {
         ("mqtt://me:p@ss@host:1883", "mqtt://[secret]@host:1883"),
         ("Authorization: Bearer abc.def", "Authorization: [secret]"),
         ("sent Bearer abc.def-x, then", "sent Bearer [secret], then"),
-        ("http://h/x?token=abc&n=1", "http://h/x?token=[secret]&n=1"),
+        (
+            "http://h/x?token=abc&n=1",
+            "http://h/x?token=[secret]&n=[secret]",
+        ),
         (
             r#"{"api_token": "abc", "n": 1}"#,
             r#"{"api_token": "[secret]", "n": 1}"#,
         ),
+        (
+            "camera: http://cam/v.cgi?user=admin&pwd=x",
+            "camera: http://cam/v.cgi?user=[secret]&pwd=[secret]",
+        ),
+        (
+            "read 123456789 and 10485760 bytes",
+            "read 123456789 and 10485760 bytes",
+        ),
+        ("card 20180012 counted", "card [card 1] counted"),
         (r#"{"name": "Taro Yamada"}"#, r#"{"name": "[person]"}"#),
         (
             r#""auth_token_file": "/etc/t""#,
