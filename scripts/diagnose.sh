@@ -209,8 +209,14 @@ umask 077
     kernel
 } >"$scratch/all" 2>&1
 # The rest tells of the machine, whose numbers are no card ids.
-if ! mask known <"$scratch/all" >"$written"; then
-    cat "$scratch/all" >"$written"
+if ! mask known <"$scratch/all" >"$scratch/masked"; then
+    cat "$scratch/all" >"$scratch/masked"
     echo 'facetap could not look for names in it: read it before it is sent'
+fi
+# A new file or none: in the folder of somebody else a link of this name may lead anywhere, and this may be root.
+set -o noclobber
+if ! cat "$scratch/masked" >"$written"; then
+    printf 'diagnose: cannot make %s; give another folder with --folder\n' "$written" >&2
+    exit 1
 fi
 printf 'written: %s\n' "$written"

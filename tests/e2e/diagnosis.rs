@@ -151,3 +151,29 @@ fn a_diagnosis_is_made_without_most_tools() {
     with(&["Log tails\n\n(left out: without facetap"], &text);
     without(&SECRETS, &text);
 }
+
+/// In a folder of somebody else, links lie in wait under every name that the file may get within two minutes.
+#[test]
+fn a_link_in_the_place_of_the_file_is_not_followed() {
+    let scene = Scene::new();
+    let (folder, victim) = (scene.path("out"), scene.path("victim"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(&victim, "untouched").unwrap();
+    let now = jiff::Zoned::now();
+    for seconds in 0..120 {
+        let at = &now + jiff::Span::new().seconds(seconds);
+        let name = format!("diagnosis_{}.log", at.strftime("%Y%m%d_%H%M%S"));
+        std::os::unix::fs::symlink(&victim, folder.join(name)).unwrap();
+    }
+    let done = script("diagnose.sh")
+        .arg("--folder")
+        .arg(&folder)
+        .current_dir(scene.dir.path())
+        .stderr(std::process::Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot make"), "{said}");
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched");
+}

@@ -1,5 +1,6 @@
 //! What the sections share: configuration, folders, the running service, its user and its unit.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +75,9 @@ impl Machine {
         let (mut health, mut health_file) = health(&root, RUN.as_ref());
         // The folders of a service that has ended may be anywhere.
         let running = |health: &Option<State>| health.clone().filter(|h| is_ours(&root, h.pid));
+        let unit = UnitFile::find(&root);
         let told = running(&health).and_then(|h| h.config);
+        let told = told.or_else(|| unit.as_ref().and_then(of_unit));
         let (config, config_file, config_problems, config_not_built) =
             configuration(&root, asked.config.as_deref(), told.as_deref());
         // Where another configuration is asked for, that service is not meant.
@@ -102,7 +105,6 @@ impl Machine {
             },
             |f| root.path(f),
         );
-        let unit = UnitFile::find(&root);
         let user = match &unit {
             Some(unit) => {
                 let groups = unit.words("Service", "SupplementaryGroups");
@@ -219,16 +221,44 @@ fn log_file(root: &Root, config: &Config) -> PathBuf {
     config::log_file(&root.path(file), &|name| std::env::var(name).ok())
 }
 
+/// The configuration that the unit names, which only root can write.
+fn of_unit(unit: &UnitFile) -> Option<PathBuf> {
+    let words = unit.words("Service", "ExecStart");
+    let mut words = words.iter().map(String::as_str);
+    let mut found = None;
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--config") {
+            Some("") => found = words.next(),
+            Some(rest) => found = rest.strip_prefix('=').or(found),
+            None => {}
+        }
+    }
+    found.map(PathBuf::from)
+}
+
 fn health(root: &Root, folder: &Path) -> (Option<State>, Option<PathBuf>) {
     let file = folder.join(HEALTH);
-    match root.text(&file) {
-        // One that cannot be understood is there all the same.
-        Some(text) => {
-            let health = serde_json::from_str(&text).unwrap_or_default();
-            (Some(health), Some(root.path(file)))
-        }
-        None => (None, None),
+    if !root.exists(&file) {
+        return (None, None);
     }
+    let real = root.path(&file);
+    let read = if root.is_live() {
+        state::read(&real).ok()
+    } else {
+        root.text(&file)
+            .and_then(|text| serde_json::from_str(&text).ok())
+    };
+    // One that cannot be understood is there all the same.
+    let mut health: State = read.unwrap_or_default();
+    let owner = std::fs::symlink_metadata(&real).map_or(0, |about| about.uid());
+    if !state::is_believed(owner) {
+        // The service's user can write it: where things lie is told by the unit and the configuration.
+        health.config = None;
+        health.data_dir = PathBuf::new();
+        health.log_file = PathBuf::new();
+        health.crash_file = PathBuf::new();
+    }
+    (Some(health), Some(real))
 }
 
 /// The health of whoever keeps the ledger in `data_dir`, wherever it lies.

@@ -1,14 +1,15 @@
 //! `health.json`: how the running service is, for `facetap status`, scripts and whoever looks in.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::exit::LastExit;
 use crate::base::card_status::{Queues, Troubled};
-use crate::base::files::replace;
+use crate::base::files::{self, replace};
 use crate::base::proc::is_running;
 pub use crate::base::stats::Counters;
 
@@ -16,6 +17,9 @@ pub use crate::base::stats::Counters;
 const NAME: &str = "health.json";
 /// Where the unit makes its folder (`RuntimeDirectory=facetap`).
 const SYSTEM: &str = "/run/facetap";
+
+/// A longer file is not the service's.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// How the service is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -198,13 +202,45 @@ fn same_folder(a: &Path, b: &Path) -> bool {
     real(a) == real(b)
 }
 
-/// Reads the file.
+/// Reads the file. A process that is not of the user whose file it is, is none of its doing: it is left out, so that
+/// nobody is signalled or looked at on the word of a stranger.
 ///
 /// # Errors
-/// It is not there, or not what it should be.
+/// It is not there, is a link, or is not what it should be.
 pub fn read(file: &Path) -> Result<State> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", file.display()))
+    let about = std::fs::symlink_metadata(file)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    ensure!(about.is_file(), "{} is no file", file.display());
+    let bytes =
+        files::read(file, MOST_BYTES).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut state: State =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", file.display()))?;
+    if owner(state.pid).is_some_and(|owner| owner != about.uid()) {
+        state.pid = 0;
+    }
+    if !is_believed(about.uid()) {
+        // What that user may not read himself, root does not read for him.
+        for path in [&mut state.crash_file, &mut state.log_file] {
+            let own = std::fs::symlink_metadata(&*path).is_ok_and(|file| file.uid() == about.uid());
+            if !own {
+                *path = PathBuf::new();
+            }
+        }
+    }
+    Ok(state)
+}
+
+/// Whether paths in a file of this owner may be followed: for root, only in its own.
+#[must_use]
+pub fn is_believed(owner: u32) -> bool {
+    owner == 0 || !nix::unistd::geteuid().is_root()
+}
+
+/// The user of a process; none if there is no such process, or it cannot be told.
+fn owner(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Writes it; whoever reads meanwhile sees the old one or the new one.
@@ -238,6 +274,34 @@ mod tests {
         assert_eq!(read(&file).unwrap().pid, 8);
         std::fs::write(&file, r#"{"pid": "#).unwrap();
         assert!(read(&file).is_err());
+    }
+
+    #[test]
+    fn nobody_else_is_meant_by_a_forged_file_and_a_link_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(NAME);
+        let claim = |pid: u32| {
+            let state = State {
+                pid,
+                ..State::default()
+            };
+            write(&file, &state).unwrap();
+            read(&file).unwrap().pid
+        };
+        let own = std::process::id();
+        assert_eq!(claim(own), own);
+        if nix::unistd::geteuid().is_root() {
+            // Of somebody else, who says that the process is his.
+            claim(own);
+            std::os::unix::fs::chown(&file, Some(65534), Some(65534)).unwrap();
+            assert_eq!(read(&file).unwrap().pid, 0);
+        } else {
+            // The first process is root's.
+            assert_eq!(claim(1), 0);
+        }
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(read(&link).is_err());
     }
 
     #[test]
