@@ -15,6 +15,8 @@ use crate::follow::camera::{jpeg, plain};
 pub const MAX_PICTURE: u32 = 16 << 20;
 /// Largest header that is read, in bytes. Usual ones have 4 to 20 KB.
 const MAX_HEADER: u32 = 1 << 20;
+/// A clip has a picture within so many bytes, wherever one looks; what has none is not read to its end.
+const MAX_BETWEEN: u64 = 64 << 20;
 
 /// Result of a step through the file.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,8 +113,12 @@ impl<R: Read + Seek> Reader<R> {
     /// # Errors
     /// The file cannot be read any more.
     pub fn step(&mut self) -> Result<Step> {
+        let begun = self.file.stream_position().map_err(context)?;
         loop {
             let at = self.file.stream_position().map_err(context)?;
+            if at - begun.min(at) > MAX_BETWEEN {
+                bail!(no_picture());
+            }
             let mut head = [0; 8];
             match fill(&mut self.file, &mut head)? {
                 8 => {}
@@ -202,8 +208,18 @@ impl<R: Read + Seek> Reader<R> {
             kept = WINDOW - 1;
             block.copy_within(got - kept.., 0);
             start += (got - kept) as u64;
+            if start - at > MAX_BETWEEN {
+                bail!(no_picture());
+            }
         }
     }
+}
+
+fn no_picture() -> String {
+    format!(
+        "no picture within {} MiB: it is no MJPEG clip, or damaged",
+        MAX_BETWEEN >> 20
+    )
 }
 
 /// Whether an id could be that of a chunk: letters, digits, spaces and underscores.

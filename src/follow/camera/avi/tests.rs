@@ -335,6 +335,20 @@ fn a_clip_without_a_picture_fails_instead_of_turning_for_ever() {
 }
 
 #[test]
+fn what_has_no_picture_for_long_is_not_read_to_its_end() {
+    let header = head(&[stream(b"vids", b"MJPG", 25, 1)]);
+    // Sound without end, chunk by chunk; and bytes that are none.
+    let sound = chunk(b"01wb", &vec![0; 1 << 20]).repeat(70);
+    for rest in [sound, vec![0x80; 70 << 20]] {
+        let movi = list(b"movi", &[rest, pictures(0..3)].concat());
+        let file = riff(b"AVI ", &[header.clone(), movi].concat());
+        let (mut source, _) = source(file, true);
+        let error = format!("{:#}", source.grab(&Stop::new()).unwrap_err());
+        assert!(error.contains("within 64 MiB"), "{error}");
+    }
+}
+
+#[test]
 fn a_stop_ends_the_wait_for_the_next_picture() {
     let (mut source, _) = source(clip(), true);
     let stop = Stop::new();

@@ -21,7 +21,10 @@ impl Boundary {
     #[must_use]
     pub fn told(said: Option<&str>) -> Self {
         Self {
-            name: said.and_then(|said| bare(said.as_bytes())),
+            // A longer one is none; then pictures are found by their markers.
+            name: said
+                .filter(|said| said.len() <= LONGEST)
+                .and_then(|said| bare(said.as_bytes())),
         }
     }
 
@@ -118,6 +121,9 @@ mod tests {
         assert_eq!(found(Some("boundary"), "ab--boundary\r\n"), Some((2, 12)));
         assert_eq!(found(Some("--"), "ab\r\n--\r\n"), Some((2, 6)));
         assert_eq!(found(None, "ab\r\n--frame\r\n"), None);
+        // RFC 2046 allows 70 letters.
+        let longer = "x".repeat(LONGEST + 1);
+        assert_eq!(found(Some(&longer), &format!("\r\n--{longer}\r\n")), None);
     }
 
     #[test]
