@@ -239,3 +239,28 @@ fn the_log_file_can_be_moved_away_deleted_and_emptied() {
     assert_eq!(running.stop().0.code(), Some(0));
     assert!(scene.log().contains("[STATISTICS]"));
 }
+
+#[test]
+fn a_log_that_is_standard_error_has_every_line_once() {
+    let scene = Scene::new().set("monitor.interval", json!(0.1));
+    let log = scene.path("facetap.log");
+    let config = scene.path("config.json");
+    std::fs::write(&config, scene.config.to_string()).unwrap();
+    let same = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&log)
+        .unwrap();
+    let status = crate::harness::facetap()
+        .args(["run", "--no-display", "--duration", "1", "--config"])
+        .arg(&config)
+        .stdout(std::process::Stdio::null())
+        .stderr(same)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+    let text = scene.log();
+    for mark in ["[SERVER_START]", "[STATISTICS]"] {
+        assert_eq!(text.matches(mark).count(), 1, "{mark}: {text}");
+    }
+}

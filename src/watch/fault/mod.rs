@@ -19,6 +19,8 @@ use crate::base::stop::Stop;
 use crate::base::threads::Threads;
 use held::Held;
 
+/// Set by systemd for what it runs (systemd.exec(5)).
+const IN_EARNEST: &str = "INVOCATION_ID";
 /// How often the file is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -78,11 +80,12 @@ pub fn start(threads: &mut Threads, clock: &std::sync::Arc<dyn Clock>, stop: &St
         file.display()
     );
     let (clock, stop_order) = (std::sync::Arc::clone(clock), stop.clone());
+    let in_earnest = std::env::var_os(IN_EARNEST).is_some_and(|v| !v.is_empty());
     threads.start("faults", stop, move || {
         let mut held = Held::default();
         loop {
             for line in take(&file) {
-                obey(&line, &mut held);
+                obey(&line, &mut held, in_earnest);
             }
             held.grow(LOOK);
             if clock.wait(&stop_order, LOOK) {
@@ -103,7 +106,8 @@ fn take(file: &Path) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn obey(line: &str, held: &mut Held) {
+/// `in_earnest`: people's taps come in, so nothing is planted that lies to them.
+fn obey(line: &str, held: &mut Held, in_earnest: bool) {
     warn!("planted fault: {line}");
     match order(line) {
         None => warn!("planted fault not understood: {line}"),
@@ -113,6 +117,11 @@ fn obey(line: &str, held: &mut Held) {
         Some(Order::Leak(rate)) => held.leak = rate,
         Some(Order::DescriptorLeak(rate)) => held.descriptor_leak = rate,
         Some(Order::SlowTaps) => planted::slow_taps(),
+        Some(Order::LostTaps) if in_earnest => {
+            warn!(
+                "refused: under systemd taps are people's, and none is confirmed that is not recorded"
+            );
+        }
         Some(Order::LostTaps) => planted::lost_taps(),
         Some(Order::Crash(kind)) => {
             log::logger().flush();
@@ -163,10 +172,16 @@ mod tests {
 
     #[test]
     fn a_planted_panic_happens_once_and_only_there() {
-        obey("panic a-loop-of-this-test", &mut Held::default());
+        obey("panic a-loop-of-this-test", &mut Held::default(), true);
         planted::point("another");
         assert!(std::panic::catch_unwind(|| planted::point("a-loop-of-this-test")).is_err());
         planted::point("a-loop-of-this-test");
+    }
+
+    #[test]
+    fn nobody_is_lied_to_in_earnest() {
+        obey("lose-tap", &mut Held::default(), true);
+        assert!(!planted::taps_are_lost());
     }
 
     #[test]

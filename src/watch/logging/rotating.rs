@@ -7,7 +7,7 @@
 //!
 //! What is no regular file (`/dev/stdout`, a named pipe) is written and nothing else.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -55,6 +55,16 @@ impl RotatingFile {
         &self.path
     }
 
+    /// Whether standard error is this file, by `2>>facetap.log` or a unit's `StandardError=append:`.
+    pub(super) fn is_standard_error(&self) -> bool {
+        let Some(open) = &self.open else {
+            return false;
+        };
+        let own = open.file.metadata();
+        let shown = nix::sys::stat::fstat(io::stderr());
+        matches!((own, shown), (Ok(own), Ok(shown)) if own.is_file() && (shown.st_dev, shown.st_ino) == identity(&own))
+    }
+
     /// Opens (or opens again) the file under its name, and brings what lies there within the limits.
     pub(super) fn open(&mut self) -> Result<()> {
         self.open = None;
@@ -79,7 +89,7 @@ impl RotatingFile {
     /// It could not be written and is lost; nothing of it is in the file. The next call tries from the beginning.
     pub(crate) fn put(&mut self, line: &[u8]) -> io::Result<()> {
         let mut open = match self.open.take() {
-            Some(open) if !open.deleted() => open,
+            Some(open) if !open.is_elsewhere(&self.path) => open,
             _ => Open::at(&self.path)?,
         };
         let size = open.size()?;
@@ -120,6 +130,10 @@ impl Open {
         let file = open_in_folder(&options, path)?;
         fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
         let regular = file.metadata()?.is_file();
+        if regular {
+            // Where this fails the zeros stay, which is no worse than before.
+            let _ = cut_zeros(path);
+        }
         Ok(Self {
             torn: regular && torn(path).unwrap_or(false),
             base: regular.then(|| base(path)).flatten(),
@@ -127,9 +141,17 @@ impl Open {
         })
     }
 
-    /// Somebody has deleted it: what is written now nobody will read.
-    fn deleted(&self) -> bool {
-        self.base.is_some() && self.file.metadata().is_ok_and(|m| m.nlink() == 0)
+    /// Another file has the name, or none: somebody has moved it away without a word, deleted it, or mounted something
+    /// over its folder. What is written now nobody would read.
+    fn is_elsewhere(&self, path: &Path) -> bool {
+        let Some(_) = &self.base else {
+            return false;
+        };
+        match (self.file.metadata(), std::fs::metadata(path)) {
+            (Ok(own), Ok(named)) => identity(&own) != identity(&named),
+            (Ok(_), Err(e)) => e.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
     }
 
     /// Asked each time, because people empty log files, too. 0 where there is no limit.
@@ -164,6 +186,34 @@ fn base(path: &Path) -> Option<PathBuf> {
         return None;
     }
     std::fs::canonicalize(path).ok()
+}
+
+fn identity(about: &Metadata) -> (u64, u64) {
+    (about.dev(), about.ino())
+}
+
+/// After a power cut a file may be as long as it was about to be, with zeros where the lines had not come to the disk:
+/// `grep` takes all of it for binary then. They are cut away.
+fn cut_zeros(path: &Path) -> io::Result<()> {
+    const BLOCK: u64 = 64 << 10;
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let size = file.metadata()?.len();
+    let mut end = size;
+    let mut block = vec![0; BLOCK as usize];
+    while end > 0 {
+        let length = end.min(BLOCK);
+        let part = &mut block[..length as usize];
+        file.read_exact_at(part, end - length)?;
+        if let Some(last) = part.iter().rposition(|b| *b != 0) {
+            end = end - length + last as u64 + 1;
+            break;
+        }
+        end -= length;
+    }
+    if end < size {
+        file.set_len(end)?;
+    }
+    Ok(())
 }
 
 fn torn(path: &Path) -> io::Result<bool> {

@@ -36,7 +36,9 @@ impl Output for FileAndScreen {
     }
 
     fn screen(&mut self, line: &[u8]) {
-        screen::put(line);
+        if !self.0.is_standard_error() {
+            screen::put(line);
+        }
     }
 
     fn reopen(&mut self) -> Result<()> {

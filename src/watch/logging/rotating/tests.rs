@@ -117,18 +117,39 @@ fn the_longest_lines_keep_to_the_limit_as_well() {
 }
 
 #[test]
-fn reopening_finds_the_file_that_was_moved_away() {
+fn a_file_that_was_moved_away_is_not_written_any_more() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.log");
     let mut log = RotatingFile::new(&path, 1.0, 5);
     log.put(b"one\n").unwrap();
     std::fs::rename(&path, dir.path().join("away")).unwrap();
-    log.put(b"still there\n").unwrap();
-    log.open().unwrap();
     log.put(b"two\n").unwrap();
-    assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
-    let away = std::fs::read(dir.path().join("away")).unwrap();
-    assert_eq!(away, b"one\nstill there\n");
+    log.open().unwrap();
+    log.put(b"three\n").unwrap();
+    // Another file has the name now.
+    std::fs::rename(dir.path().join("away"), &path).unwrap();
+    log.put(b"four\n").unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"one\nfour\n");
+}
+
+#[test]
+fn zeros_of_a_power_cut_are_cut_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.log");
+    for (zeros, kept) in [(1, "one\ntwo"), (200_000, "one\n"), (70_000, "")] {
+        let text = [kept.as_bytes(), &vec![0; zeros]].concat();
+        std::fs::write(&path, text).unwrap();
+        RotatingFile::new(&path, 1.0, 5).put(b"next\n").unwrap();
+        let end = if kept.is_empty() || kept.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            format!("{kept}{end}next\n")
+        );
+    }
 }
 
 #[test]
