@@ -192,6 +192,7 @@ impl Health {
     fn fill(&mut self, start: Monotime, pulses: &[Pulse], rss: u64) {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         self.state.updated = rfc3339(&wall);
+        self.state.updated_boot_s = Some(tenths(self.clock.boottime()));
         self.state.uptime_s = tenths(now.since(start));
         self.state.state = if self.ready.load(Ordering::Relaxed) {
             Phase::Ready
@@ -332,8 +333,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let written = Arc::default();
         scripted(folder.path(), in_data_dir, 20, Arc::clone(&written)).run();
-        let written = crate::base::stop::lock(&written).clone();
-        written
+        crate::base::stop::lock(&written).clone()
     }
 
     fn scripted(
