@@ -20,6 +20,9 @@
 # on to the service (reload). As a line of crontab:
 #   */5 * * * * /opt/facetap/scripts/monitor.sh once --folder /var/lib/facetap -- facetap run --no-display
 
+# Started by sh, which on Debian is not bash; and from a file system or an archive that knows no execute bit.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
+
 set -euo pipefail
 
 die() {
@@ -27,7 +30,8 @@ die() {
     exit 2
 }
 
-# The facetap that the command behind -- starts, if it starts one by its path; else that on PATH.
+# The facetap that the command behind -- starts, if it starts one by its path; else that on PATH, or the one that lies
+# beside the script or above its folder.
 program() {
     local word is_command=no
     for word in "$@"; do
@@ -37,14 +41,20 @@ program() {
         fi
         [[ $word != -- ]] || is_command=yes
     done
-    command -v facetap || command -v /usr/bin/facetap
+    command -v facetap || command -v /usr/bin/facetap && return
+    local here
+    here=$(cd -- "$(dirname -- "$0")" && pwd -P)
+    for word in "$here" "$here/.." "$here/../bin" "$here/../target/release"; do
+        command -v -- "$word/facetap" && return
+    done
+    return 1
 }
 
 case ${1:-} in
     run) action=() ;;
     start | once | status | stop) action=("--$1") ;;
     -h | --help)
-        sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+        sed -n '2,/^$/s/^# \{0,1\}//p' -- "$0"
         exit 0
         ;;
     *) die "what to do? run, start, once, status or stop; see $0 --help" ;;

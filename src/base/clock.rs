@@ -72,6 +72,17 @@ pub trait Clock: Send + Sync {
     fn wait(&self, stop: &Stop, timeout: Duration) -> bool;
 }
 
+/// See [`hold_zone`].
+static ZONE: Mutex<Option<TimeZone>> = Mutex::new(None);
+
+/// Reads the time zone of the system from its disk, and keeps it until the next call. Without it, whoever asks for the
+/// time reads it again every five minutes, and a loop that only logs a line would wait for a disk that stands still.
+pub fn hold_zone() {
+    // Outside the lock: whoever asks for the time meanwhile has the zone of before.
+    let zone = TimeZone::system();
+    *super::stop::lock(&ZONE) = Some(zone);
+}
+
 /// The clocks of the operating system.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
@@ -97,7 +108,8 @@ impl Clock for SystemClock {
     }
 
     fn wall(&self) -> Zoned {
-        Zoned::now()
+        let held = super::stop::lock(&ZONE).clone();
+        Timestamp::now().to_zoned(held.unwrap_or_else(TimeZone::system))
     }
 
     fn wait(&self, stop: &Stop, timeout: Duration) -> bool {

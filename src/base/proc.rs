@@ -39,10 +39,44 @@ pub fn started(pid: u32) -> Option<u64> {
     stat_words(&stat)?.nth(19)?.parse().ok()
 }
 
-/// Whether a process still runs, and is the one that the kernel started then.
+/// Whether a process still runs, and is the one that the kernel started then. One that is hidden counts as not running:
+/// whoever may act on what this says asks [`presence`] where the difference matters.
 #[must_use]
 pub fn is_running(pid: u32, pid_started: u64) -> bool {
-    pid != 0 && started(pid) == Some(pid_started)
+    presence(pid, pid_started) == Presence::Running
+}
+
+/// What can be seen of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It runs.
+    Running,
+    /// There is none of this number, or it is another one.
+    Gone,
+    /// There is one of this number, and `/proc` does not show it to this user (`hidepid=`).
+    Hidden,
+}
+
+/// Whether a process still runs, and is the one that the kernel started then, as far as can be seen.
+#[must_use]
+pub fn presence(pid: u32, pid_started: u64) -> Presence {
+    match started(pid) {
+        _ if pid == 0 => Presence::Gone,
+        Some(ticks) if ticks == pid_started => Presence::Running,
+        Some(_) => Presence::Gone,
+        None if exists(pid) => Presence::Hidden,
+        None => Presence::Gone,
+    }
+}
+
+/// Whether there is a process of this number, whatever `/proc` shows. Nothing is sent to it.
+#[must_use]
+pub fn exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else {
+        return false;
+    };
+    let asked = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
+    matches!(asked, Ok(()) | Err(nix::errno::Errno::EPERM))
 }
 
 #[cfg(test)]
@@ -63,6 +97,19 @@ mod tests {
         let mut words = stat_words("7 (a) b) R 1 2").unwrap();
         assert_eq!(words.next(), Some("R"));
         assert!(stat_words("no brackets").is_none());
+    }
+
+    #[test]
+    fn a_process_is_there_gone_or_another() {
+        let us = std::process::id();
+        let began = started(us).unwrap();
+        assert_eq!(presence(us, began), Presence::Running);
+        assert_eq!(presence(us, began + 1), Presence::Gone);
+        assert_eq!(presence(0, began), Presence::Gone);
+        // Above the largest number that a kernel gives.
+        assert_eq!(presence(1 << 23, 1), Presence::Gone);
+        assert_eq!(presence(u32::MAX, 1), Presence::Gone);
+        assert!(exists(us) && !exists(0) && !exists(u32::MAX));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn reload(options: &ReloadOptions) -> Result<u8> {
     let data_dir = config::data_dir_to_read(&loaded.config, &env);
     let meant = |s: &State| options.config.is_none() || state::is_of(s, &data_dir);
     let running = state::find(&data_dir, &env)
-        .filter(|(_, s)| proc::is_running(s.pid, s.pid_started) && meant(s));
+        .filter(|(_, s)| s.presence() != proc::Presence::Gone && meant(s));
     let Some((file, before)) = running else {
         bail!(say!(
             "no service is running, so there is nothing to reload; start it (systemctl start facetap)",

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use jiff::Timestamp;
 
 use super::args::StatusOptions;
 use super::{DONE, FAILED, env};
 use crate::base::card_status::{HeldTap, Troubled};
 use crate::base::clock::{Clock as _, SystemClock};
-use crate::base::proc;
+use crate::base::proc::{self, Presence};
 use crate::base::stop::Stop;
 use crate::base::text::{self, Language};
 use crate::config;
@@ -24,8 +23,6 @@ use crate::watch::health::state::{self, LoopState, Phase, State};
 const EVERY: Duration = Duration::from_secs(1);
 /// Where the taps stand among the rows.
 const TAPS_ROW: usize = 3;
-/// The file may be this much older than its own rhythm.
-const LATE_S: f64 = 10.0;
 
 pub(super) fn status(options: &StatusOptions) -> Result<u8> {
     let loaded = config::load(options.config.as_deref(), &env)?;
@@ -79,52 +76,50 @@ fn look(options: &StatusOptions, data_dir: &Path, camera: &config::Camera) -> Re
             looked.join(", ")
         ));
     };
+    let age = state.age_s(&proc::boot_id(), &SystemClock);
+    let trouble = trouble(&state, state.presence(), age);
     if options.json {
         // One line an answer, so that --follow can be read line by line.
         super::print(serde_json::to_string(&state)?);
     } else {
+        // First, for what follows is then not how it is but how it was.
+        if let Some(why) = &trouble {
+            super::print(format_args!("{why} ({})\n", file.display()));
+        }
         let delay = Delay::of(camera, &state.data_dir);
         super::print(Page(&state, delay));
-    }
-    let trouble = trouble(
-        &state,
-        proc::is_running(state.pid, state.pid_started),
-        age_s(&state),
-    );
-    if let Some(why) = &trouble
-        && !options.json
-    {
-        super::print(format_args!("\n{why} ({})", file.display()));
     }
     Ok(if trouble.is_some() { FAILED } else { DONE })
 }
 
-/// Seconds since the file was written.
-fn age_s(state: &State) -> f64 {
-    let Ok(updated) = state.updated.parse::<Timestamp>() else {
-        return f64::INFINITY;
-    };
-    SystemClock
-        .wall()
-        .timestamp()
-        .duration_since(updated)
-        .as_secs_f64()
-}
-
-/// Why the service is not at work as it should be; none if it is.
-fn trouble(state: &State, running: bool, age_s: f64) -> Option<String> {
-    #[allow(clippy::cast_precision_loss)] // a minute
-    let late = age_s > state.every_s as f64 + LATE_S;
-    if !running {
-        return Some(say!(
-            "THE SERVICE IS NOT RUNNING; this is how it was when it ended",
-            "サービスは動作していません（終了時の状態です）"
-        ));
+/// Why the service is not at work as it should be; none if it is. `age_s` is that of its file, none where that is of
+/// another boot.
+fn trouble(state: &State, presence: Presence, age_s: Option<f64>) -> Option<String> {
+    let late = age_s.is_none_or(|age| state.is_late(age));
+    let seconds = age_s.unwrap_or(0.0);
+    match presence {
+        Presence::Hidden if !late => {}
+        Presence::Hidden => {
+            return Some(say!(
+                "WHETHER THE SERVICE RUNS CANNOT BE SEEN: /proc hides the processes of other users, and nothing was \
+                 written for {seconds:.0} s; ask again with sudo",
+                "サービスの動作を確認できません: /proc で他のユーザーのプロセスが非表示で、{seconds:.0}秒間更新がありません。\
+                 sudo で実行してください"
+            ));
+        }
+        Presence::Running if age_s.is_some() => {}
+        // One of another boot has its number and its start by accident.
+        Presence::Running | Presence::Gone => {
+            return Some(say!(
+                "THE SERVICE IS NOT RUNNING; this is how it was when it ended",
+                "サービスは動作していません（終了時の状態です）"
+            ));
+        }
     }
     if late {
         return Some(say!(
-            "THE SERVICE HANGS: nothing was written for {age_s:.0} s",
-            "サービスが応答していません（{age_s:.0}秒間更新なし）"
+            "THE SERVICE HANGS: nothing was written for {seconds:.0} s",
+            "サービスが応答していません（{seconds:.0}秒間更新なし）"
         ));
     }
     let hung: Vec<_> = state
@@ -441,12 +436,20 @@ mod tests {
             every_s: 1,
             ..State::default()
         };
-        assert_eq!(trouble(&ready, true, 2.0), None);
-        assert!(trouble(&ready, false, 2.0).unwrap().contains("NOT RUNNING"));
-        assert!(trouble(&ready, true, 12.0).unwrap().contains("HANGS"));
+        use Presence::{Gone, Hidden, Running};
+        let said = |presence, age| trouble(&ready, presence, age).unwrap_or_default();
+        assert_eq!(said(Running, Some(2.0)), "");
+        assert!(said(Gone, Some(2.0)).contains("NOT RUNNING"));
+        assert!(said(Running, Some(12.0)).contains("HANGS"));
+        // The number of a process of another boot.
+        assert!(said(Running, None).contains("NOT RUNNING"));
+        // A /proc that hides processes shows none, which is not the same as that there is none.
+        assert_eq!(said(Hidden, Some(2.0)), "");
+        assert!(said(Hidden, Some(12.0)).contains("CANNOT BE SEEN"));
+        assert!(said(Hidden, None).contains("CANNOT BE SEEN"));
         let mut hung = ready.clone();
         hung.loops.insert("camera".to_owned(), LoopState::default());
-        assert_eq!(trouble(&hung, true, 2.0).unwrap(), "HUNG: camera");
-        assert!(trouble(&State::default(), true, 0.0).is_some());
+        assert_eq!(trouble(&hung, Running, Some(2.0)).unwrap(), "HUNG: camera");
+        assert!(trouble(&State::default(), Running, Some(0.0)).is_some());
     }
 }

@@ -152,9 +152,11 @@ impl Service {
         health::stopping();
         let reason = self.stop.reason().unwrap_or(Reason::Duration);
         let memory = matches!(reason, Reason::Restart { memory: true, .. });
-        lock(&record).end(&reason.to_string(), memory, self.clock.as_ref());
+        // The disk counts as well.
         let ending = self.clock.now() + STOP_WITHIN;
-        let mut stuck = threads.join(&self.clock, STOP_WITHIN);
+        lock(&record).end(&reason.to_string(), memory, self.clock.as_ref());
+        let left = ending.since(self.clock.now());
+        let mut stuck = threads.join(&self.clock, left);
         let left = ending.since(self.clock.now());
         let calls = limited::wait_for_all(self.clock.as_ref(), left);
         stuck.extend(calls.into_iter().map(str::to_owned));

@@ -292,3 +292,41 @@ fn a_data_folder_in_memory_gives_an_alarm_at_the_start_and_at_every_tap() {
         assert_eq!(running.stop().0.code(), Some(0));
     });
 }
+
+#[test]
+fn a_disk_that_stands_still_does_not_stop_what_feeds_the_watchdog() {
+    on_a_disk(|disk, _, data| {
+        let scene = &disk.scene;
+        let socket = scene.path("notify");
+        let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+        // What the unit allows (WatchdogSec=20).
+        let allowed = Duration::from_secs(20);
+        manager.set_read_timeout(Some(allowed)).unwrap();
+        let fed = || loop {
+            let mut buffer = [0; 256];
+            let n = manager.recv(&mut buffer).expect("the watchdog is fed");
+            if buffer[..n].starts_with(b"WATCHDOG=1") {
+                return;
+            }
+        };
+        let cards = scene.path("cards");
+        // The health file lies on the disk that stands still, as where there is no /run.
+        let env = [
+            ("FACETAP_SIMULATED_CARDS", cards.to_str().unwrap()),
+            ("NOTIFY_SOCKET", socket.to_str().unwrap()),
+            ("RUNTIME_DIRECTORY", data.to_str().unwrap()),
+        ];
+        let running = scene.run_with(&[], &env);
+        running.wait_for_log("[SERVER_START]");
+        fed();
+        let frozen = mounts::Freeze::of(&data);
+        // A reload is news, which is written at once.
+        running.signal(nix::sys::signal::Signal::SIGHUP);
+        for _ in 0..12 {
+            fed();
+        }
+        assert!(data.join("health.json").exists());
+        drop(frozen);
+        assert_eq!(running.stop().0.code(), Some(0), "{}", scene.log());
+    });
+}

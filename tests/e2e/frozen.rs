@@ -85,7 +85,8 @@ const HEALTH: &str = r#"{
     "clean": true,
     "started": "2026-11-20T09:00:00+09:00",
     "crash": null
-  }
+  },
+  "updated_boot_s": 4721.5
 }"#;
 
 fn health() -> State {
@@ -164,6 +165,7 @@ fn health() -> State {
             started: "2026-11-20T09:00:00+09:00".to_owned(),
             crash: None,
         }),
+        updated_boot_s: Some(4721.5),
     }
 }
 

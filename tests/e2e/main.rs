@@ -23,6 +23,7 @@ mod frozen;
 mod gate;
 mod harness;
 mod health;
+mod hidden;
 mod late_camera;
 mod limits;
 mod locked;

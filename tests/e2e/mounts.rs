@@ -111,6 +111,31 @@ pub fn remount(at: &Path, options: &str) -> Result<(), String> {
     mount_with(&["-o", &format!("remount,{options}")], at)
 }
 
+/// Freezes a file system, as a card does that is busy with itself: whoever writes waits. It goes on when this is dropped.
+#[derive(Debug)]
+pub struct Freeze(std::fs::File);
+
+impl Freeze {
+    /// FIFREEZE, FITHAW of linux/fs.h.
+    const ON: libc::c_ulong = 0xc004_5877;
+    const OFF: libc::c_ulong = 0xc004_5878;
+
+    pub fn of(at: &Path) -> Self {
+        let folder = std::fs::File::open(at).unwrap();
+        // SAFETY: the descriptor is open, and the kernel does not look at the argument.
+        let done = unsafe { libc::ioctl(folder.as_raw_fd(), Self::ON as _, 0) };
+        assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+        Self(folder)
+    }
+}
+
+impl Drop for Freeze {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        let _ = unsafe { libc::ioctl(self.0.as_raw_fd(), Self::OFF as _, 0) };
+    }
+}
+
 /// Takes a file system away.
 pub fn unmount(at: &Path) {
     let status = Command::new("umount").arg(at).status().unwrap();

@@ -275,3 +275,38 @@ fn in_the_background_it_works_in_the_current_folder() {
         assert_eq!(status(&nowhere, &["true"]), Some(2), "{action}");
     }
 }
+
+#[test]
+fn the_script_runs_from_its_own_folder_without_the_execute_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = folder.path().join("scripts");
+    fs::create_dir(&scripts).unwrap();
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/monitor.sh");
+    fs::write(scripts.join("monitor.sh"), fs::read(original).unwrap()).unwrap();
+    std::os::unix::fs::symlink(facetap().get_program(), folder.path().join("facetap")).unwrap();
+    for shell in ["sh", "bash"] {
+        let run = |action: &str| {
+            let out = Command::new(shell)
+                .args(["monitor.sh", action])
+                .current_dir(&scripts)
+                .env("PATH", "/usr/bin:/bin")
+                .env("LANG", "C.UTF-8")
+                .output()
+                .unwrap();
+            let said = [out.stdout, out.stderr].concat();
+            (out.status.code(), String::from_utf8(said).unwrap())
+        };
+        let (status, said) = run("--help");
+        assert!(
+            status == Some(0) && said.contains("in the background"),
+            "{shell}: {said}"
+        );
+        // Nothing is watched over, which facetap says, not the shell.
+        let (status, said) = run("status");
+        assert_eq!(status, Some(1), "{shell}: {said}");
+        assert!(
+            !said.contains("monitor:") && !said.contains("not found"),
+            "{shell}: {said}"
+        );
+    }
+}

@@ -38,7 +38,7 @@ pub(super) fn measure(options: &CalibrateOptions) -> Result<u8> {
     }
     let data_dir = config::data_dir(&loaded.config, &env);
     if let Some((_, service)) = state::find(&data_dir, &env)
-        && proc::is_running(service.pid, service.pid_started)
+        && service.presence() != proc::Presence::Gone
     {
         bail!(say!(
             "the service is running (process {}) and holds camera and servos: stop it (systemctl stop facetap), calibrate, and \

@@ -236,7 +236,7 @@ pub(super) fn setup(options: &SetupOptions) -> Result<u8> {
 fn not_while_the_service_runs(config: &Config) -> Result<()> {
     let data_dir = config::data_dir_to_read(config, &env);
     if let Some((_, service)) = state::find(&data_dir, &env)
-        && proc::is_running(service.pid, service.pid_started)
+        && service.presence() != proc::Presence::Gone
     {
         bail!(say!(
             "the service is running (process {}) and holds camera, servos and readers: sudo systemctl stop facetap, then again",

@@ -9,6 +9,7 @@ use super::account::Account;
 use super::root::Root;
 use super::unit_file::UnitFile;
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::proc;
 use crate::config::{self, Config};
 use crate::say;
 use crate::watch::crash;
@@ -91,6 +92,12 @@ impl Machine {
         let data_dir = running(&health)
             .and_then(|h| named(h.data_dir))
             .map_or_else(|| data_dir(&root, &config), |d| root.path(d));
+        // What another one has left here, a demonstration for example, says nothing about this service.
+        let of_this =
+            |h: &State| named(h.data_dir.clone()).is_none_or(|d| root.path(d) == data_dir);
+        if !health.as_ref().is_some_and(of_this) {
+            (health, health_file) = (None, None);
+        }
         if health.is_none() {
             (health, health_file) = health_of(&root, &data_dir);
         }
@@ -136,6 +143,14 @@ impl Machine {
     #[must_use]
     pub fn patience(&self, usually: Duration) -> Duration {
         self.limit.unwrap_or(usually)
+    }
+
+    /// Whether the process that the health file names is there and `/proc` hides it, as with `hidepid=`.
+    #[must_use]
+    pub fn hidden(&self) -> bool {
+        let told = self.health.as_ref().map_or(0, |h| h.pid);
+        let shown = self.root.exists(format!("/proc/{told}/comm"));
+        self.root.is_live() && !shown && proc::exists(told)
     }
 
     /// The process of the running service: that of its health file, else that which has locked the ledger.

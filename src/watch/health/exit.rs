@@ -8,9 +8,12 @@ use jiff::Timestamp;
 use log::{debug, info, warn};
 use serde::{Deserialize, Serialize};
 
+use crate::base::beat::Beat;
 use crate::base::clock::{Clock, Monotime, rfc3339};
 use crate::base::files::replace;
+use crate::base::limited::Limited;
 use crate::base::proc;
+use crate::base::stop::Stop;
 use crate::watch::crash::LastCrash;
 use crate::{say, say_info};
 
@@ -19,6 +22,9 @@ const NAME: &str = "last-exit.json";
 /// How often it is noted that the process is alive; after a power cut its end is known to this precision. On an SD card
 /// this is 3 MB a day.
 const NOTE_EVERY: Duration = Duration::from_secs(300);
+
+/// How long the disk is waited for. After that the writing goes on, and nobody waits for it.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One run of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +131,8 @@ pub struct Keeper {
     file: Option<PathBuf>,
     run: Run,
     noted: Monotime,
+    /// What feeds the watchdog keeps the record, so it must not wait for the disk.
+    disk: Limited<()>,
 }
 
 impl Keeper {
@@ -149,6 +157,7 @@ impl Keeper {
                 memory: false,
             },
             noted: clock.now(),
+            disk: Limited::new("last-exit", &Stop::new(), &Beat::default()),
         };
         keeper.write();
         (keeper, last)
@@ -172,12 +181,17 @@ impl Keeper {
         self.write();
     }
 
-    /// A full or missing disk must not keep the service from its work.
+    /// A full, missing or frozen disk must not keep the service from its work.
     fn write(&self) {
-        if let Some(file) = &self.file
-            && let Err(e) = write(file, &self.run)
-        {
-            debug!("{e:#}");
+        let Some(file) = self.file.clone() else {
+            return;
+        };
+        let run = self.run.clone();
+        let done = self.disk.run(PATIENCE, move || write(&file, &run));
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => debug!("{e:#}"),
+            Err(why) => debug!("{NAME}: {why}"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! of all threads ([`crate::watch::crash`]). [`restart`] decides on restarts, [`state`] is the file for people and programs,
 //! [`exit`] remembers why a run ended.
 
+mod disk;
 pub mod exit;
 mod notify;
 pub mod restart;

@@ -9,12 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::LastExit;
 use crate::base::card_status::{Queues, Troubled};
+use crate::base::clock::{Clock, SystemClock};
 use crate::base::files::{self, replace};
-use crate::base::proc::is_running;
+use crate::base::proc::{self, Presence};
 pub use crate::base::stats::Counters;
 
 /// The file's name.
 const NAME: &str = "health.json";
+/// The file may be this much older than its own rhythm.
+const LATE_S: f64 = 10.0;
 /// Where the unit makes its folder (`RuntimeDirectory=facetap`).
 const SYSTEM: &str = "/run/facetap";
 
@@ -84,6 +87,56 @@ pub struct State {
     pub ended: Option<String>,
     /// How the run before ended; none for the first.
     pub last_exit: Option<LastExit>,
+    /// Seconds since the boot when this was written: its age by a clock that nobody sets. None from versions before.
+    pub updated_boot_s: Option<f64>,
+}
+
+impl State {
+    /// Seconds since it was written. Not by the wall clock, which the first answer of a time server may set by a year;
+    /// only a file of a version that did not say more is judged by that. None where it is of another boot.
+    #[must_use]
+    pub fn age_s(&self, boot_id: &str, clock: &dyn Clock) -> Option<f64> {
+        match self.updated_boot_s {
+            Some(_) if self.boot_id != boot_id => None,
+            Some(at) => Some((clock.boottime().as_secs_f64() - at).max(0.0)),
+            None => {
+                let updated = self.updated.parse::<jiff::Timestamp>().ok()?;
+                Some(
+                    clock
+                        .wall()
+                        .timestamp()
+                        .duration_since(updated)
+                        .as_secs_f64(),
+                )
+            }
+        }
+    }
+
+    /// What can be seen of its process.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        proc::presence(self.pid, self.pid_started)
+    }
+
+    /// Whether its process runs. One that is hidden does if it has written not long ago: nobody else writes here.
+    fn lives(&self) -> bool {
+        match self.presence() {
+            Presence::Running => true,
+            Presence::Gone => false,
+            Presence::Hidden => {
+                let age = self.age_s(&proc::boot_id(), &SystemClock);
+                age.is_some_and(|age| !self.is_late(age))
+            }
+        }
+    }
+
+    /// Whether it is older than it may be.
+    #[must_use]
+    pub fn is_late(&self, age_s: f64) -> bool {
+        #[allow(clippy::cast_precision_loss)] // a minute
+        let every = self.every_s as f64;
+        age_s > every + LATE_S
+    }
 }
 
 /// One loop.
@@ -160,7 +213,7 @@ pub fn choose(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<P
 }
 
 fn is_another(state: &State) -> bool {
-    state.pid != 0 && state.pid != std::process::id() && is_running(state.pid, state.pid_started)
+    state.pid != 0 && state.pid != std::process::id() && state.lives()
 }
 
 /// A file of this name in one of the folders that tells of no process, running or ended.
@@ -188,7 +241,7 @@ pub fn find(data_dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Option<(Pa
         })
         .collect();
     let same = |s: &State| is_of(s, data_dir);
-    let running = |s: &State| is_running(s.pid, s.pid_started);
+    let running = |s: &State| s.lives();
     let best = found
         .iter()
         .position(|(_, s)| same(s) && running(s))
@@ -341,6 +394,39 @@ mod tests {
             std::fs::write(&file, broken).unwrap();
             assert_eq!(damaged_file(here, &env), Some(file.clone()));
         }
+    }
+
+    #[test]
+    fn age_is_told_by_a_clock_that_nobody_sets() {
+        use crate::base::clock::ManualClock;
+        use std::time::Duration;
+        let year = Duration::from_secs(365 * 86_400);
+        let clock = ManualClock::shared(Duration::from_secs(100));
+        let state = State {
+            updated: crate::base::clock::rfc3339(&clock.wall()),
+            updated_boot_s: Some(clock.boottime().as_secs_f64()),
+            boot_id: "b".to_owned(),
+            every_s: 5,
+            ..State::default()
+        };
+        clock.advance(Duration::from_secs(3));
+        // A time server sets the clock forwards by a year, then back before the epoch.
+        for wall in [
+            jiff::Timestamp::UNIX_EPOCH + year,
+            jiff::Timestamp::UNIX_EPOCH - year,
+        ] {
+            clock.set_wall(wall);
+            assert_eq!(state.age_s("b", clock.as_ref()), Some(3.0));
+        }
+        assert_eq!(state.age_s("another", clock.as_ref()), None);
+        assert!(!state.is_late(15.0) && state.is_late(15.1));
+        // A file of a version before.
+        let old = State {
+            updated_boot_s: None,
+            ..state
+        };
+        clock.set_wall(jiff::Timestamp::UNIX_EPOCH + Duration::from_secs(7));
+        assert_eq!(old.age_s("b", clock.as_ref()), Some(7.0));
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! The thread that looks after all others.
+//! The thread that looks after all others. It feeds the watchdog, so nothing here waits for a disk: what is to be
+//! written goes to threads of its own ([`Disk`], [`Keeper`]).
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use log::{debug, info};
+use log::info;
 
+use super::disk::Disk;
 use super::exit::Keeper;
 use super::restart::{Now, Plan, Restart};
-use super::state::{self, Counters, Devices, LoopState, Phase, State};
+use super::state::{Counters, Devices, LoopState, Phase, State};
 use super::{notify, restart};
 use crate::base::beat::{Beats, Pulse};
 use crate::base::card_status::Queues;
@@ -89,6 +91,7 @@ impl Health {
         let mut restart = Restart::new(self.plan());
         let (mut written, mut said) = (None::<Monotime>, String::new());
         let mut told = self.news(wears);
+        let mut disk = Disk::new(self.file.clone());
         let (mut last, mut grace) = (start, start);
         loop {
             let now = self.clock.now();
@@ -98,15 +101,16 @@ impl Health {
             last = now;
             let pulses = self.beats.pulses(now);
             if now >= grace && pulses.iter().any(|p| !p.is_alive()) && !self.stop.requested() {
-                self.end_hung(&pulses);
+                self.end_hung(&pulses, &disk);
             }
             notify::alive();
             let rss = self.vitals.rss();
             self.fill(start, &pulses, rss);
             let news = self.news(wears);
             if written.is_none_or(|at| now.since(at) >= every) || news != told {
-                (written, told) = (Some(now), news);
-                self.write();
+                if disk.write(&self.state) {
+                    (written, told) = (Some(now), news);
+                }
                 let line = status_line(&self.state);
                 if line != said {
                     notify::status(&line);
@@ -114,7 +118,7 @@ impl Health {
                 }
             }
             crate::base::stop::lock(&self.record).note(self.clock.as_ref());
-            crash::look_after();
+            disk.look_around(now);
             if self.live.generation() != generation {
                 generation = self.live.generation();
                 restart.change(self.plan());
@@ -127,7 +131,7 @@ impl Health {
         self.fill(start, &[], self.vitals.rss());
         self.state.state = Phase::Stopping;
         self.state.ended = self.stop.reason().map(|reason| reason.to_string());
-        self.write();
+        disk.write(&self.state);
     }
 
     fn plan(&mut self) -> Plan {
@@ -162,7 +166,7 @@ impl Health {
     }
 
     /// Names what hangs and ends the process, so that it is started again.
-    fn end_hung(&mut self, pulses: &[Pulse]) {
+    fn end_hung(&mut self, pulses: &[Pulse], disk: &Disk) {
         let hung: Vec<_> = pulses.iter().filter(|p| !p.is_alive()).collect();
         let names: Vec<_> = hung.iter().map(|p| p.name).collect();
         crash::show_first(&names);
@@ -178,7 +182,7 @@ impl Health {
         );
         crate::base::stop::lock(&self.record).end(&what, false, self.clock.as_ref());
         self.state.ended = Some(what);
-        self.write();
+        disk.write(&self.state);
         // Not by the order to stop: what hangs does not hear it.
         self.clock.wait(&Stop::new(), LAST_WORDS);
         log::logger().flush();
@@ -188,6 +192,7 @@ impl Health {
     fn fill(&mut self, start: Monotime, pulses: &[Pulse], rss: u64) {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         self.state.updated = rfc3339(&wall);
+        self.state.updated_boot_s = Some(tenths(self.clock.boottime()));
         self.state.uptime_s = tenths(now.since(start));
         self.state.state = if self.ready.load(Ordering::Relaxed) {
             Phase::Ready
@@ -215,14 +220,6 @@ impl Health {
                 let troubled = (state.troubled.rejected, state.troubled.held_up);
                 (state.counters, state.queues, troubled)
             }),
-        }
-    }
-
-    fn write(&self) {
-        if let Some(file) = &self.file
-            && let Err(e) = state::write(file, &self.state)
-        {
-            debug!("{e:#}");
         }
     }
 }
@@ -286,26 +283,31 @@ fn status_line(state: &State) -> String {
 mod tests {
     use super::*;
 
-    /// Counts a tap in the tenth second, looks at the file whenever it is asked, and stops in the twentieth.
+    /// Counts a tap in the tenth second, looks at the file whenever it is asked, and stops in the last.
     struct Scripted {
         clock: Arc<dyn Clock>,
         file: PathBuf,
         written: Arc<std::sync::Mutex<Vec<f64>>>,
+        /// The second in which it stops.
+        last: u64,
+        /// How often the thread has come round, each time having fed the watchdog.
+        looks: Arc<std::sync::atomic::AtomicU64>,
         stop: Stop,
     }
 
     impl Vitals for Scripted {
         fn fill(&self, state: &mut State, _rss: u64) {
+            self.looks.fetch_add(1, Ordering::Relaxed);
             let second = self.clock.now().since_zero().as_secs();
             state.counters.taps = u64::from(second >= 10);
             state.devices.faces = Some(u32::from(second >= 13));
             let mut written = crate::base::stop::lock(&self.written);
-            if let Ok(there) = state::read(&self.file)
+            if let Ok(there) = crate::watch::health::state::read(&self.file)
                 && written.last() != Some(&there.uptime_s)
             {
                 written.push(there.uptime_s);
             }
-            if second == 20 {
+            if second == self.last {
                 self.stop.request(Reason::Duration);
             }
         }
@@ -329,20 +331,32 @@ mod tests {
     /// In which seconds of [`Scripted`] the file is written.
     fn written(in_data_dir: bool) -> Vec<f64> {
         let folder = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = crate::base::clock::ManualClock::shared(Duration::ZERO);
-        let (file, stop) = (folder.path().join("health.json"), Stop::new());
         let written = Arc::default();
+        scripted(folder.path(), in_data_dir, 20, Arc::clone(&written)).run();
+        crate::base::stop::lock(&written).clone()
+    }
+
+    fn scripted(
+        folder: &std::path::Path,
+        in_data_dir: bool,
+        last: u64,
+        written: Arc<std::sync::Mutex<Vec<f64>>>,
+    ) -> Health {
+        let clock: Arc<dyn Clock> = crate::base::clock::ManualClock::shared(Duration::ZERO);
+        let (file, stop) = (folder.join("health.json"), Stop::new());
         let mut state = State::default();
         if in_data_dir {
-            folder.path().clone_into(&mut state.data_dir);
+            folder.clone_into(&mut state.data_dir);
         }
-        let record = Keeper::begin(&folder.path().join("record"), "boot", clock.as_ref()).0;
+        let record = Keeper::begin(&folder.join("record"), "boot", clock.as_ref()).0;
         Health {
             beats: Beats::default(),
             vitals: Box::new(Scripted {
                 clock: Arc::clone(&clock),
                 file: file.clone(),
-                written: Arc::clone(&written),
+                written,
+                last,
+                looks: Arc::default(),
                 stop: stop.clone(),
             }),
             state,
@@ -354,8 +368,66 @@ mod tests {
             clock,
             stop,
         }
-        .run();
-        crate::base::stop::lock(&written).clone()
+    }
+
+    /// A pipe that nobody reads holds whoever opens it for writing, as a disk that stands still does. What is held is let
+    /// go at the end.
+    struct Frozen(Vec<PathBuf>);
+
+    impl Frozen {
+        fn at(files: &[PathBuf]) -> Self {
+            for file in files {
+                let _ = std::fs::remove_file(file);
+                nix::unistd::mkfifo(file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+            }
+            Self(files.to_vec())
+        }
+    }
+
+    impl Drop for Frozen {
+        fn drop(&mut self) {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            for file in &self.0 {
+                let mut options = std::fs::OpenOptions::new();
+                options.read(true).custom_flags(nix::libc::O_NONBLOCK);
+                let _ = options.open(file);
+            }
+        }
+    }
+
+    #[test]
+    fn a_frozen_disk_holds_nobody_up_at_any_uptime() {
+        // The record is noted in the 300th second, which is when a disk that stood still once ended the service.
+        for (health, record) in [(true, false), (false, true), (true, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut thread = scripted(folder.path(), false, 700, Arc::default());
+            let mut files = Vec::new();
+            if health {
+                files.push(folder.path().join("health.new"));
+            }
+            if record {
+                files.push(folder.path().join("record/last-exit.new"));
+            }
+            let frozen = Frozen::at(&files);
+            let looks = Arc::new(std::sync::atomic::AtomicU64::new(0));
+            let seen = Arc::clone(&looks);
+            let clock = Arc::clone(&thread.clock);
+            thread.vitals = Box::new(Scripted {
+                file: folder.path().join("health.json"),
+                clock,
+                written: Arc::default(),
+                last: 700,
+                looks: seen,
+                stop: thread.stop.clone(),
+            });
+            thread.run();
+            assert_eq!(
+                looks.load(Ordering::Relaxed),
+                702,
+                "one a second, two at the end"
+            );
+            drop(frozen);
+        }
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub(super) struct Limits {
     rss_mb: f64,
     system_memory_percent: f64,
     descriptors: u64,
-    /// Resident memory at the first sample.
-    first_rss: Option<u64>,
+    /// What growth is counted from, and whether camera and detector were open then.
+    first_rss: Option<(u64, bool)>,
 }
 
 /// What is warned of.
@@ -56,13 +56,15 @@ impl Limits {
         self.system_memory_percent = config.system_memory_warn_percent;
     }
 
-    /// A sentence for each limit that the reading exceeds. The first reading is what growth is counted from.
-    pub(super) fn warnings(&mut self, sample: &Sample) -> Vec<(Limit, String)> {
+    /// A sentence for each limit that the reading exceeds. Growth is counted from the first reading that was made with
+    /// everything open (`settled`): camera and detector take some fifty megabytes, which are no growth.
+    pub(super) fn warnings(&mut self, sample: &Sample, settled: bool) -> Vec<(Limit, String)> {
         let mut warnings = Vec::new();
-        if self.first_rss.is_none() {
-            self.first_rss = sample.rss_bytes;
+        if self.first_rss.is_none_or(|(_, full)| settled && !full) {
+            let first = sample.rss_bytes.map(|rss| (rss, settled));
+            self.first_rss = first.or(self.first_rss);
         }
-        if let (Some(rss), Some(first)) = (sample.rss_bytes, self.first_rss) {
+        if let (Some(rss), Some((first, _))) = (sample.rss_bytes, self.first_rss) {
             let (rss, first) = (megabytes(rss), megabytes(first));
             let growth = rss - first;
             if growth > GROWTH_MB {
@@ -100,7 +102,10 @@ impl Limits {
             );
             warnings.push((Limit::Descriptors, text));
         }
-        if let Some(used) = sample.gpu.map(|g| g.used_percent())
+        if let Some(used) = sample
+            .gpu
+            .filter(|g| !g.contiguous)
+            .map(|g| g.used_percent())
             && used > MOST_VRAM
         {
             let text = say!(
@@ -178,6 +183,7 @@ mod tests {
             gpu: Some(GpuMemory {
                 used_bytes: 90,
                 total_bytes: 100,
+                contiguous: false,
             }),
             ..Sample::default()
         }
@@ -185,7 +191,7 @@ mod tests {
 
     fn limits(rlimit: Option<u64>) -> Limits {
         let mut limits = Limits::new(&Config::default().monitor, rlimit);
-        assert_eq!(limits.warnings(&quiet()), vec![]);
+        assert_eq!(limits.warnings(&quiet(), true), vec![]);
         limits
     }
 
@@ -202,7 +208,7 @@ mod tests {
         let mut one = |change: &dyn Fn(&mut Sample)| {
             let mut sample = quiet();
             change(&mut sample);
-            let warnings = limits.warnings(&sample);
+            let warnings = limits.warnings(&sample, true);
             assert_eq!(warnings.len(), 1, "{warnings:?}");
             warnings.into_iter().next().unwrap()
         };
@@ -214,24 +220,41 @@ mod tests {
         assert!(text.starts_with("[HANDLE_LEAK_ALERT] 817"));
         let (_, text) = one(&|s| s.gpu.as_mut().unwrap().used_bytes = 91);
         assert!(text.starts_with("[VRAM_ALERT]"));
+        // The contiguous memory of a Raspberry Pi is lent to programs until it is needed.
+        let contiguous = Sample {
+            gpu: Some(GpuMemory {
+                used_bytes: 99,
+                total_bytes: 100,
+                contiguous: true,
+            }),
+            ..quiet()
+        };
         let (_, text) = one(&|s| s.celsius = Some(80.0));
         assert!(text.contains("80.0 C"));
-        assert_eq!(limits.warnings(&Sample::default()), vec![]);
+        assert_eq!(limits.warnings(&contiguous, true), vec![]);
+        assert_eq!(limits.warnings(&Sample::default(), true), vec![]);
     }
 
     #[test]
-    fn growth_counts_from_the_first_sample() {
+    fn growth_counts_from_where_camera_and_detector_are_open() {
         let mut limits = Limits::new(&Config::default().monitor, None);
-        let mut at = |mb: u64| {
+        let mut at = |mb: u64, settled: bool| {
             let sample = Sample {
                 rss_bytes: Some(mb << 20),
                 ..Sample::default()
             };
-            limits.warnings(&sample)
+            limits.warnings(&sample, settled)
         };
-        assert_eq!(at(40), vec![]);
-        assert_eq!(at(90), vec![]);
-        assert!(at(91)[0].1.contains("grown by 51.00 MB"));
+        // A service that waits for its camera leaks all the same.
+        assert_eq!(at(40, false), vec![]);
+        assert_eq!(at(90, false), vec![]);
+        assert!(at(91, false)[0].1.contains("grown by 51.00 MB"));
+        // The camera has come, and the detector with it.
+        assert_eq!(at(95, true), vec![]);
+        assert_eq!(at(145, true), vec![]);
+        assert!(at(146, true)[0].1.contains("grown by 51.00 MB"));
+        // The camera is gone for a while: what was taken stays.
+        assert_eq!(at(145, false), vec![]);
     }
 
     #[test]

@@ -300,6 +300,7 @@ mod tests {
         sample.gpu = Some(GpuMemory {
             used_bytes: 512 << 20,
             total_bytes: 8192 << 20,
+            contiguous: false,
         });
         assert!(line(&sample, false).contains("VRAM: 512.00/8192.00 MB (6.2%), Handles"));
     }

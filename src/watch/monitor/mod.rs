@@ -108,7 +108,9 @@ impl Monitor {
                 line_due.change(now, Duration::from_secs_f64(config.monitor.interval));
             }
             let (sample, failures) = self.readings.sample(now);
-            let (verdicts, said) = watching.look(now, uptime, &sample, failures);
+            // Pictures are counted when the detector has seen them.
+            let settled = !self.live.now().camera.enabled || self.stats.counters().frames > 0;
+            let (verdicts, said) = watching.look(now, uptime, &sample, failures, settled);
             if line_due.is_due(now) {
                 let line = Line {
                     uptime,

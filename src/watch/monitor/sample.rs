@@ -98,6 +98,9 @@ pub struct GpuMemory {
     pub used_bytes: u64,
     /// All of it.
     pub total_bytes: u64,
+    /// The kernel's contiguous memory. It lends what nobody needs to programs, and takes it back when it is asked for:
+    /// that little of it is free says nothing.
+    pub contiguous: bool,
 }
 
 impl GpuMemory {

@@ -69,19 +69,21 @@ impl Watching {
         self.leaks.retune(megabytes(rss_limit_bytes(config)));
     }
 
-    /// Takes a sample; tells the verdicts and what there is to say.
+    /// Takes a sample; tells the verdicts and what there is to say. `settled`: everything that takes memory for good is
+    /// open.
     pub(super) fn look(
         &mut self,
         now: Monotime,
         uptime: Duration,
         sample: &Sample,
         failures: Vec<Failure>,
+        settled: bool,
     ) -> (Verdicts, Vec<Said>) {
         let mut said = Vec::new();
         let (fresh, mended) = self.faults.news(failures);
         said.extend(fresh.into_iter().map(Said::Failure));
         said.extend(mended.into_iter().map(Said::Info));
-        for (what, text) in self.limits.warnings(sample) {
+        for (what, text) in self.limits.warnings(sample, settled) {
             if self.seldom.may(what, now) {
                 said.push(Said::Warning(text));
             }
@@ -126,7 +128,7 @@ impl Watcher {
         sample: &Sample,
         failures: Vec<Failure>,
     ) -> Vec<Said> {
-        self.0.look(now, uptime, sample, failures).1
+        self.0.look(now, uptime, sample, failures, true).1
     }
 }
 
@@ -149,7 +151,13 @@ mod tests {
             let now = Monotime::from_zero(Duration::from_secs(minute * 60));
             said.extend(
                 watching
-                    .look(now, now.since(Monotime::default()), &sample, Vec::new())
+                    .look(
+                        now,
+                        now.since(Monotime::default()),
+                        &sample,
+                        Vec::new(),
+                        true,
+                    )
                     .1,
             );
         }

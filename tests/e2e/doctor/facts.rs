@@ -3,7 +3,8 @@
 use facetap::attend::ledger::query::Integrity;
 use facetap::attend::reader::usb::Obstacle;
 use facetap::tools::doctor::finding::Finding;
-use facetap::tools::doctor::sections::{configuration, disk, ledger, pcscd, server, unit};
+use facetap::tools::doctor::sections::{configuration, disk, ledger, pcscd, server, service, unit};
+use facetap::watch::health::state::State;
 
 use super::has_all_parts;
 
@@ -71,6 +72,12 @@ pub fn cases() -> Vec<(&'static str, Vec<Finding>)> {
         ("server-down", server::findings(&server::Facts {
             url: Some("http://h:5000".into()),
             answer: Some(Err("the server http://h:5000 does not answer: refused".into())),
+        })),
+        ("service-hidden", service::findings(&service::Facts {
+            health: Some(State { pid: 4242, ..State::default() }),
+            hidden: true,
+            this_boot: true,
+            ..service::Facts::default()
         })),
         ("unit-not-running", unit::findings(&failed)),
     ]

@@ -7,8 +7,13 @@ servos_on
 [[ -e /dev/ttyACM0 ]] || plug_servos
 server_on
 systemctl stop facetap
-systemd-run -q --collect --unit=turning-camera -p Nice=-10 \
-    python3 "$SCENARIO/turning_camera.py" 8077 "$FRAMES" --fps 5
+camera_answers() { (exec 3<>/dev/tcp/127.0.0.1/8077) 2>/dev/null; }
+camera_on() { # FRAMES
+    systemd-run -q --collect --unit=turning-camera -p Nice=-10 \
+        python3 "$SCENARIO/turning_camera.py" 8077 "$1" --fps 5
+    wait_for 60 "the camera answers" camera_answers
+}
+camera_on "$FRAMES"
 file=/etc/facetap/config.json
 mv "$file" /run/facetap-scenario/before.json
 cat >/run/facetap-scenario/answers.json <<'END'
@@ -39,8 +44,7 @@ note "$(grep -c 'turns as it should' /run/facetap-scenario/said) axes seen to tu
 # One that does not: what it looks at stays where it is.
 systemctl stop facetap turning-camera
 : >/run/facetap-scenario/nobody.jsonl
-systemd-run -q --collect --unit=turning-camera -p Nice=-10 \
-    python3 "$SCENARIO/turning_camera.py" 8077 /run/facetap-scenario/nobody.jsonl --fps 5
+camera_on /run/facetap-scenario/nobody.jsonl
 printf '{"servos": {"roll": false}, "directions": true, "cards": 0, "write": true}' >/run/facetap-scenario/answers.json
 status=0
 TZ=Asia/Tokyo facetap setup --answers /run/facetap-scenario/answers.json >/run/facetap-scenario/said 2>&1 || status=$?

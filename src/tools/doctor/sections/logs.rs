@@ -53,6 +53,12 @@ impl Facts {
             .and_then(|m| m.modified().ok())
             .and_then(|at| Timestamp::try_from(at).ok());
         let now = machine.clock.wall().timestamp();
+        // Longer than the board is up: the clock was set meanwhile, and a running service has logged its start since.
+        let up = if machine.root.is_live() {
+            i64::try_from(machine.clock.boottime().as_secs()).unwrap_or(i64::MAX)
+        } else {
+            i64::MAX
+        };
         let fails = |l: &&String| l.contains(" - ERROR - ") || l.contains(" - CRITICAL - ");
         let last = |marks: &[&str]| {
             let marked = |l: &&String| marks.iter().any(|m| l.contains(m));
@@ -61,7 +67,9 @@ impl Facts {
         let jump = last(&JUMPS).filter(|l| l.contains("set by") || l.contains("変更されました"));
         Self {
             file: machine.root.own(&machine.log_file).display().to_string(),
-            silent_s: written.map(|w| now.as_second() - w.as_second()),
+            silent_s: written
+                .map(|w| now.as_second() - w.as_second())
+                .map(|silent| if silent > up { 0 } else { silent }),
             running: machine.pid().is_some(),
             #[allow(clippy::cast_precision_loss)] // ten minutes
             regular: machine.config.monitor.interval <= SILENT_S as f64 / 2.0,

@@ -1,15 +1,13 @@
 //! The running service, by what it tells of itself.
 
-use jiff::Timestamp;
-
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::{Machine, RUN};
 use crate::watch::health::exit::{self, LastExit};
 use crate::watch::health::state::{Phase, State};
 use crate::{finding, say};
 
-/// The file is written every second; after so many seconds somebody hangs.
-const STALE_S: i64 = 30;
+/// After so many seconds somebody hangs, unless the file says that it is written more seldom.
+const STALE_S: f64 = 30.0;
 /// Re-initialisations of devices that are no longer normal.
 const MANY: u64 = 20;
 
@@ -23,7 +21,9 @@ pub struct Facts {
     /// What is in it.
     pub health: Option<State>,
     /// Seconds since it was written; none if it does not tell.
-    pub age_s: Option<i64>,
+    pub age_s: Option<f64>,
+    /// Its process is there, and `/proc` does not show it to whoever has called the doctor.
+    pub hidden: bool,
     /// Whether it is of this boot.
     pub this_boot: bool,
     /// Whether the folder for it is there.
@@ -42,10 +42,6 @@ impl Facts {
     pub fn of(machine: &Machine) -> Self {
         let root = &machine.root;
         let health = machine.health.clone();
-        let updated = health
-            .as_ref()
-            .and_then(|h| h.updated.parse::<Timestamp>().ok());
-        let now = machine.clock.wall().timestamp();
         let boot = root
             .text("/proc/sys/kernel/random/boot_id")
             .unwrap_or_default();
@@ -62,7 +58,10 @@ impl Facts {
                 .health_file
                 .as_ref()
                 .map(|f| root.own(f).display().to_string()),
-            age_s: updated.map(|u| now.as_second() - u.as_second()),
+            age_s: health
+                .as_ref()
+                .and_then(|h| h.age_s(&boot, machine.clock.as_ref())),
+            hidden: machine.hidden(),
             this_boot: health.as_ref().is_some_and(|h| h.boot_id == boot),
             folder: root.exists(RUN),
             unit: machine.unit.is_some(),
@@ -79,7 +78,20 @@ const RESTART: &str = "sudo systemctl restart facetap";
 #[must_use]
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = match (&facts.health, facts.pid) {
-        (Some(health), Some(_)) => alive(facts, health),
+        (Some(health), Some(pid)) if pid == health.pid => alive(facts, health),
+        (Some(health), None) if facts.hidden => {
+            let pid = health.pid;
+            let mut found = vec![finding!(
+                Note, "service-hidden",
+                what: "there is a process {pid}, and /proc does not show it to this user",
+                      "プロセス {pid} は存在しますが、このユーザーには /proc で表示されません",
+                why: "whether it is the service, and what it has open, cannot be seen (/proc is mounted with hidepid=)",
+                     "サービスかどうか、何を使用しているかを確認できません（/proc が hidepid= でマウントされています）",
+                mend: "sudo facetap doctor",
+            )];
+            found.extend(alive(facts, health));
+            found
+        }
         (Some(health), None) if health.state != Phase::Stopping && facts.this_boot => {
             vec![finding!(
                 Problem, "service-gone",
@@ -90,7 +102,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                 mend: format!("{RESTART}; tail -50 /var/log/facetap/facetap.log"),
             )]
         }
-        (None, Some(pid)) => vec![finding!(
+        (_, Some(pid)) => vec![finding!(
             Warning, "health-absent",
             what: "the service runs (process {pid}) and writes no health file",
                   "サービス（プロセス {pid}）は動作中ですが、状態ファイルがありません",
@@ -117,12 +129,13 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 
 fn alive(facts: &Facts, health: &State) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(age) = facts.age_s.filter(|a| *a > STALE_S) {
+    let late = |age: &f64| *age > STALE_S && health.is_late(*age);
+    if let Some(age) = facts.age_s.filter(late) {
         let file = facts.file.as_deref().unwrap_or("health.json");
         found.push(finding!(
             Problem, "health-stale",
-            what: "{file} is {age} s old",
-                  "{file} が {age} 秒間更新されていません",
+            what: "{file} is {age:.0} s old",
+                  "{file} が {age:.0} 秒間更新されていません",
             why: "the service hangs, or cannot write it any more",
                  "サービスがハングしているか、ファイルに書き込めません",
             mend: RESTART.to_owned(),

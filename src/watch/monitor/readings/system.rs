@@ -78,6 +78,7 @@ fn parse_contiguous(text: &str) -> Option<GpuMemory> {
     (total > 0).then(|| GpuMemory {
         used_bytes: total.saturating_sub(free) * 1024,
         total_bytes: total * 1024,
+        contiguous: true,
     })
 }
 
