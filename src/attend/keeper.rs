@@ -26,9 +26,9 @@ use crate::{say, say_error, say_info, say_warn};
 
 /// Taps that may wait for the disk; then the reader waits too.
 const QUEUE: usize = 64;
-/// How soon the order to stop is heard while the reader hangs. Otherwise the reader's end of the queue
-/// tells it at once.
-const PATIENCE: Duration = Duration::from_millis(700);
+/// How soon the order to stop is heard where even the reader's thread does not hear it, which waits for nothing itself.
+/// Otherwise its end of the queue tells it at once.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the recording of a tap is begun, if the loop panics in it.
 const TRIES: u32 = 2;
 

@@ -26,7 +26,7 @@ use crate::config::Live;
 use crate::{say, say_error, say_info, say_warn};
 
 /// How soon a clock step or a retry request of another program is noticed.
-const TICK: Duration = Duration::from_secs(2);
+const TICK: Duration = Duration::from_secs(3);
 /// How often old taps are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Taps that are removed at once: a tap that comes meanwhile waits for them.
