@@ -32,8 +32,13 @@ pub(super) fn status(options: &StatusOptions) -> Result<u8> {
     let (config, named) = match loaded {
         Ok(loaded) => (loaded.config, options.config.is_some()),
         Err(e) => {
+            let config = config::Config::default();
+            let found = state::find(&config::data_dir_to_read(&config, &env), &env);
+            if !found.is_some_and(|(_, s)| s.lives() && has_read(&s, options)) {
+                return Err(e.into());
+            }
             super::complain(&e.to_string());
-            (config::Config::default(), false)
+            (config, false)
         }
     };
     let data_dir = config::data_dir_to_read(&config, &env);
@@ -51,6 +56,13 @@ pub(super) fn status(options: &StatusOptions) -> Result<u8> {
             super::print("\x1b[H\x1b[2J");
         }
     }
+}
+
+/// Whether the service has begun with the configuration that is asked for.
+fn has_read(state: &State, options: &StatusOptions) -> bool {
+    let real = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let its = state.config.as_deref().map(real);
+    options.config.is_none() || options.config.as_deref().map(real) == its
 }
 
 fn look(
