@@ -8,6 +8,7 @@ pub mod card_status;
 pub mod child;
 pub mod clock;
 pub mod files;
+pub mod holders;
 pub mod limited;
 pub mod names;
 pub mod outside;

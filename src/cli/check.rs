@@ -1,6 +1,7 @@
 //! `facetap check`: opens every device once and prints a table.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::base::limited::{NotDone, in_time};
 use crate::base::text::{self, Language};
 use crate::config::{self, Config};
+use crate::tools::doctor::account::{Account, READ, WRITE};
+use crate::watch::health::state;
 use crate::{
     attend::indicator, attend::ledger, attend::reader, attend::uplink, follow::camera,
     follow::detect, follow::servo, say,
@@ -52,6 +55,46 @@ struct Row {
     verdict: CheckVerdict,
     /// What a person should look at.
     notes: Vec<String>,
+}
+
+impl Row {
+    /// Why a device that fails may be sound: the running service has it, or this user may not open it.
+    fn explain(&mut self, config: &Config, devices: &[&str]) {
+        if !matches!(self.verdict, CheckVerdict::Failed(_)) {
+            return;
+        }
+        let data_dir = config::data_dir_to_read(config, &env);
+        if let Some((_, service)) = state::find(&data_dir, &env).filter(|(_, s)| s.lives()) {
+            self.notes.push(say!(
+                "the running service (process {}) holds its devices: facetap status tells how they are; to look at them here, \
+                 first: sudo systemctl stop facetap",
+                "動作中のサービス (プロセス {}) が機器を使用しています。状態は facetap status で確認できます。ここで確認するには\
+                 先に sudo systemctl stop facetap を実行してください",
+                service.pid
+            ));
+        }
+        let us = Account::present();
+        for device in devices {
+            let Ok(about) = std::fs::metadata(device) else {
+                continue;
+            };
+            if !us.may(&about, READ | WRITE) {
+                let (user, group) = (&us.name, group(about.gid()));
+                self.notes.push(say!(
+                    "{user} may not open {device}: not in the group {group}, which the unit gives the service; sudo facetap check, \
+                     or: sudo usermod -aG {group} {user}",
+                    "{user} は {device} を開けません。グループ {group} に入っていません（サービスにはユニットが付与します）。\
+                     sudo facetap check を使うか、sudo usermod -aG {group} {user} を実行してください"
+                ));
+            }
+        }
+    }
+}
+
+/// The name of a group, or its number.
+fn group(gid: u32) -> String {
+    let known = nix::unistd::Group::from_gid(gid.into()).ok().flatten();
+    known.map_or_else(|| gid.to_string(), |group| group.name)
 }
 
 impl fmt::Display for Row {
@@ -151,14 +194,16 @@ fn camera_row(config: &Config) -> Row {
         return disabled("camera");
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    row("camera", camera::probe::probe(&config.camera, &clock))
+    let mut row = row("camera", camera::probe::probe(&config.camera, &clock));
+    row.explain(config, &["/dev/video0"]);
+    row
 }
 
 fn detector_row(config: &Config) -> Row {
     if !config.camera.enabled {
         return disabled("detector");
     }
-    let detector = detect::open(&config.detector, &config::data_dir(config, &env));
+    let detector = detect::open(&config.detector, &config::data_dir_to_read(config, &env));
     row("detector", detector.map(|d| d.describe()))
 }
 
@@ -166,7 +211,12 @@ fn servo_row(config: &Config) -> Row {
     if !config.servo.enabled {
         return disabled("servo");
     }
-    row("servo", servo::probe(config.servo.clone()))
+    let mut row = row("servo", servo::probe(config.servo.clone()));
+    row.explain(
+        config,
+        &["/dev/ttyACM0", "/dev/ttyUSB0", &config.servo.port],
+    );
+    row
 }
 
 fn reader_row(config: &Config) -> Row {
@@ -217,9 +267,16 @@ fn ledger_row(config: &Config) -> Row {
     if !config.cards.enabled {
         return disabled("ledger");
     }
-    let dir = config::data_dir(config, &env);
+    let dir = config::data_dir_to_read(config, &env);
     let told = ledger::probe::probe(&dir).map(|report| {
         let file = dir.join(ledger::FILE);
+        let Some(report) = report else {
+            return say!(
+                "{}: none yet, it is made when the service starts",
+                "{}: まだありません（サービスの起動時に作成されます）",
+                file.display()
+            );
+        };
         let (file, pending, delivered) = (file.display(), report.pending, report.delivered);
         let rejected = report.rejected;
         say!(

@@ -9,10 +9,10 @@ use anyhow::{Context as _, Result};
 use nix::unistd::{AccessFlags, access};
 
 use crate::base::clock::{Clock, SystemClock};
+use crate::base::holders::holder;
 use crate::base::limited::{NotDone, in_time};
 use crate::base::text::{self, Language};
 use crate::follow::camera::{self, rpicam};
-use crate::tools::doctor::holders::holder;
 use crate::{attend::reader, follow::servo, say};
 
 /// Time for looking at devices of a kind; the list of the camera connector alone has 5 s.

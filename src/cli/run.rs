@@ -1,10 +1,11 @@
 //! `facetap run`: options over configuration, logging up, then the service.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use log::{error, info, warn};
 
 use super::again::{self, Again};
@@ -43,6 +44,10 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         None
     };
 
+    if before.is_none() {
+        // Before the log is opened: its lines are those of the other one.
+        not_beside_another(options, config)?;
+    }
     logging::on_line(crash::recent::note);
     let logging = Logging::start(&config::log_file(&config.log.file, &env), &config.log)?;
     let crash_file = trap_crashes(logging.file(), config);
@@ -66,6 +71,8 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         Some(folder) => folder.path().to_owned(),
         None => config::data_dir(config, &env),
     };
+
+    warn_of_root(&data_dir);
 
     let duration = before
         .as_ref()
@@ -135,6 +142,57 @@ pub(super) fn run(options: &RunOptions) -> Result<u8> {
         super::leave(status);
     }
     Ok(status)
+}
+
+/// Refuses a second service with the data folder or the log of one that runs.
+fn not_beside_another(options: &RunOptions, config: &Config) -> Result<()> {
+    let data_dir = config::data_dir_to_read(config, &env);
+    let scratch = options.demo && config.data_dir.is_none();
+    if config.cards.enabled
+        && !scratch
+        && let Some(process) = probe::holder(&data_dir)
+    {
+        bail!(say!(
+            "another FaceTap (process {process}) uses the data folder {}; stop it (systemctl stop facetap), or set another data_dir \
+             and log.file",
+            "別の FaceTap (プロセス {process}) がデータフォルダー {} を使用しています。停止するか (systemctl stop facetap)、\
+             別の data_dir と log.file を設定してください",
+            data_dir.display()
+        ));
+    }
+    let log = config::log_file(&config.log.file, &env);
+    let same = |other: &Path| match (other.canonicalize(), log.canonicalize()) {
+        (Ok(other), Ok(log)) => other == log,
+        _ => false,
+    };
+    let other = state::find(&data_dir, &env).map(|(_, state)| state);
+    let other = other.filter(|s| s.pid != std::process::id() && s.lives() && same(&s.log_file));
+    if let Some(other) = other {
+        bail!(say!(
+            "another FaceTap (process {}) writes the log {}; stop it, or name another one (--log-file)",
+            "別の FaceTap (プロセス {}) がログ {} に書き込んでいます。停止するか、--log-file で別のファイルを指定してください",
+            other.pid,
+            log.display()
+        ));
+    }
+    Ok(())
+}
+
+/// What root makes in the folder of another user keeps that user's service out later.
+fn warn_of_root(data_dir: &Path) {
+    let owner = std::fs::metadata(data_dir).map_or(0, |about| about.uid());
+    if !nix::unistd::geteuid().is_root() || owner == 0 {
+        return;
+    }
+    let user = nix::unistd::User::from_uid(owner.into()).ok().flatten();
+    let user = user.map_or_else(|| owner.to_string(), |user| user.name);
+    say_warn!(
+        "this runs as root in {}, the data folder of {user}, whose service will not start with the files that root leaves there; \
+         run it as that user (sudo -u {user} facetap run), and afterwards: sudo facetap doctor",
+        "{} は {user} のデータフォルダーですが、root で実行しています。root が作成したファイルにより {user} のサービスが\
+         起動できなくなります。sudo -u {user} facetap run で実行し、その後 sudo facetap doctor で確認してください",
+        data_dir.display()
+    );
 }
 
 /// Taps in the ledger that the server does not have yet, if that can be told.

@@ -25,11 +25,25 @@ const EVERY: Duration = Duration::from_secs(1);
 const TAPS_ROW: usize = 3;
 
 pub(super) fn status(options: &StatusOptions) -> Result<u8> {
-    let loaded = config::load(options.config.as_deref(), &env)?;
-    text::speak(loaded.config.language.unwrap_or_else(Language::from_locale));
-    let data_dir = config::data_dir_to_read(&loaded.config, &env);
+    let loaded = config::load(options.config.as_deref(), &env);
+    let language = loaded.as_ref().ok().and_then(|l| l.config.language);
+    text::speak(language.unwrap_or_else(Language::from_locale));
+    // A service that runs goes by what it has read: whoever has just broken the file wants to know how it is all the more.
+    let (config, named) = match loaded {
+        Ok(loaded) => (loaded.config, options.config.is_some()),
+        Err(e) => {
+            let config = config::Config::default();
+            let found = state::find(&config::data_dir_to_read(&config, &env), &env);
+            if !found.is_some_and(|(_, s)| s.lives() && has_read(&s, options)) {
+                return Err(e.into());
+            }
+            super::complain(&e.to_string());
+            (config, false)
+        }
+    };
+    let data_dir = config::data_dir_to_read(&config, &env);
     loop {
-        let done = look(options, &data_dir, &loaded.config.camera);
+        let done = look(options, &data_dir, named, &config.camera);
         if !options.follow {
             return done;
         }
@@ -44,10 +58,22 @@ pub(super) fn status(options: &StatusOptions) -> Result<u8> {
     }
 }
 
-fn look(options: &StatusOptions, data_dir: &Path, camera: &config::Camera) -> Result<u8> {
+/// Whether the service has begun with the configuration that is asked for.
+fn has_read(state: &State, options: &StatusOptions) -> bool {
+    let real = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let its = state.config.as_deref().map(real);
+    options.config.is_none() || options.config.as_deref().map(real) == its
+}
+
+fn look(
+    options: &StatusOptions,
+    data_dir: &Path,
+    named: bool,
+    camera: &config::Camera,
+) -> Result<u8> {
     let found = state::find(data_dir, &env);
     // Whoever names a configuration means that service and no other.
-    let other = |s: &State| options.config.is_some() && !state::is_of(s, data_dir);
+    let other = |s: &State| named && !state::is_of(s, data_dir);
     if let Some((_, state)) = found.as_ref().filter(|(_, s)| other(s)) {
         bail!(say!(
             "no service is running with the data folder {}; another one runs with {} (process {})",

@@ -1,5 +1,6 @@
 //! The built binary from outside: real serial lines, a real PC/SC daemon, real servers.
 
+mod advice;
 mod at_rest;
 mod attendance;
 mod attendance_command;

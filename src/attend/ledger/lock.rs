@@ -61,6 +61,17 @@ impl DirLock {
         }
     }
 
+    /// Which process took the lock of `dir` last, as it wrote itself.
+    pub fn holder(dir: &Path) -> String {
+        let mut holder = String::new();
+        // A number has ten digits at most.
+        let read = File::open(dir.join(FILE)).and_then(|f| f.take(10).read_to_string(&mut holder));
+        match read {
+            Ok(n) if n > 0 && holder.bytes().all(|b| b.is_ascii_digit()) => holder,
+            _ => "unknown".to_owned(),
+        }
+    }
+
     /// Whether a process has the lock of `dir` now.
     pub fn is_taken(dir: &Path) -> bool {
         let Ok(file) = File::open(dir.join(FILE)) else {

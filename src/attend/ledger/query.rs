@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 pub use integrity::Integrity;
+pub(super) use open::open_alone;
 pub use overview::{Answer, Card, Overview, Waiting};
 pub use retry::{Retried, Which, retry};
 pub use row::{Row, likely};

@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serialport::{ClearBuffer, SerialPort as _, TTYPort};
 
 use super::wire::Wire;
+use crate::base::holders::holder;
 
 /// `servo.port` for the first port whose servo answers.
 pub const AUTO: &str = "auto";
@@ -146,6 +147,11 @@ impl std::fmt::Display for CannotOpen {
 
 impl std::error::Error for CannotOpen {}
 
+/// The other program that has a port open, as far as this user may see.
+pub(super) fn holder_of(port: impl AsRef<Path>) -> Option<String> {
+    holder(&port.as_ref().canonicalize().ok()?)
+}
+
 /// Opens a port for this bit rate, for us alone, and clears what had come in.
 ///
 /// # Errors
@@ -178,15 +184,19 @@ pub fn open(path: &Path, baud: u32) -> Result<SerialWire> {
         let (trouble, hint) = match e.kind() {
             serialport::ErrorKind::NoDevice => (
                 Trouble::Busy,
-                "another program uses it, or it was just unplugged; `fuser` names the program",
+                match holder_of(path) {
+                    Some(program) => format!("{program} uses it; end it first"),
+                    None => "another program uses it, or it was just unplugged; `fuser` names the program"
+                        .to_owned(),
+                },
             ),
             serialport::ErrorKind::Io(io::ErrorKind::PermissionDenied) => (
                 Trouble::Other,
-                "add the user of the service to the group \"dialout\"",
+                "add the user of the service to the group \"dialout\"".to_owned(),
             ),
             _ => (
                 Trouble::Rate,
-                "is it a serial port, and can it do this bit rate (\"servo.baud\")?",
+                "is it a serial port, and can it do this bit rate (\"servo.baud\")?".to_owned(),
             ),
         };
         let text = format!("cannot open the serial port {name} at {baud} baud: {e}; {hint}");
@@ -315,6 +325,26 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn whoever_else_has_a_port_open_is_named() {
+        let pair = pair().unwrap();
+        assert_eq!(holder_of(&pair.path), None);
+        let port = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&pair.path);
+        let mut other = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(port.unwrap())
+            .spawn()
+            .unwrap();
+        let named = holder_of(&pair.path).unwrap_or_default();
+        assert!(named.contains(&other.id().to_string()), "{named}");
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert_eq!(holder_of("/no/such/port"), None);
+    }
 
     #[test]
     fn bytes_pass_in_both_directions_unchanged() {

@@ -11,7 +11,6 @@ pub mod diagnosis;
 pub mod drives;
 pub mod extras;
 pub mod finding;
-pub mod holders;
 pub mod kernel_lines;
 pub mod machine;
 pub mod mask;

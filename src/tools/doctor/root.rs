@@ -1,7 +1,7 @@
 //! The machine that is looked at: this one, or a tree of files that stands for one (`--root`).
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -105,6 +105,13 @@ impl Root {
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.path(path).exists()
     }
+}
+
+/// Whether there is nothing of this name. What this user may not look at is not absent.
+#[must_use]
+pub fn is_absent(path: &Path) -> bool {
+    let absent = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    fs::metadata(path).is_err_and(|e| absent.contains(&e.kind()))
 }
 
 /// Opens a file for reading; a FIFO without a writer does not keep us waiting.

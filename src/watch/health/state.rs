@@ -119,7 +119,8 @@ impl State {
     }
 
     /// Whether its process runs. One that is hidden does if it has written not long ago: nobody else writes here.
-    fn lives(&self) -> bool {
+    #[must_use]
+    pub fn lives(&self) -> bool {
         match self.presence() {
             Presence::Running => true,
             Presence::Gone => false,

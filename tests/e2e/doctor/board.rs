@@ -49,6 +49,12 @@ impl Board {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
     }
 
+    /// Writes a file that only its owner may read and write, who is not the service's user.
+    pub fn locked(&self, path: &str) {
+        self.write(path, "");
+        self.mode(path, 0o600);
+    }
+
     pub fn mode(&self, path: &str, mode: u32) {
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -230,6 +236,7 @@ impl Board {
         drop(Ledger::open(&data).unwrap());
         self.mode("var/lib/facetap", 0o770);
         self.mode("var/lib/facetap/attendance.db", 0o660);
+        self.mode("var/lib/facetap/attendance.lock", 0o660);
         self.write("var/lib/facetap/attendance.reserve", "room");
         self.write(
             "var/log/facetap/facetap.log",

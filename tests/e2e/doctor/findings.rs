@@ -67,6 +67,12 @@ pub fn cases() -> Vec<Case> {
         case("disk-in-memory", "overlay", |b| b.append("proc/self/mounts", "overlay /var/lib overlay rw 0 0\n")),
         case("log-in-memory", "tmpfs", |b| b.append("proc/self/mounts", "log /var/log tmpfs rw 0 0\n")),
         case("folder-forbidden", "user facetap", |b| b.mode(DATA, 0o700)),
+        case("files-forbidden", "attendance.lock", |b| b.locked("var/lib/facetap/attendance.lock")),
+        case("files-forbidden", "attendance.reserve", |b| b.mode("var/lib/facetap/attendance.reserve", 0o600)),
+        case("files-forbidden", "last-exit.json", |b| b.locked("var/lib/facetap/last-exit.json")),
+        case("files-forbidden", "camera_delay.json", |b| b.locked("var/lib/facetap/camera_delay.json")),
+        case("files-forbidden", "facetap.log", |b| b.mode(LOG, 0o400)),
+        case("files-forbidden", "crash.log", |b| b.locked("var/log/facetap/crash.log")),
         case("reserve-missing", "room", |b| b.remove("var/lib/facetap/attendance.reserve")),
         case("card-worn", "10 tenths", |b| b.write("sys/block/mmcblk0/device/life_time", "0x01 0x0A")),
         case("log-debug", "DEBUG", |b| b.configure("/log/level", json!("DEBUG"))),
@@ -290,4 +296,20 @@ fn only_disks_below_the_service_count_as_failing() {
     ] {
         assert!(!said(line), "{line}");
     }
+}
+
+#[test]
+fn what_a_demonstration_has_left_is_not_told_of_the_service() {
+    let board = Board::new();
+    board.health("/data_dir", json!("/tmp/facetap-demo-Xy7"));
+    board.health("/updated", json!("2026-01-01T00:00:00Z"));
+    board.health("/pid", json!(99));
+    // The service itself runs, and has its own health file nowhere that could be seen.
+    board.write("var/lib/facetap/attendance.lock", PID.to_string());
+    let keys: Vec<_> = examine(&board).iter().map(|f| f.key).collect();
+    assert!(
+        !keys.contains(&"health-stale") && !keys.contains(&"service-gone"),
+        "{keys:?}"
+    );
+    assert!(keys.contains(&"health-absent"), "{keys:?}");
 }

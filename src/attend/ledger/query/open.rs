@@ -36,10 +36,7 @@ pub(super) fn open(dir: &Path) -> Result<(Connection, Tables)> {
         Err(e)
             if (no_room || cannot_open(&e)) && !super::in_use(dir) && journal_is_empty(&file) =>
         {
-            let uri = format!("file:{}?immutable=1", escape(&file));
-            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
-                .map_err(Into::into)
-                .and_then(|db| look(db, &file))
+            open_alone(&file).and_then(|db| look(db, &file))
         }
         Err(e) if cannot_open(&e) => Err(e).context(say!(
             "this user may read {shown}, but not the journal beside it; use sudo",
@@ -53,6 +50,16 @@ pub(super) fn open(dir: &Path) -> Result<(Connection, Tables)> {
             "台帳 {shown} を読み込めません"
         )
     })
+}
+
+/// Opens the file of a ledger that nobody writes and whose journal is empty: nothing beside it is needed or made.
+pub(in crate::attend::ledger) fn open_alone(file: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let uri = format!("file:{}?immutable=1", escape(file));
+    Ok(Connection::open_with_flags(
+        uri,
+        flags | OpenFlags::SQLITE_OPEN_URI,
+    )?)
 }
 
 /// Opens the ledger in `dir` for a change, without making or migrating anything.

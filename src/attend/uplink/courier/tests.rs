@@ -122,7 +122,9 @@ fn a_rejected_tap_steps_aside_and_is_kept() {
     s.book.count(1);
     s.pass(SECOND);
     assert_eq!((s.rows(1), s.rows(2), s.pending()), (0, 1, 0));
-    let report = crate::attend::ledger::probe::probe(s.book.dir()).unwrap();
+    let report = crate::attend::ledger::probe::probe(s.book.dir())
+        .unwrap()
+        .unwrap();
     assert_eq!((report.delivered, report.rejected), (1, 2));
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::holders::holder_below;
 use crate::config::Source;
 use crate::follow::camera::devices;
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::holders::holder_below;
 use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 

@@ -7,6 +7,7 @@ use crate::attend::ledger::roster;
 use crate::tools::doctor::account::READ;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
+use crate::tools::doctor::root::is_absent;
 use crate::{finding, say};
 
 /// Reading by anybody.
@@ -107,11 +108,13 @@ fn named(machine: &Machine, key: &'static str, path: &Path) -> Named {
     } else {
         (None, RosterFacts::default())
     };
+    // What whoever calls the doctor may not look at is neither absent nor forbidden to the service.
+    let unseen = about.is_none() && !is_absent(&real);
     Named {
         key,
         path: path.display().to_string(),
-        exists: about.is_some(),
-        permitted: about.as_ref().is_some_and(|a| machine.user.may(a, READ)),
+        exists: unseen || about.is_some(),
+        permitted: unseen || about.as_ref().is_some_and(|a| machine.user.may(a, READ)),
         open: about.is_some_and(|a| a.permissions().mode() & ANYBODY != 0),
         failure,
         roster,

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
+use crate::attend::ledger::FILE;
 use crate::config::Level;
-use crate::tools::doctor::account::{ENTER, WRITE};
+use crate::tools::doctor::account::{ENTER, READ, WRITE};
 use crate::tools::doctor::drives::mount_of;
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
+use crate::tools::doctor::root::is_absent;
 use crate::{finding, say};
 
 /// With less than this, in MiB, a disk is as good as full.
@@ -39,6 +41,8 @@ pub struct Folder {
     pub free_files: Option<u64>,
     /// Whether the service's user may write there.
     pub permitted: bool,
+    /// Files of the service in it that its user may not read and write, whoever has left them so.
+    pub forbidden: Vec<String>,
 }
 
 /// What is seen.
@@ -86,7 +90,7 @@ impl Facts {
                 folder(machine, "log", log),
             ],
             user: machine.user.name.clone(),
-            ledger: root.exists(data.join(crate::attend::ledger::FILE)),
+            ledger: root.exists(data.join(FILE)),
             reserve: root.exists(data.join("attendance.reserve")),
             running: machine.pid().is_some(),
             debug: machine.config.log.level == Level::Debug,
@@ -101,6 +105,8 @@ fn folder(machine: &Machine, holds: &'static str, real: &Path) -> Folder {
     let own = root.own(&real);
     let mount = mount_of(root, &own);
     let about = real.metadata().ok();
+    // What whoever calls the doctor may not look at is neither absent nor forbidden to the service.
+    let unseen = about.is_none() && !is_absent(&real);
     let space = statvfs(&real).ok();
     #[allow(clippy::cast_precision_loss)] // to a MiB
     let free_mb =
@@ -108,13 +114,42 @@ fn folder(machine: &Machine, holds: &'static str, real: &Path) -> Folder {
     Folder {
         holds,
         path: own.display().to_string(),
-        exists: about.as_ref().is_some_and(std::fs::Metadata::is_dir),
+        exists: unseen || about.as_ref().is_some_and(std::fs::Metadata::is_dir),
         read_only: mount.as_ref().is_some_and(|mount| mount.read_only),
         kind: mount.map(|mount| mount.kind),
         free_mb,
         free_files: space.filter(|s| s.files() > 0).map(|s| s.files_available()),
-        permitted: about.is_some_and(|a| machine.user.may(&a, WRITE | ENTER)),
+        permitted: unseen || about.is_some_and(|a| machine.user.may(&a, WRITE | ENTER)),
+        forbidden: forbidden(machine, holds, &real),
     }
+}
+
+/// What the service makes in its data folder begins with one of these. The ledger itself has a finding of its own.
+const STATE: [&str; 6] = [
+    "attendance.",
+    "last-exit.",
+    "health.",
+    "camera_delay.",
+    "terminal_id",
+    "crash.log",
+];
+
+fn forbidden(machine: &Machine, holds: &str, folder: &Path) -> Vec<String> {
+    let log = machine.log_file.file_name().unwrap_or_default();
+    let log = log.to_string_lossy();
+    let ours = |name: &str| match holds {
+        "data" => name != FILE && STATE.iter().any(|begin| name.starts_with(begin)),
+        // Older logs are renamed and removed only, which is a right of the folder.
+        _ => name == log || ["crash.log", "memory_usage.log"].contains(&name),
+    };
+    let names = machine.root.names(machine.root.own(folder));
+    let files = names.iter().filter(|name| ours(name)).filter_map(|name| {
+        let path = folder.join(name);
+        let about = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let own = machine.root.own(&path).display().to_string();
+        (!machine.user.may(&about, READ | WRITE)).then_some(own)
+    });
+    files.collect()
 }
 
 /// Judges.
@@ -125,6 +160,23 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         .iter()
         .filter_map(|folder| worst(folder, &facts.user))
         .collect();
+    let files: Vec<_> = facts
+        .folders
+        .iter()
+        .flat_map(|f| f.forbidden.clone())
+        .collect();
+    if !files.is_empty() {
+        let (user, count, named) = (&facts.user, files.len(), files.join(", "));
+        let files = files.join(" ");
+        found.push(finding!(
+            Problem, "files-forbidden",
+            what: "the service's user {user} may not write {count} files that the service opens: {named}",
+                  "サービスのユーザー {user} は、サービスが使用するファイル {count} 個に書き込めません: {named}",
+            why: "it does not start, or loses what belongs there; a run as root has left them",
+                 "起動できないか、記録が失われます（root で実行した際に作られたものです）",
+            mend: format!("sudo chown {user}: {files}; sudo chmod u+rw {files}"),
+        ));
+    }
     if facts.ledger && facts.running && !facts.reserve {
         found.push(finding!(
             Warning, "reserve-missing",
@@ -278,8 +330,7 @@ fn worst(folder: &Folder, user: &str) -> Option<Finding> {
             what: "the service's user {user} may not write to {path}",
                   "サービスのユーザー {user} は {path} に書き込めません",
             why: lost,
-            mend: "sudo chown -R {user}: {path}",
-                  "sudo chown -R {user}: {path}",
+            mend: format!("sudo chown -R {user}: {path}; sudo chmod u+rwx {path}"),
         ));
     }
     None

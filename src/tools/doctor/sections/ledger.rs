@@ -10,6 +10,7 @@ use crate::finding;
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
+use crate::tools::doctor::root::is_absent;
 
 /// For counting and for the look at every page together.
 const LIMIT: Duration = Duration::from_millis(800);
@@ -56,7 +57,7 @@ impl Facts {
         let mut facts = Self {
             enabled: machine.config.cards.enabled,
             file: own.display().to_string(),
-            exists: about.is_some(),
+            exists: !is_absent(&file),
             readable: crate::tools::doctor::root::open(&file).is_ok(),
             permitted: about.is_none_or(|a| machine.user.may(&a, READ | WRITE)),
             user: machine.user.name.clone(),
@@ -135,7 +136,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "サービスのユーザー {user} は記録ファイル {file} に書き込めません",
             why: "no tap can be counted",
                  "タップを記録できません",
-            mend: format!("sudo chown {user}: {file}*"),
+            mend: format!("sudo chown {user}: {file}*; sudo chmod u+rw {file}*"),
         ));
     }
     let damage = match (&facts.failure, &facts.integrity) {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::tools::doctor::finding::Finding;
 use crate::tools::doctor::machine::Machine;
+use crate::tools::doctor::root::is_absent;
 use crate::tools::doctor::tail;
 use crate::{finding, say};
 
@@ -65,11 +66,14 @@ impl Facts {
             lines.iter().rev().find(marked).cloned()
         };
         let jump = last(&JUMPS).filter(|l| l.contains("set by") || l.contains("変更されました"));
+        // What whoever calls the doctor may not look at is not absent.
+        let unseen = written.is_none() && !is_absent(&machine.log_file);
         Self {
             file: machine.root.own(&machine.log_file).display().to_string(),
             silent_s: written
                 .map(|w| now.as_second() - w.as_second())
-                .map(|silent| if silent > up { 0 } else { silent }),
+                .map(|silent| if silent > up { 0 } else { silent })
+                .or(unseen.then_some(0)),
             running: machine.pid().is_some(),
             #[allow(clippy::cast_precision_loss)] // ten minutes
             regular: machine.config.monitor.interval <= SILENT_S as f64 / 2.0,

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use crate::attend::reader::usb;
+use crate::base::holders::holder_below;
 use crate::follow::servo::{SIMULATED, port::AUTO, ports};
 use crate::tools::doctor::account::{READ, WRITE};
 use crate::tools::doctor::finding::Finding;
-use crate::tools::doctor::holders::holder_below;
 use crate::tools::doctor::machine::Machine;
 use crate::{finding, say};
 

@@ -44,8 +44,8 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
                   "\"server_url\" が設定されていません",
             why: "taps stay in the ledger",
                  "タップは台帳にのみ記録されます",
-            mend: "set \"server_url\" in the configuration, or use facetap attendance export",
-                  "設定に \"server_url\" を書くか、facetap attendance export を使ってください",
+            mend: "set \"server_url\" in the configuration, then: sudo systemctl restart facetap; or use facetap attendance export",
+                  "設定に \"server_url\" を書いて sudo systemctl restart facetap を実行するか、facetap attendance export を使ってください",
         ));
     }
     if let Some(Err(why)) = &facts.answer {

@@ -16,7 +16,9 @@ pub fn holder_below(root: &Path, node: &Path) -> Option<String> {
     let processes = root.join("proc");
     by_descriptor(&processes, node).or_else(|| {
         let locks = fs::read_to_string(processes.join("locks")).ok()?;
-        locked_by(&locks, about.dev(), about.ino()).map(|pid| named(&processes, &pid))
+        let locker = locked_by(&locks, about.dev(), about.ino());
+        let other = locker.filter(|pid| *pid != std::process::id().to_string());
+        other.map(|pid| named(&processes, &pid))
     })
 }
 
