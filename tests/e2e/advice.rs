@@ -258,3 +258,42 @@ fn what_may_not_be_read_is_not_called_absent() {
         assert_eq!(said.lines().find(about_data), None, "{said}");
     }
 }
+
+#[test]
+fn check_names_who_holds_the_devices_and_the_group_that_is_missing() {
+    if !is_root() {
+        return;
+    }
+    let scene = Scene::new();
+    let running = scene.run(&[]);
+    running.wait_for_log("[SERVER_START]");
+    let port = scene.path("port");
+    std::fs::write(&port, "").unwrap();
+    std::fs::set_permissions(&port, std::fs::Permissions::from_mode(0o660)).unwrap();
+    let scene = scene
+        .set("servo.enabled", json!(true))
+        .set("servo.port", json!(port));
+    let program = for_anybody(&scene);
+    let file = scene.path("check.json");
+    std::fs::write(&file, scene.config.to_string()).unwrap();
+    let check = |user: u32| {
+        let out = Command::new(&program)
+            .args(["check", "--config"])
+            .arg(&file)
+            .current_dir("/")
+            .env("LANG", "C.UTF-8")
+            .env("STATE_DIRECTORY", scene.path("data"))
+            .env("RUNTIME_DIRECTORY", scene.path("run"))
+            .uid(user)
+            .gid(user)
+            .output()
+            .unwrap();
+        said(&out)
+    };
+    let (ours, theirs) = (check(0), check(NOBODY));
+    let holds = format!("the running service (process {})", running.pid());
+    assert!(ours.contains(&holds), "{ours}");
+    assert!(!ours.contains("not in the group"), "{ours}");
+    assert!(theirs.contains("not in the group root"), "{theirs}");
+    running.stop();
+}
