@@ -5,6 +5,7 @@ mod args;
 mod attendance;
 mod bench;
 mod check;
+mod config_file;
 mod configuration;
 mod crash_now;
 mod devices;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Outcome, Work, ask, done};
 use crate::base::child;
-use crate::cli::configuration::{replace, shown_changes};
+use crate::cli::config_file::{replace, shown_changes};
 use crate::cli::{DONE, Usage, env, print};
 use crate::config::{self, Config};
 use crate::say;
