@@ -1,8 +1,12 @@
 //! Which program has a device open, found out without opening it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Where pseudo-terminals lie.
+const PSEUDO: &str = "/dev/pts";
 
 /// The program that has `node` open, with its number. None if none has, or none that this user may see:
 /// of other people's programs only a lock shows.
@@ -29,11 +33,31 @@ fn by_descriptor(processes: &Path, node: &Path) -> Option<String> {
         if pid == us || !pid.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        let open = fs::read_dir(process.path().join("fd")).ok()?;
-        open.flatten()
-            .any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == node))
-            .then(|| named(processes, &pid))
+        let open = fs::read_dir(process.path().join("fd")).ok()?.flatten();
+        let open: Vec<(OsString, PathBuf)> = open
+            .filter_map(|fd| Some((fd.file_name(), fs::read_link(fd.path()).ok()?)))
+            .collect();
+        let holds = open.iter().any(|(_, to)| to == node);
+        (holds && !is_far_end(&process.path(), &open, node)).then(|| named(processes, &pid))
     })
+}
+
+/// Whether a process has the far end of this pseudo-terminal: it keeps the near one open, lest it be hung up. Which one is
+/// whose tells `fdinfo` (proc(5)), by the number.
+fn is_far_end(process: &Path, open: &[(OsString, PathBuf)], node: &Path) -> bool {
+    let Some(number) = node.strip_prefix(PSEUDO).ok().and_then(Path::to_str) else {
+        return false;
+    };
+    let index = |fd: &OsString| {
+        let about = fs::read_to_string(process.join("fdinfo").join(fd)).ok()?;
+        let line = about
+            .lines()
+            .find_map(|line| line.strip_prefix("tty-index:"))?;
+        Some(line.trim().to_owned())
+    };
+    open.iter()
+        .filter(|(_, to)| to.ends_with("ptmx"))
+        .any(|(fd, _)| index(fd).as_deref() == Some(number))
 }
 
 /// The process that has locked a file, by `/proc/locks` (proc(5)):

@@ -67,14 +67,43 @@ pub struct LateCamera {
 impl LateCamera {
     /// Nobody is before it until somebody [arrives](Self::arrive).
     pub fn start(setting: Setting) -> Self {
-        let config = Config::default();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let stop = Stop::new();
         let mut threads = Threads::default();
+        let axes = Config::default().servo.axes;
         let servos =
-            SimulatedServos::start(&config.servo.axes, Arc::clone(&clock), &stop, &mut threads)
-                .unwrap();
+            SimulatedServos::start(&axes, Arc::clone(&clock), &stop, &mut threads).unwrap();
         let servo_port = servos.path().display().to_string();
+        let pose = servos.pose();
+        Self::with(
+            setting,
+            servo_port,
+            Arc::new(move || pose.now()),
+            stop,
+            threads,
+        )
+    }
+
+    /// The same on a mount of somebody else, which is where `pose` says.
+    pub fn on(setting: Setting, pose: impl Fn() -> Pose + Send + Sync + 'static) -> Self {
+        Self::with(
+            setting,
+            String::new(),
+            Arc::new(pose),
+            Stop::new(),
+            Threads::default(),
+        )
+    }
+
+    fn with(
+        setting: Setting,
+        servo_port: String,
+        pose: Arc<dyn Fn() -> Pose + Send + Sync>,
+        stop: Stop,
+        mut threads: Threads,
+    ) -> Self {
+        let config = Config::default();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let shared = Arc::new(Shared {
             setting,
             stop: stop.clone(),
@@ -83,23 +112,22 @@ impl LateCamera {
             more: Condvar::new(),
             track: Mutex::default(),
         });
-        let pose = servos.pose();
         let sampler = Arc::clone(&shared);
         let start = |threads: &mut Threads, name, body: Box<dyn FnOnce() + Send>| {
             threads.start(name, &stop, body).unwrap();
         };
-        let looks = pose.clone();
+        let looks = Arc::clone(&pose);
         start(
             &mut threads,
             "where it stands",
-            Box::new(move || sampler.sample(&|| looks.now())),
+            Box::new(move || sampler.sample(&*looks)),
         );
         let painter = Painter::new(Optics::new(&config.camera), SIZE.0, SIZE.1).unwrap();
         let camera = Arc::clone(&shared);
         start(
             &mut threads,
             "late camera",
-            Box::new(move || camera.expose(painter, &|| pose.now())),
+            Box::new(move || camera.expose(painter, &*pose)),
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -16,7 +16,7 @@ use crate::terminal::Terminal;
 
 /// Servos on a line, and the configuration that names it.
 pub struct Bench {
-    scene: Scene,
+    pub scene: Scene,
     servos: Servos,
 }
 
@@ -45,6 +45,11 @@ impl Bench {
 
     pub fn config_file(&self) -> PathBuf {
         self.scene.path("config.json")
+    }
+
+    /// What the servos receive.
+    pub fn record(&self) -> PathBuf {
+        self.scene.path("frames.jsonl")
     }
 
     fn run(&self, words: &[&str]) -> (i32, String) {

@@ -1,7 +1,9 @@
 //! `facetap setup`: from nothing to a service that follows and records, by answers and by a person at a terminal.
 
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use facetap::follow::pose::Pose;
@@ -211,6 +213,117 @@ fn what_cannot_be_asked_or_understood_is_refused_before_anything_happens() {
     }
     assert_eq!(config(&scene), before);
     assert!(!scene.path("config.json.setup").exists());
+}
+
+/// Where a mount stands, by the goals that its servos have received.
+struct Stands {
+    record: PathBuf,
+    read: u64,
+    rest: Vec<u8>,
+    pose: Pose,
+}
+
+impl Stands {
+    fn of(record: PathBuf) -> impl Fn() -> Pose + Send + Sync {
+        let stands = Mutex::new(Self {
+            record,
+            read: 0,
+            rest: Vec::new(),
+            pose: Pose::HOME,
+        });
+        move || stands.lock().unwrap().now()
+    }
+
+    fn now(&mut self) -> Pose {
+        let Ok(mut file) = std::fs::File::open(&self.record) else {
+            return self.pose;
+        };
+        file.seek(SeekFrom::Start(self.read)).unwrap();
+        self.read += file.read_to_end(&mut self.rest).unwrap() as u64;
+        let end = self
+            .rest
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| at + 1);
+        let lines: Vec<u8> = self.rest.drain(..end).collect();
+        for line in lines.split(|b| *b == b'\n') {
+            let Ok(frame) = serde_json::from_slice::<Value>(line) else {
+                continue;
+            };
+            let goal = |id: &str| frame["goals"][id].as_f64();
+            let degrees = |steps: f64| (steps - 2048.0) * 360.0 / 4096.0;
+            self.pose.pan = goal("1").map_or(self.pose.pan, degrees);
+            self.pose.roll = goal("2").map_or(self.pose.roll, degrees);
+            self.pose.tilt = goal("3").map_or(self.pose.tilt, degrees);
+        }
+        self.pose
+    }
+}
+
+#[test]
+fn three_new_servos_that_all_have_id_1_follow_a_face_in_the_end() {
+    let Some(models) = shared("models") else {
+        return;
+    };
+    let mut bench = Bench::new("sts", &["--ids", "1,1,1", "--plugged", "0"]);
+    let setting = Setting {
+        rate: 15,
+        delay: Duration::from_millis(80),
+        jitter: Duration::ZERO,
+        later: None,
+        lengths: true,
+        face: |_| STANDS,
+    };
+    let camera = LateCamera::on(setting, Stands::of(bench.record()));
+    let mut scene = bench.scene.config.clone();
+    scene["detector"] = json!({"model_dir": models});
+    scene["servo"]["axes"] = json!({"pan": {"invert": true}, "roll": {"id": 2}});
+    std::fs::write(bench.config_file(), scene.to_string()).unwrap();
+    let answers = bench.scene.path("answers.json");
+    let steps = json!({"camera": camera.url, "servos": {"roll": true, "ids": true}, "directions": true, "delay": true,
+        "write": true});
+    std::fs::write(&answers, steps.to_string()).unwrap();
+    let mut command = command(&bench.scene, &["--answers"]);
+    command.arg(&answers).env("LC_ALL", "C");
+    let mut terminal = Terminal::start(command);
+    for (n, axis) in ["pan", "tilt", "roll"].into_iter().enumerate() {
+        terminal.expect(&format!("{axis} is done"));
+        if axis != "roll" {
+            terminal.expect(&format!("Unplug the servo for {axis}"));
+            bench.tell(&format!("unplug {n}"));
+            terminal.expect("no servo answers");
+            bench.tell(&format!("plug {}", n + 1));
+        }
+    }
+    terminal.expect("connect all of them");
+    bench.tell("power");
+    bench.tell("plug 0");
+    bench.tell("plug 1");
+    let (status, said) = terminal.end();
+    assert_eq!(status, Some(0), "{said}");
+    let kept = bench.kept();
+    let ids: Vec<u8> = kept.iter().map(|memory| memory[5]).collect();
+    assert_eq!(ids, [1, 3, 2], "{said}");
+    let written: Value =
+        serde_json::from_str(&std::fs::read_to_string(bench.config_file()).unwrap()).unwrap();
+    assert_eq!(
+        written["servo"]["axes"]["pan"]["invert"],
+        json!(false),
+        "{said}"
+    );
+    bench.scene.config = written;
+    let running = bench.scene.run(&[]);
+    running.wait_for_log("servos at rest");
+    camera.arrive();
+    let near = || {
+        let track = camera.track();
+        let near = |pose: &Pose| {
+            (pose.pan - STANDS.pan).abs() < 3.0 && (pose.tilt - STANDS.tilt).abs() < 3.0
+        };
+        track.last().is_some_and(|(_, pose)| near(pose))
+    };
+    wait_until("a look at the face", near, || bench.scene.log());
+    assert_eq!(running.stop().0.code(), Some(0));
 }
 
 /// The person's keys.

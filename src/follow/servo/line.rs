@@ -63,16 +63,16 @@ impl<W: Wire> Line<W> {
         if !self.servos.iter().any(Servo::is_there) {
             let ids: Vec<String> = self.servos.iter().map(|s| s.id.to_string()).collect();
             let (name, ids) = (self.bus.name(), ids.join(", "));
-            // Answers go to whoever reads first.
-            if let Some(program) = holder_of(name) {
-                bail!(
-                    "no servo answers on {name} (ids {ids}): another program has the port open as well, {program}; end it"
-                );
-            }
             if echo {
                 bail!(
                     "no servo answers on {name} (ids {ids}): only what is sent comes back. The adapter echoes, so its line works: \
                      check the servos' power, the ids, and the wire on which answers come"
+                );
+            }
+            // Answers go to whoever reads first.
+            if let Some(program) = holder_of(name) {
+                bail!(
+                    "no servo answers on {name} (ids {ids}): another program has the port open as well, {program}; end it"
                 );
             }
             if all_broken {

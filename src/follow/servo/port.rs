@@ -330,6 +330,10 @@ mod tests {
     fn whoever_else_has_a_port_open_is_named() {
         let pair = pair().unwrap();
         assert_eq!(holder_of(&pair.path), None);
+        // Whoever has the far end is none of them.
+        // SAFETY: the pair owns the descriptor, and outlives this.
+        let far = unsafe { BorrowedFd::borrow_raw(pair.far.port.as_raw_fd()) };
+        fcntl(far, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).unwrap();
         let port = fs::OpenOptions::new()
             .read(true)
             .write(true)
