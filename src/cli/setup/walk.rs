@@ -51,7 +51,7 @@ fn through(work: &mut Work, steps: &[Step]) -> Result<u8> {
         let choice = match &answer {
             None => Choice::LeaveOut,
             Some(_) if work.is_alone() => Choice::Go,
-            Some(_) => choose(number > 1, None)?,
+            Some(_) => choose(number > 1, false)?,
         };
         match choice {
             Choice::Back => {
@@ -100,11 +100,12 @@ fn begin(work: &mut Work, steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
-/// Asks what is to happen with a step; `failed` where it was tried already.
-fn choose(may_go_back: bool, failed: Option<()>) -> Result<Choice> {
-    let go = match failed {
-        None => say!("do it", "実行する"),
-        Some(()) => say!("try again", "もう一度試す"),
+/// Asks what is to happen with a step.
+fn choose(may_go_back: bool, was_tried: bool) -> Result<Choice> {
+    let go = if was_tried {
+        say!("try again", "もう一度試す")
+    } else {
+        say!("do it", "実行する")
     };
     let mut choices = vec![
         (go, Choice::Go),
@@ -140,7 +141,7 @@ fn go(work: &mut Work, steps: &[Step], step: &Step, answer: &Value) -> Result<bo
         let choice = if work.is_alone() {
             Choice::LeaveOut
         } else {
-            choose(!work.draft.past().is_empty(), Some(()))?
+            choose(!work.draft.past().is_empty(), true)?
         };
         match choice {
             Choice::Go => work.draft.replace(before.clone())?,
